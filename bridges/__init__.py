@@ -1,0 +1,1 @@
+"""One module a model hub, on one shared transport."""

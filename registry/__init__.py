@@ -1,0 +1,1 @@
+"""Hallmark, a private model registry."""

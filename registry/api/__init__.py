@@ -1,0 +1,1 @@
+"""gRPC: servicers, conversion to and from messages, interceptors."""

@@ -1,0 +1,1 @@
+"""Who is calling: tokens, directories, workload identity."""

@@ -1,0 +1,1 @@
+"""Metadata in SQL: tables, unit of work, one repository a noun, migrations."""

@@ -1,0 +1,1 @@
+"""Use cases: permission, transaction and audit, a file a noun."""

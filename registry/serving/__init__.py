@@ -1,0 +1,1 @@
+"""Readiness for and delivery to inference servers."""

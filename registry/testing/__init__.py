@@ -1,0 +1,1 @@
+"""Stand-ins, real servers started for tests, and contract suites."""
