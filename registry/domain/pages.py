@@ -1,0 +1,89 @@
+"""Pages of a list: where one ended and the next begins.
+
+A page token holds the sort key of the last row that was shown and a fingerprint of the list it
+belongs to. Rows are addressed by key, never by offset, so that what is created or deleted between
+two pages makes nothing appear twice or go missing. Tokens are no secret and grant nothing:
+permission is judged on every page anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from registry.errors import InvalidFieldError
+
+PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 1000
+TOKEN_LENGTH_MAX = 2048
+
+T = TypeVar("T")
+Cursor = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageRequest:
+    """What a caller asks: how many, and from where."""
+
+    size: int = 0
+    token: str = ""
+
+    def limit(self, maximum: int = PAGE_SIZE_MAX) -> int:
+        if self.size < 0:
+            raise InvalidFieldError(
+                field="page_size",
+                found=str(self.size),
+                expected=f"0 (meaning {PAGE_SIZE_DEFAULT}) to {maximum}",
+                fix="Leave it out for the default.",
+            )
+        return min(self.size or PAGE_SIZE_DEFAULT, maximum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    next_page_token: str = ""
+
+
+def fingerprint(*parts: object) -> str:
+    """Names the list that a token belongs to: same filter and order, same fingerprint."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def encode_token(cursor: Cursor, of: str) -> str:
+    text = json.dumps([of, *cursor], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_token(token: str, of: str, *kinds: type[str] | type[int]) -> Cursor | None:
+    """The cursor in a token, None for the first page.
+
+    Raises InvalidFieldError for a token that is damaged or belongs to another list. `kinds` are the
+    types of the cursor's parts.
+    """
+    if not token:
+        return None
+    problem = InvalidFieldError(
+        field="page_token",
+        found=repr(token[:40]),
+        expected="the next_page_token of this same list, filter and order",
+        fix="Start again without a page_token.",
+    )
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise problem
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError) as error:
+        raise problem from error
+    if not isinstance(parts, list) or len(parts) != len(kinds) + 1 or parts[0] != of:
+        raise problem
+    cursor = parts[1:]
+    if not all(type(part) is kind for part, kind in zip(cursor, kinds, strict=True)):
+        raise problem
+    if any(isinstance(part, int) and abs(part) >= 2**63 for part in cursor):
+        raise problem
+    return tuple(cursor)

@@ -1,0 +1,452 @@
+"""The metadata port: units of work, and within one a table a noun.
+
+`Database.write(fn)` runs `fn` in one transaction with the audit events it appends; its result is
+returned after COMMIT. `fn` does nothing but calls on the transaction: it may run twice, and several
+may share one COMMIT. What `fn` raises rolls its own work back and is raised to the caller.
+
+Foreign failures become DatabaseUnavailableError, ConflictError, StorageFullError or StorageError.
+Values come back as they were put in; `key` is the row's key, 0 in a value that is to be inserted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from registry.domain.access import Principal, Token
+from registry.domain.commits import Commit
+from registry.domain.events import Event, EventDraft
+from registry.domain.lineage import LineageEdge
+from registry.domain.manifests import Manifest, ManifestFile
+from registry.domain.models import Model, ModelFilter, Namespace
+from registry.domain.pages import Cursor
+from registry.domain.promotions import Decision, Promotion, PromotionState, StagePeriod
+from registry.domain.references import Reference, ReferenceKind
+from registry.domain.uploads import Upload
+from registry.domain.usage import PrincipalUsage, VersionUsage
+from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
+
+T = TypeVar("T")
+
+
+class Namespaces(Protocol):
+    def insert(self, namespace: Namespace) -> Namespace | None:
+        """The stored value, or None where the id is taken."""
+
+    def get(self, id: str) -> Namespace | None: ...
+
+    def list(
+        self, patterns: Collection[str], after: Cursor | None, limit: int
+    ) -> Sequence[Namespace]:
+        """Those that a pattern covers, by id, behind `after` = (id,)."""
+
+    def update(self, namespace: Namespace, expected_etag: str) -> bool:
+        """Store description, owner, etag, update time if the stored etag is the expected one."""
+
+    def delete(self, key: int) -> None: ...
+
+    def holds_models(self, id: str) -> bool: ...
+
+
+class Principals(Protocol):
+    def insert(self, principal: Principal) -> Principal | None:
+        """The stored value, or None where the id is taken."""
+
+    def get(self, id: str) -> Principal | None: ...
+
+    def list(self, after: Cursor | None, limit: int) -> Sequence[Principal]:
+        """By id, behind `after` = (id,)."""
+
+    def update(self, principal: Principal, expected_etag: str) -> bool: ...
+
+    def lock_all(self) -> None:
+        """Serialise changes of grants, so that two of them cannot both remove the last admin."""
+
+    def enabled_admins(self) -> int:
+        """How many enabled principals hold role admin on "*"."""
+
+
+class Tokens(Protocol):
+    def insert(self, token: Token, secret_hash: bytes, creator: str) -> Token: ...
+
+    def get(self, principal: str, id: str) -> Token | None: ...
+
+    def by_hash(self, secret_hash: bytes) -> tuple[Principal, Token] | None: ...
+
+    def list(
+        self, principal: str, ended_after_us: int, after: Cursor | None, limit: int
+    ) -> Sequence[Token]:
+        """Newest first by key, behind `after` = (key,); without those that ended before."""
+
+    def revoke(self, key: int, time_us: int) -> None: ...
+
+    def touch(self, uses: Iterable[tuple[int, int]]) -> None:
+        """Store last use times: (key, time_us)."""
+
+
+class Models(Protocol):
+    def insert(self, model: Model, folded: str) -> Model | None:
+        """The stored value, or None where a path is taken that folds to the same."""
+
+    def get(self, path: str) -> Model | None: ...
+
+    def get_folded(self, folded: str) -> Model | None: ...
+
+    def lock(self, path: str) -> Model | None:
+        """As get, and until the transaction ends nobody else locks this model."""
+
+    def list(
+        self,
+        namespaces: Collection[str],
+        where: ModelFilter,
+        order: str,
+        after: Cursor | None,
+        limit: int,
+    ) -> Sequence[Model]:
+        """Models of namespaces that a pattern covers. Order: name, create_time, update_time, likes,
+        downloads, each also with " desc"; `after` = (path,) for name, else (value, path)."""
+
+    def update(self, model: Model, expected_etag: str) -> bool:
+        """Store fields, etag and update time if the stored etag is the expected one."""
+
+    def next_number(self, model: Model, folded: str, time_us: int) -> int:
+        """Take the next version number, never given out before for this name, and set the model's
+        latest version and update time."""
+
+    def delete(self, key: int) -> None:
+        """The model with its versions, commits, references, promotions, history, evaluations,
+        lineage, likes and downloads. The numbers it gave out stay taken."""
+
+
+class Manifests(Protocol):
+    def save(self, manifest: Manifest) -> None:
+        """Keep the files under the manifest's digest; one that is there already stays."""
+
+    def get(self, digest: str) -> Manifest | None: ...
+
+    def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
+        """By path in byte order, behind `after` = (path,)."""
+
+    def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
+        """Those of the paths that the manifest has, by path."""
+
+
+class Commits(Protocol):
+    def insert(self, commit: Commit) -> Commit:
+        """The stored value; an equal id in the model returns the stored one."""
+
+    def get(self, model_key: int, id: str) -> Commit | None: ...
+
+    def by_prefix(self, model_key: int, prefix: str) -> Sequence[Commit]:
+        """At most two whose id starts so."""
+
+    def history(self, model_key: int, id: str, limit: int) -> Sequence[Commit]:
+        """The commit and its first parents, newest first."""
+
+
+class Versions(Protocol):
+    def insert(self, version: Version) -> Version: ...
+
+    def get(self, model: str, number: int) -> Version | None:
+        """With the stages and references that point to it."""
+
+    def by_key(self, key: int) -> Version | None: ...
+
+    def lock(self, model: str, number: int) -> Version | None:
+        """As get, and until the transaction ends nobody else locks this version."""
+
+    def newest(
+        self, model: str, *, digest: str = "", commit_prefix: str = ""
+    ) -> Sequence[Version]:
+        """Those with this digest, or whose commit starts so; not yanked first, then newest first;
+        at most 100. With stages and references."""
+
+    def resolve(self, model: str, name: str) -> tuple[Version, Reference, int | None] | None:
+        """The version that a stage, alias, tag or branch points to, with the reference; for a
+        stage the number of the promotion that put it there. One statement on the hot path."""
+
+    def list(
+        self,
+        model: str,
+        *,
+        state: VersionState | None,
+        digest: str,
+        oldest_first: bool,
+        after: Cursor | None,
+        limit: int,
+    ) -> Sequence[Version]:
+        """By number, behind `after` = (number,). With stages and references."""
+
+    def set_state(
+        self,
+        key: int,
+        state: VersionState,
+        *,
+        yank_reason: str = "",
+        yanked_from: VersionState | None = None,
+    ) -> None: ...
+
+    def set_vetting(self, key: int, vetting: Vetting) -> None: ...
+
+    def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
+        """Quarantined versions without a verdict under these rules, oldest first."""
+
+    def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation: ...
+
+    def evaluations(
+        self, version_key: int, after: Cursor | None, limit: int
+    ) -> Sequence[Evaluation]:
+        """Newest first by key, behind `after` = (key,)."""
+
+    def text_of_card(self, key: int) -> Card: ...
+
+
+class References(Protocol):
+    """Aliases, tags and branches. No method here can touch a stage."""
+
+    def get(self, model: str, id: str) -> Reference | None: ...
+
+    def list(
+        self, model: str, kind: ReferenceKind | None, after: Cursor | None, limit: int
+    ) -> Sequence[Reference]:
+        """By id, behind `after` = (id,)."""
+
+    def put(
+        self,
+        model_key: int,
+        reference: Reference,
+        *,
+        version_key: int | None,
+        commit_id: str | None,
+    ) -> None:
+        """Create or move."""
+
+    def delete(self, model_key: int, id: str) -> None: ...
+
+
+class Stages(Protocol):
+    """What is in a stage, and what was when. The only writer of stages."""
+
+    def current(self, model: str, stage: str) -> StagePeriod | None: ...
+
+    def of_model(self, model: str) -> Sequence[StagePeriod]:
+        """The open period of each stage that is set, by stage."""
+
+    def move(self, model_key: int, period: StagePeriod) -> StagePeriod:
+        """End the open period of the stage, if there is one, at the new one's start."""
+
+    def history(
+        self, model: str, stage: str, after: Cursor | None, limit: int
+    ) -> Sequence[StagePeriod]:
+        """Newest first by key, behind `after` = (key,)."""
+
+    def at(self, model: str, stage: str, time_us: int) -> StagePeriod | None: ...
+
+    def holds(self, version_key: int) -> Sequence[str]:
+        """The stages that a version is in now."""
+
+
+class Promotions(Protocol):
+    def insert(self, promotion: Promotion) -> Promotion:
+        """The stored value with its number."""
+
+    def get(self, number: int) -> Promotion | None:
+        """With its decisions."""
+
+    def lock(self, number: int) -> Promotion | None: ...
+
+    def list(
+        self,
+        *,
+        patterns: Collection[str],
+        model: str,
+        state: PromotionState | None,
+        stage: str,
+        now_us: int,
+        after: Cursor | None,
+        limit: int,
+    ) -> Sequence[Promotion]:
+        """Newest first by number, behind `after` = (number,). `state` as it is at `now_us`. With
+        an empty model, those of namespaces that a pattern covers."""
+
+    def open_of(self, version_key: int, stage: str, now_us: int) -> Sequence[Promotion]:
+        """Those still pending; of all stages with an empty one."""
+
+    def put_decision(self, number: int, decision: Decision) -> None:
+        """Record it, in place of an earlier one by the same person."""
+
+    def set_state(self, number: int, state: PromotionState, end_time_us: int) -> None: ...
+
+    def overdue(self, now_us: int, limit: int) -> Sequence[Promotion]:
+        """Pending ones whose time has run out."""
+
+
+class Lineage(Protocol):
+    def lock(self) -> None:
+        """Serialise writers, so that two edges cannot close a cycle between them."""
+
+    def insert(self, edge: LineageEdge) -> bool:
+        """False where the pair has an edge already; its kind is then set to this one's."""
+
+    def delete(self, child_key: int, parent_key: int) -> bool: ...
+
+    def above(self, version_keys: Collection[int]) -> Sequence[LineageEdge]:
+        """Edges whose child is one of these, by child, then parent name."""
+
+    def below(self, version_keys: Collection[int]) -> Sequence[LineageEdge]: ...
+
+    def holder_of(self, model_key: int) -> str | None:
+        """A version of another model whose parent is one of this model's, if any."""
+
+
+class Uploads(Protocol):
+    def insert(self, upload: Upload) -> Upload: ...
+
+    def get(self, id: str) -> Upload | None: ...
+
+    def mark_stored(self, key: int, sha256: str, expire_time_us: int) -> None:
+        """All files of the session with this digest are stored; it lives on until then."""
+
+    def extend(self, key: int, expire_time_us: int) -> None: ...
+
+    def end(self, key: int) -> None: ...
+
+    def overdue(self, now_us: int, limit: int) -> Sequence[Upload]:
+        """Not ended and out of time."""
+
+
+class BlobGrants(Protocol):
+    """Which namespaces may refer to a blob. Knowing a digest grants nothing."""
+
+    def add(self, namespace: str, sha256s: Collection[str]) -> None:
+        """The bytes were sent to this namespace; repeats safely."""
+
+    def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
+        """Those that were sent to this namespace."""
+
+    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
+        """Those in a RELEASED version of a namespace that a pattern covers."""
+
+    def referenced(self, sha256s: Collection[str]) -> set[str]:
+        """Those in any manifest that a commit or version uses, or in a live upload session."""
+
+
+class UsageTable(Protocol):
+    def record_download(self, id: str, version_key: int, principal: str, time_us: int) -> bool:
+        """Count one download; False where this id was counted before."""
+
+    def by_version(self, model_key: int, limit: int) -> Sequence[VersionUsage]: ...
+
+    def by_principal(self, model_key: int, limit: int) -> Sequence[PrincipalUsage]: ...
+
+    def like(self, model_key: int, principal: str, time_us: int) -> bool: ...
+
+    def unlike(self, model_key: int, principal: str) -> bool: ...
+
+    def likes(self, model_key: int) -> int: ...
+
+    def liked(self, model_key: int, principal: str) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventQuery:
+    #: None: all namespaces, registry-wide events included.
+    namespace: str | None
+    resource: str = ""
+    actor: str = ""
+    action: str = ""
+    start_time_us: int | None = None
+    end_time_us: int | None = None
+    oldest_first: bool = False
+
+
+class Events(Protocol):
+    def append(self, draft: EventDraft) -> None:
+        """Chained and stored when the unit of work commits, in the order of the calls. The shard's
+        head is locked only then, so that writers wait for each other as briefly as can be."""
+
+    def list(self, query: EventQuery, after: Cursor | None, limit: int) -> Sequence[Event]:
+        """By (time, shard, number), behind `after` = that triple."""
+
+    def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
+        """By number."""
+
+    def heads(self) -> Sequence[tuple[int, int, str]]:
+        """(shard, number, hash) of the last event of each shard that has any, by shard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoneRequest:
+    """What a request with a request_id did: enough to answer a repeat."""
+
+    fingerprint: str
+    #: The name of the resource that it created.
+    result: str
+
+
+class Requests(Protocol):
+    def find(self, principal: str, method: str, request_id: str) -> DoneRequest | None: ...
+
+    def save(
+        self, principal: str, method: str, request_id: str, done: DoneRequest, time_us: int
+    ) -> bool:
+        """False where another call saved this id first."""
+
+    def purge(self, before_us: int) -> int:
+        """Forget old ones; how many."""
+
+
+class Transaction(Protocol):
+    @property
+    def namespaces(self) -> Namespaces: ...
+    @property
+    def principals(self) -> Principals: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def models(self) -> Models: ...
+    @property
+    def manifests(self) -> Manifests: ...
+    @property
+    def commits(self) -> Commits: ...
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def references(self) -> References: ...
+    @property
+    def stages(self) -> Stages: ...
+    @property
+    def promotions(self) -> Promotions: ...
+    @property
+    def lineage(self) -> Lineage: ...
+    @property
+    def uploads(self) -> Uploads: ...
+    @property
+    def blob_grants(self) -> BlobGrants: ...
+    @property
+    def usage(self) -> UsageTable: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def requests(self) -> Requests: ...
+
+
+class Database(Protocol):
+    @property
+    def kind(self) -> str:
+        """ "sqlite" or "postgresql"."""
+
+    @property
+    def schema_revision(self) -> str: ...
+
+    def read(self, fn: Callable[[Transaction], T]) -> T:
+        """Run reads; each statement sees what is committed when it starts."""
+
+    def snapshot(self, fn: Callable[[Transaction], T]) -> T:
+        """Run reads that all see one moment."""
+
+    def write(self, fn: Callable[[Transaction], T]) -> T:
+        """Run one unit of work; see the module comment."""
+
+    def close(self) -> None: ...
