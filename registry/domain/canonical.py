@@ -1,0 +1,109 @@
+"""Canonical JSON: one value, one sequence of bytes. Digests and the audit chain hash these bytes.
+
+The form, which a client can make with any JSON library that sorts keys:
+
+- UTF-8; no white space outside strings; no byte order mark, no newline at the end;
+- object keys sorted by Unicode code point, which is also the order of their UTF-8 bytes;
+- strings as they are, never normalised; escaped are only `"`, the backslash and the controls
+  below U+0020 (as `\\b \\t \\n \\f \\r`, else `\\u00xx` with lower-case hex digits);
+- whole numbers in plain digits, from -2**63 to 2**63 - 1;
+- floats in the shortest digits that read back as the same float, as Python's `repr` spells them:
+  always with a `.` or an exponent, so that `1.0` stays a float. NaN and infinities are refused;
+- at most 64 levels of objects and lists.
+
+It is not RFC 8785, which spells 1.0 as 1 and sorts by UTF-16 units.
+
+Laws: `load_canonical(canonical_json(value)) == value`, and
+`canonical_json(load_canonical(data)) == data` for all data that `load_canonical` takes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TypeAlias
+
+from registry.errors import InvalidFieldError
+
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+DEPTH_MAX = 64
+INTEGER_MIN = -(2**63)
+INTEGER_MAX = 2**63 - 1
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def canonical_json(value: object, *, field: str = "value") -> bytes:
+    """The canonical bytes of a value made of dict, list or tuple, str, int, float, bool and None.
+
+    Raises InvalidFieldError, with the place in the value as its field, for all else: other types
+    (also as keys), NaN, infinities, numbers and depths out of bounds, lone surrogates.
+    """
+    _check(value, field, depth=0)
+    return _ENCODER.encode(value).encode()
+
+
+def load_canonical(data: bytes, *, field: str = "value") -> Json:
+    """The value of canonical bytes; lists come back as lists.
+
+    Raises InvalidFieldError for all that `canonical_json` would not have written: other white space or
+    order, duplicate keys, broken JSON or UTF-8.
+    """
+    try:
+        value: Json = json.loads(data.decode())
+    except (ValueError, RecursionError) as cause:
+        raise _refusal(field, f"no JSON ({cause})", "canonical JSON in UTF-8") from cause
+    if canonical_json(value, field=field) != data:
+        raise _refusal(
+            field,
+            "JSON in another form",
+            "canonical JSON: keys sorted and unique, no white space, plain numbers",
+        )
+    return value
+
+
+def _check(value: object, place: str, depth: int) -> None:
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        _check_text(value, place)
+    elif isinstance(value, int):
+        if not INTEGER_MIN <= value <= INTEGER_MAX:
+            found = f"a whole number of {value.bit_length()} bits"
+            raise _refusal(place, found, "a whole number from -2**63 to 2**63 - 1")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _refusal(place, str(value), "a finite number")
+    elif depth >= DEPTH_MAX:
+        raise _refusal(place[:200], "deeper nesting", f"at most {DEPTH_MAX} levels")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise _refusal(place, f"a key of type {type(key).__name__}", "text as key")
+            _check_text(key, place)
+            _check(item, f"{place}.{key}", depth + 1)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _check(item, f"{place}[{number}]", depth + 1)
+    else:
+        found = f"a value of type {type(value).__name__}"
+        raise _refusal(place, found, "an object, a list, text, a number, true, false or null")
+
+
+def _check_text(text: str, place: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as cause:
+        found = f"text with the lone surrogate U+{ord(text[cause.start]):04X}"
+        raise _refusal(place, found, "text that UTF-8 can hold") from cause
+
+
+def _refusal(field: str, found: str, expected: str) -> InvalidFieldError:
+    return InvalidFieldError(
+        field=field, found=found, expected=expected, fix="Send a value of that form."
+    )
