@@ -125,6 +125,33 @@ class TooLargeError(HallmarkError):
     fix: str
 
 
+@dataclass(eq=False, kw_only=True)
+class AmbiguousReferenceError(HallmarkError):
+    status: ClassVar[str] = "INVALID_ARGUMENT"
+    reason: ClassVar[str] = "AMBIGUOUS_REFERENCE"
+    template: ClassVar[str] = (
+        "{reference} fits several commits of {model}, {first} and {second} among them. "
+        "Give more of its digits."
+    )
+    reference: str
+    model: str
+    first: str
+    second: str
+
+
+@dataclass(eq=False, kw_only=True)
+class QuotaError(HallmarkError):
+    status: ClassVar[str] = "RESOURCE_EXHAUSTED"
+    reason: ClassVar[str] = "QUOTA"
+    template: ClassVar[str] = (
+        "{what}: found {found}, at most {limit} are allowed at once. {fix}"
+    )
+    what: str
+    found: int
+    limit: int
+    fix: str
+
+
 # --- Who is asking -------------------------------------------------------------------------------
 
 
@@ -183,7 +210,9 @@ class TicketError(HallmarkError):
 
     status: ClassVar[str] = "PERMISSION_DENIED"
     reason: ClassVar[str] = "TICKET_REFUSED"
-    template: ClassVar[str] = "This address cannot be used: {problem}. Ask for a new one: {fix}"
+    template: ClassVar[str] = (
+        "This address cannot be used: {problem}. Ask for a new one: {fix}"
+    )
     problem: str
     fix: str
 
@@ -264,7 +293,9 @@ class ConflictError(HallmarkError):
 
     status: ClassVar[str] = "ABORTED"
     reason: ClassVar[str] = "CONFLICT"
-    template: ClassVar[str] = "{what} was changed by somebody else at the same time. Retry."
+    template: ClassVar[str] = (
+        "{what} was changed by somebody else at the same time. Retry."
+    )
     what: str
 
 
@@ -317,6 +348,19 @@ class PolicyRefusedError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class UploadIncompleteError(HallmarkError):
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "UPLOAD_INCOMPLETE"
+    template: ClassVar[str] = (
+        "{upload} still lacks the bytes of {count} files, first {path}. "
+        "Send them (GetUpload gives the addresses), then try again."
+    )
+    upload: str
+    count: int
+    path: str
+
+
+@dataclass(eq=False, kw_only=True)
 class NotEmptyError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "IN_USE"
@@ -358,7 +402,9 @@ class DigestMismatchError(HallmarkError):
 class SizeMismatchError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "SIZE_MISMATCH"
-    template: ClassVar[str] = "{what}: found {found} bytes, announced were {expected}. {fix}"
+    template: ClassVar[str] = (
+        "{what}: found {found} bytes, announced were {expected}. {fix}"
+    )
     what: str
     found: int
     expected: int
@@ -433,7 +479,9 @@ class CorruptBytesError(HallmarkError):
 class DatabaseUnavailableError(HallmarkError):
     status: ClassVar[str] = "UNAVAILABLE"
     reason: ClassVar[str] = "DATABASE_UNAVAILABLE"
-    template: ClassVar[str] = "The database did not answer ({cause}). Nothing was changed; {fix}"
+    template: ClassVar[str] = (
+        "The database did not answer ({cause}). Nothing was changed; {fix}"
+    )
     cause: str
     fix: str = "retry."
 

@@ -44,6 +44,7 @@ class Action(StrEnum):
     VERSION_READ = "version.read"
     VERSION_FETCH = "version.fetch"
     VERSION_YANK = "version.yank"
+    EVALUATION_CREATE = "evaluation.create"
     REFERENCE_SET = "reference.set"
     REFERENCE_DELETE_TAG = "reference.delete_tag"
     PROMOTION_READ = "promotion.read"
@@ -56,7 +57,12 @@ class Action(StrEnum):
 
 
 _METADATA = frozenset(
-    {Action.NAMESPACE_READ, Action.MODEL_READ, Action.VERSION_READ, Action.PROMOTION_READ}
+    {
+        Action.NAMESPACE_READ,
+        Action.MODEL_READ,
+        Action.VERSION_READ,
+        Action.PROMOTION_READ,
+    }
 )
 _READ = _METADATA | {Action.VERSION_FETCH}
 
@@ -70,20 +76,24 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.MODEL_UPDATE,
         Action.VERSION_CREATE,
         Action.VERSION_YANK,
+        Action.EVALUATION_CREATE,
         Action.REFERENCE_SET,
         Action.PROMOTION_REQUEST,
     },
-    Role.REVIEWER: _READ | {Action.PROMOTION_DECIDE},
+    Role.REVIEWER: _READ | {Action.PROMOTION_DECIDE, Action.EVALUATION_CREATE},
     Role.SECURITY: _READ
     | {
+        Action.EVALUATION_CREATE,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
         Action.VERSION_YANK,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },
-    Role.DEPLOYER: _READ | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK},
-    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.DEPLOYER: _READ
+    | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
+    Role.AUDITOR: _METADATA
+    | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -145,6 +155,8 @@ class Token:
     expire_time_us: int
     revoke_time_us: int | None
     last_use_time_us: int | None
+    #: Who made it: "principals/{id}" or "system".
+    creator: str
 
     @property
     def name(self) -> str:
@@ -198,4 +210,6 @@ def roles_on(grants: tuple[Grant, ...], namespace: str) -> frozenset[Role]:
 
 def patterns_holding(grants: Iterable[Grant], action: Action) -> tuple[str, ...]:
     """The namespace patterns on which an action is allowed: what a list over all may show."""
-    return tuple(sorted({g.namespace_pattern for g in grants if action in TABLE[g.role]}))
+    return tuple(
+        sorted({g.namespace_pattern for g in grants if action in TABLE[g.role]})
+    )

@@ -32,7 +32,11 @@ INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
 
 _ENCODER = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
 )
 
 
@@ -55,7 +59,9 @@ def load_canonical(data: bytes, *, field: str = "value") -> Json:
     try:
         value: Json = json.loads(data.decode())
     except (ValueError, RecursionError) as cause:
-        raise _refusal(field, f"no JSON ({cause})", "canonical JSON in UTF-8") from cause
+        raise _refusal(
+            field, f"no JSON ({cause})", "canonical JSON in UTF-8"
+        ) from cause
     if canonical_json(value, field=field) != data:
         raise _refusal(
             field,
@@ -82,7 +88,9 @@ def _check(value: object, place: str, depth: int) -> None:
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise _refusal(place, f"a key of type {type(key).__name__}", "text as key")
+                raise _refusal(
+                    place, f"a key of type {type(key).__name__}", "text as key"
+                )
             _check_text(key, place)
             _check(item, f"{place}.{key}", depth + 1)
     elif isinstance(value, list | tuple):
@@ -90,7 +98,9 @@ def _check(value: object, place: str, depth: int) -> None:
             _check(item, f"{place}[{number}]", depth + 1)
     else:
         found = f"a value of type {type(value).__name__}"
-        raise _refusal(place, found, "an object, a list, text, a number, true, false or null")
+        raise _refusal(
+            place, found, "an object, a list, text, a number, true, false or null"
+        )
 
 
 def _check_text(text: str, place: str) -> None:

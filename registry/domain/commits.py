@@ -32,7 +32,12 @@ class Commit:
 
 
 def commit_id(
-    *, tree: str, parents: tuple[str, ...], author: str, create_time_us: int, message: str
+    *,
+    tree: str,
+    parents: tuple[str, ...],
+    author: str,
+    create_time_us: int,
+    message: str,
 ) -> str:
     """The first 40 hex of the sha256 of the commit's canonical JSON.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from registry.domain.canonical import canonical_json
@@ -31,7 +32,7 @@ class EventDraft:
     namespace: str
     #: "principals/{id}" or "system".
     actor: str
-    detail: dict[str, object] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,5 +133,7 @@ def problem_of(event: Event, *, number: int, previous_hash: str) -> str | None:
         previous_hash=event.previous_hash,
     )
     if found != event.hash:
-        return f"its content hashes to {found[:16]}..., recorded was {event.hash[:16]}..."
+        return (
+            f"its content hashes to {found[:16]}..., recorded was {event.hash[:16]}..."
+        )
     return None

@@ -10,7 +10,8 @@ from registry.domain.versions import LineageKind
 @dataclass(frozen=True, kw_only=True)
 class LineageEdge:
     child_key: int
-    parent_key: int
+    #: None once the parent was deleted; its name stays.
+    parent_key: int | None
     #: Resource names of versions.
     child: str
     parent: str

@@ -58,7 +58,7 @@ def encode_token(cursor: Cursor, of: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_token(token: str, of: str, *kinds: type[str] | type[int]) -> Cursor | None:
+def decode_token(token: str, of: str, *kinds: type[str | int]) -> Cursor | None:
     """The cursor in a token, None for the first page.
 
     Raises InvalidFieldError for a token that is damaged or belongs to another list. `kinds` are the

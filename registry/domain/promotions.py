@@ -87,6 +87,7 @@ class StagePeriod:
     stage: str
     start_time_us: int
     end_time_us: int | None
+    #: The promotion in which this version was decided on for the stage, after a rollback too.
     promotion: int | None
     mover: str
     note: str
@@ -112,6 +113,8 @@ def require_pending(promotion: Promotion, now_us: int, *, action: str) -> None:
         )
 
 
-def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:
+def with_decision(
+    decisions: tuple[Decision, ...], new: Decision
+) -> tuple[Decision, ...]:
     """The decisions with `new` in place of an earlier one by the same person, in order of time."""
     return (*(d for d in decisions if d.decider != new.decider), new)

@@ -20,7 +20,12 @@ class VersionState(StrEnum):
 #: Every move a version can make. RECALLED is final; a yank remembers where it came from.
 MOVES: dict[VersionState, frozenset[VersionState]] = {
     VersionState.QUARANTINED: frozenset(
-        {VersionState.VETTED, VersionState.REJECTED, VersionState.RECALLED, VersionState.YANKED}
+        {
+            VersionState.VETTED,
+            VersionState.REJECTED,
+            VersionState.RECALLED,
+            VersionState.YANKED,
+        }
     ),
     VersionState.VETTED: frozenset(
         {
@@ -51,7 +56,7 @@ MOVES: dict[VersionState, frozenset[VersionState]] = {
 
 
 class Verdict(StrEnum):
-    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    PASS = "pass"
     FAIL = "fail"
     UNKNOWN = "unknown"
 
@@ -155,6 +160,8 @@ class Version:
     yank_reason: str
     #: The state before the yank; None unless YANKED.
     yanked_from: VersionState | None
+    #: The registrant and the authors of the commits since the version before, sorted.
+    contributors: tuple[str, ...]
     #: Names that point here now; filled by reads that show them.
     stages: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -194,13 +201,19 @@ def require_fetchable(version: Version, *, by_digest: bool) -> None:
     """
     if version.state is VersionState.RELEASED:
         return
-    runs = version.state is VersionState.YANKED and version.yanked_from is VersionState.RELEASED
+    runs = (
+        version.state is VersionState.YANKED
+        and version.yanked_from is VersionState.RELEASED
+    )
     if runs and by_digest:
         return
     fix = {
-        VersionState.QUARANTINED: "Wait for its verdict: hallmark version show " + version.ref,
+        VersionState.QUARANTINED: "Wait for its verdict: hallmark version show "
+        + version.ref,
         VersionState.VETTED: "It passed vetting and waits for the release gate.",
-        VersionState.YANKED: "It was withdrawn: " + version.yank_reason + ". Take a newer version, "
+        VersionState.YANKED: "It was withdrawn: "
+        + version.yank_reason
+        + ". Take a newer version, "
         "or name this one by its digest if you run it.",
     }.get(version.state, "Take another version: hallmark version list " + version.model)
     raise InvalidStateError(

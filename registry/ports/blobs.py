@@ -96,7 +96,7 @@ class BlobStore(Protocol):
 
         A slow sender holds nothing up: the offset is compared again before each piece, so when a
         second sender goes on at the stored size, the first one gets OffsetMismatchError for its
-        next piece. What is staged is always whole pieces in order, whoever they came from.
+        next piece. No byte is ever written over another, whoever sends it.
         Not synced: after a power cut staged bytes may be fewer or damaged, which commit finds.
         """
 

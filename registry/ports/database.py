@@ -23,7 +23,7 @@ from registry.domain.models import Model, ModelFilter, Namespace
 from registry.domain.pages import Cursor
 from registry.domain.promotions import Decision, Promotion, PromotionState, StagePeriod
 from registry.domain.references import Reference, ReferenceKind
-from registry.domain.uploads import Upload
+from registry.domain.uploads import Upload, UploadFile
 from registry.domain.usage import PrincipalUsage, VersionUsage
 from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
 
@@ -68,7 +68,7 @@ class Principals(Protocol):
 
 
 class Tokens(Protocol):
-    def insert(self, token: Token, secret_hash: bytes, creator: str) -> Token: ...
+    def insert(self, token: Token, secret_hash: bytes) -> Token: ...
 
     def get(self, principal: str, id: str) -> Token | None: ...
 
@@ -116,7 +116,8 @@ class Models(Protocol):
 
     def delete(self, key: int) -> None:
         """The model with its versions, commits, references, promotions, history, evaluations,
-        lineage, likes and downloads. The numbers it gave out stay taken."""
+        lineage, likes and downloads. The numbers it gave out stay taken. Edges of other models'
+        children keep naming its versions, without a key."""
 
 
 class Manifests(Protocol):
@@ -125,7 +126,9 @@ class Manifests(Protocol):
 
     def get(self, digest: str) -> Manifest | None: ...
 
-    def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
+    def files(
+        self, digest: str, after: Cursor | None, limit: int
+    ) -> Sequence[ManifestFile]:
         """By path in byte order, behind `after` = (path,)."""
 
     def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
@@ -159,10 +162,12 @@ class Versions(Protocol):
     def newest(
         self, model: str, *, digest: str = "", commit_prefix: str = ""
     ) -> Sequence[Version]:
-        """Those with this digest, or whose commit starts so; not yanked first, then newest first;
+        """Those with this digest, or whose commit starts so; RELEASED first, then newest first;
         at most 100. With stages and references."""
 
-    def resolve(self, model: str, name: str) -> tuple[Version, Reference, int | None] | None:
+    def resolve(
+        self, model: str, name: str
+    ) -> tuple[Version, Reference, int | None] | None:
         """The version that a stage, alias, tag or branch points to, with the reference; for a
         stage the number of the promotion that put it there. One statement on the hot path."""
 
@@ -192,7 +197,9 @@ class Versions(Protocol):
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         """Quarantined versions without a verdict under these rules, oldest first."""
 
-    def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation: ...
+    def add_evaluation(
+        self, version_key: int, evaluation: Evaluation
+    ) -> Evaluation: ...
 
     def evaluations(
         self, version_key: int, after: Cursor | None, limit: int
@@ -205,7 +212,8 @@ class Versions(Protocol):
 class References(Protocol):
     """Aliases, tags and branches. No method here can touch a stage."""
 
-    def get(self, model: str, id: str) -> Reference | None: ...
+    def get(self, model: str, id: str) -> Reference | None:
+        """The one whose id is equal but for case: ids of a model differ in more than case."""
 
     def list(
         self, model: str, kind: ReferenceKind | None, after: Cursor | None, limit: int
@@ -235,6 +243,9 @@ class Stages(Protocol):
 
     def move(self, model_key: int, period: StagePeriod) -> StagePeriod:
         """End the open period of the stage, if there is one, at the new one's start."""
+
+    def clear(self, model_key: int, stage: str, time_us: int) -> StagePeriod | None:
+        """End the open period and leave the stage empty; the period that was ended."""
 
     def history(
         self, model: str, stage: str, after: Cursor | None, limit: int
@@ -276,7 +287,9 @@ class Promotions(Protocol):
     def put_decision(self, number: int, decision: Decision) -> None:
         """Record it, in place of an earlier one by the same person."""
 
-    def set_state(self, number: int, state: PromotionState, end_time_us: int) -> None: ...
+    def set_state(
+        self, number: int, state: PromotionState, end_time_us: int
+    ) -> None: ...
 
     def overdue(self, now_us: int, limit: int) -> Sequence[Promotion]:
         """Pending ones whose time has run out."""
@@ -296,14 +309,17 @@ class Lineage(Protocol):
 
     def below(self, version_keys: Collection[int]) -> Sequence[LineageEdge]: ...
 
-    def holder_of(self, model_key: int) -> str | None:
-        """A version of another model whose parent is one of this model's, if any."""
-
 
 class Uploads(Protocol):
     def insert(self, upload: Upload) -> Upload: ...
 
     def get(self, id: str) -> Upload | None: ...
+
+    def open_count(self, creator: str, now_us: int) -> int:
+        """How many sessions of a principal have neither ended nor run out of time."""
+
+    def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
+        """Add files to a session, whose digest is then this one."""
 
     def mark_stored(self, key: int, sha256: str, expire_time_us: int) -> None:
         """All files of the session with this digest are stored; it lives on until then."""
@@ -325,7 +341,9 @@ class BlobGrants(Protocol):
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         """Those that were sent to this namespace."""
 
-    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
+    def fetchable(
+        self, patterns: Collection[str], sha256s: Collection[str]
+    ) -> set[str]:
         """Those in a RELEASED version of a namespace that a pattern covers."""
 
     def referenced(self, sha256s: Collection[str]) -> set[str]:
@@ -333,7 +351,9 @@ class BlobGrants(Protocol):
 
 
 class UsageTable(Protocol):
-    def record_download(self, id: str, version_key: int, principal: str, time_us: int) -> bool:
+    def record_download(
+        self, id: str, version_key: int, principal: str, time_us: int
+    ) -> bool:
         """Count one download; False where this id was counted before."""
 
     def by_version(self, model_key: int, limit: int) -> Sequence[VersionUsage]: ...
@@ -366,7 +386,9 @@ class Events(Protocol):
         """Chained and stored when the unit of work commits, in the order of the calls. The shard's
         head is locked only then, so that writers wait for each other as briefly as can be."""
 
-    def list(self, query: EventQuery, after: Cursor | None, limit: int) -> Sequence[Event]:
+    def list(
+        self, query: EventQuery, after: Cursor | None, limit: int
+    ) -> Sequence[Event]:
         """By (time, shard, number), behind `after` = that triple."""
 
     def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
@@ -386,10 +408,17 @@ class DoneRequest:
 
 
 class Requests(Protocol):
-    def find(self, principal: str, method: str, request_id: str) -> DoneRequest | None: ...
+    def find(
+        self, principal: str, method: str, request_id: str
+    ) -> DoneRequest | None: ...
 
     def save(
-        self, principal: str, method: str, request_id: str, done: DoneRequest, time_us: int
+        self,
+        principal: str,
+        method: str,
+        request_id: str,
+        done: DoneRequest,
+        time_us: int,
     ) -> bool:
         """False where another call saved this id first."""
 

@@ -1,0 +1,180 @@
+"""Namespaces: claim, describe, give back."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Mapping, Sequence
+
+from registry.domain.access import REGISTRY_WIDE, Action, Caller, patterns_holding
+from registry.domain.events import EventDraft
+from registry.domain.models import Namespace
+from registry.domain.pages import (
+    Page,
+    PageRequest,
+    decode_token,
+    encode_token,
+    fingerprint,
+)
+from registry.errors import (
+    AlreadyExistsError,
+    NotEmptyError,
+    NotFoundError,
+    StaleEtagError,
+)
+from registry.names import NamespaceName
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.services.fields import check_mask, check_text
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once
+
+EDITABLE = ("description", "owner")
+
+
+class NamespaceService:
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create(
+        self, caller: Caller, id: str, *, description: str, owner: str, request_id: str
+    ) -> Namespace:
+        caller.require(Action.NAMESPACE_CREATE, REGISTRY_WIDE, f"namespaces/{id}")
+        name = NamespaceName(namespace=id, field="namespace_id")
+        check_text("description", description, 2000)
+        check_text("owner", owner, 200)
+
+        def fn(tx: Transaction) -> Namespace:
+            now = self._clock.now_us()
+
+            def create() -> tuple[str, Namespace]:
+                stored = tx.namespaces.insert(
+                    Namespace(
+                        key=0,
+                        id=name.namespace,
+                        uid=str(uuid.uuid4()),
+                        description=description,
+                        owner=owner,
+                        etag=new_etag(),
+                        create_time_us=now,
+                        update_time_us=now,
+                        creator=caller.id,
+                    )
+                )
+                if stored is None:
+                    raise AlreadyExistsError(
+                        kind="namespace",
+                        name=id,
+                        existing="an earlier claim",
+                        fix="Choose another name, or ask its owner: hallmark namespace show "
+                        + id,
+                    )
+                detail = {"description": description, "owner": owner}
+                tx.events.append(_event(caller, "namespace.create", stored, detail))
+                return stored.id, stored
+
+            return once(
+                tx,
+                caller,
+                "CreateNamespace",
+                request_id,
+                content_of(id, description, owner),
+                now_us=now,
+                create=create,
+                reload=lambda id: _get(tx, id),
+            )
+
+        return self._database.write(fn)
+
+    def get(self, caller: Caller, name: NamespaceName) -> Namespace:
+        caller.require(Action.NAMESPACE_READ, name.namespace, str(name))
+        return self._database.read(lambda tx: _get(tx, name.namespace))
+
+    def list(self, caller: Caller, page: PageRequest) -> Page[Namespace]:
+        patterns = patterns_holding(caller.principal.grants, Action.NAMESPACE_READ)
+        of = fingerprint("namespaces")
+        after = decode_token(page.token, of, str)
+        limit = page.limit()
+        found = self._database.read(
+            lambda tx: tx.namespaces.list(patterns, after, limit + 1)
+        )
+        more = encode_token((found[limit - 1].id,), of) if len(found) > limit else ""
+        return Page(items=tuple(found[:limit]), next_page_token=more)
+
+    def update(
+        self,
+        caller: Caller,
+        name: NamespaceName,
+        *,
+        description: str,
+        owner: str,
+        mask: Sequence[str],
+        etag: str,
+    ) -> Namespace:
+        caller.require(Action.NAMESPACE_UPDATE, name.namespace, str(name))
+        fields = check_mask(mask, EDITABLE)
+        check_text("description", description, 2000)
+        check_text("owner", owner, 200)
+
+        def fn(tx: Transaction) -> Namespace:
+            old = _get(tx, name.namespace)
+            new = dataclasses.replace(
+                old,
+                description=description if "description" in fields else old.description,
+                owner=owner if "owner" in fields else old.owner,
+                etag=new_etag(),
+                update_time_us=self._clock.now_us(),
+            )
+            if (etag and etag != old.etag) or not tx.namespaces.update(new, old.etag):
+                raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
+            detail = {field: getattr(new, field) for field in sorted(fields)}
+            tx.events.append(_event(caller, "namespace.update", new, detail))
+            return new
+
+        return self._database.write(fn)
+
+    def delete(self, caller: Caller, name: NamespaceName, *, etag: str) -> None:
+        caller.require(Action.NAMESPACE_DELETE, REGISTRY_WIDE, str(name))
+
+        def fn(tx: Transaction) -> None:
+            old = _get(tx, name.namespace)
+            if etag and etag != old.etag:
+                raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
+            if tx.namespaces.holds_models(old.id):
+                raise NotEmptyError(
+                    name=old.name,
+                    holder="at least one model in it",
+                    fix=f"Delete its models first: hallmark model list {old.id}",
+                )
+            tx.namespaces.delete(old.key)
+            tx.events.append(_event(caller, "namespace.delete", old, {}))
+
+        self._database.write(fn)
+
+
+def new_etag() -> str:
+    return uuid.uuid4().hex[:16]
+
+
+def _get(tx: Transaction, id: str) -> Namespace:
+    found = tx.namespaces.get(id)
+    if found is None:
+        raise NotFoundError(
+            kind="namespace",
+            name=id,
+            fix=f"An administrator claims it with: hallmark namespace create {id}",
+        )
+    return found
+
+
+def _event(
+    caller: Caller, action: str, namespace: Namespace, detail: Mapping[str, object]
+) -> EventDraft:
+    return EventDraft(
+        action=action,
+        resource=namespace.name,
+        namespace=namespace.id,
+        actor=caller.principal.name,
+        detail=detail,
+    )

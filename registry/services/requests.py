@@ -1,0 +1,64 @@
+"""Repeats: a creating request with a request_id happens once, however often it arrives."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from registry.domain.access import Caller
+from registry.errors import ConflictError, InvalidFieldError, RequestIdReusedError
+from registry.names.text import show
+from registry.ports.database import DoneRequest, Transaction
+
+#: A repeat is recognised for so long.
+REMEMBERED_US = 7 * 24 * 3600 * 1_000_000
+
+T = TypeVar("T")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def fingerprint(*parts: object) -> str:
+    """Names the content of a request: equal requests, equal fingerprints."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def once(
+    tx: Transaction,
+    caller: Caller,
+    method: str,
+    request_id: str,
+    content: str,
+    *,
+    now_us: int,
+    create: Callable[[], tuple[str, T]],
+    reload: Callable[[str], T],
+) -> T:
+    """Create, or answer a repeat with what the first request created, as it is now.
+
+    `create` returns the new resource's name and value; `reload` finds it by that name. Runs within
+    the caller's unit of work, so that the mark and the resource are stored together or not at all.
+    Raises RequestIdReusedError where the id came with other content before.
+    """
+    if not request_id:
+        return create()[1]
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise InvalidFieldError(
+            field="request_id",
+            found=show(request_id),
+            expected="a UUID, or 1 to 128 of letters, digits, '.', '_', ':', '-'",
+            fix="Leave it out, or make a fresh UUID for each new request.",
+        )
+    done = tx.requests.find(caller.id, method, request_id)
+    if done is None:
+        name, value = create()
+        new = DoneRequest(fingerprint=content, result=name)
+        if tx.requests.save(caller.id, method, request_id, new, now_us):
+            return value
+        # Another call with this id committed between the look and the save (PostgreSQL): what this
+        # one did is rolled back by the error, and the client's retry finds the first one's result.
+        raise ConflictError(what=f"request {request_id}")
+    if done.fingerprint != content:
+        raise RequestIdReusedError(request_id=request_id, method=method)
+    return reload(done.result)
