@@ -300,21 +300,16 @@ refs = Table(
     "refs",
     metadata,
     _of("model_key", "models.key", primary_key=True),
-    Column("id", _Text, primary_key=True),
+    # The id case-folded: ids of a model differ in more than case.
+    Column("folded", _Text, primary_key=True),
+    _text("id"),
     _text("kind"),
-    Column(
-        "version_key",
-        _Key,
-        ForeignKey("versions.key", ondelete="CASCADE"),
-        nullable=True,
-    ),
+    Column("version_key", _Key, ForeignKey("versions.key", ondelete="CASCADE"), nullable=True),
     _optional_text("commit_id"),
     _number("update_time_us"),
     _text("updater"),
     ForeignKeyConstraint(
-        ["model_key", "commit_id"],
-        ["commits.model_key", "commits.id"],
-        ondelete="CASCADE",
+        ["model_key", "commit_id"], ["commits.model_key", "commits.id"], ondelete="CASCADE"
     ),
     Index(None, "version_key"),
     Index(None, "model_key", "commit_id"),
@@ -405,15 +400,19 @@ stage_periods = Table(
     ),
 )
 
+# An edge goes with its child. Without its parent it stays and goes on naming it.
 lineage_edges = Table(
     "lineage_edges",
     metadata,
     _of("child_key", "versions.key", primary_key=True),
-    _of("parent_key", "versions.key", primary_key=True),
+    # Resource name of a version, which no later one can bear again.
+    Column("parent", _Text, primary_key=True),
+    Column("parent_key", _Key, ForeignKey("versions.key", ondelete="SET NULL"), nullable=True),
+    _text("parent_namespace"),
     _text("kind"),
     _text("creator"),
     _number("create_time_us"),
-    Index(None, "parent_key", "child_key"),
+    Index(None, "parent_key"),
     **_CLUSTERED,
 )
 
@@ -431,6 +430,13 @@ uploads = Table(
     _number("expire_time_us"),
     _flag("ended"),
     Index(None, "id", unique=True),
+    Index(
+        "ix_uploads_live_creator",
+        "creator",
+        "expire_time_us",
+        sqlite_where=text("NOT ended"),
+        postgresql_where=text("NOT ended"),
+    ),
     Index(
         "ix_uploads_live",
         "expire_time_us",
