@@ -134,7 +134,9 @@ class NamespaceService:
 
         return self._database.write(fn)
 
-    def delete(self, caller: Caller, name: NamespaceName, *, etag: str) -> None:
+    def delete(
+        self, caller: Caller, name: NamespaceName, *, etag: str, validate_only: bool
+    ) -> None:
         caller.require(Action.NAMESPACE_DELETE, REGISTRY_WIDE, str(name))
 
         def fn(tx: Transaction) -> None:
@@ -147,6 +149,8 @@ class NamespaceService:
                     holder="at least one model in it",
                     fix=f"Delete its models first: hallmark model list {old.id}",
                 )
+            if validate_only:
+                return
             tx.namespaces.delete(old.key)
             tx.events.append(_event(caller, "namespace.delete", old, {}))
 

@@ -1,0 +1,75 @@
+"""Conversions that all servicers share: times, page requests, enums."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from registry.domain.pages import PageRequest
+from registry.errors import InvalidFieldError
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def timestamp(time_us: int | None) -> Timestamp | None:
+    """Microseconds since the epoch as a Timestamp; None stays unset."""
+    if time_us is None:
+        return None
+    seconds, microseconds = divmod(time_us, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=microseconds * 1000)
+
+
+def time_us(value: Timestamp, field: str) -> int:
+    """A request's Timestamp in microseconds; finer digits are dropped."""
+    if not (
+        -62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9
+    ):
+        raise InvalidFieldError(
+            field=field,
+            found=f"{value.seconds} s and {value.nanos} ns",
+            expected="a time between the years 1 and 9999",
+            fix="Send seconds since 1970 in UTC.",
+        )
+    return value.seconds * 1_000_000 + value.nanos // 1000
+
+
+def page_request(page_size: int, page_token: str) -> PageRequest:
+    return PageRequest(size=page_size, token=page_token)
+
+
+class EnumCodec:
+    """A StrEnum of the domain and its proto enum, whose values are PREFIX_NAME.
+
+    The law that makes it safe: both sides have the same names, save the UNSPECIFIED zero. It is
+    checked when the codec is built, at import.
+    """
+
+    def __init__(self, wrapper: EnumTypeWrapper, prefix: str, members: type[E]) -> None:
+        names = {m.value: f"{prefix}_{m.name}" for m in members}
+        if {f"{prefix}_UNSPECIFIED", *names.values()} != set(wrapper.keys()):
+            raise TypeError(f"{prefix} and {members.__name__} differ")
+        self._to = {value: wrapper.Value(name) for value, name in names.items()}
+        self._from = {wrapper.Value(name): value for value, name in names.items()}
+        self._expected = ", ".join(names.values())
+
+    def to_proto(self, member: StrEnum) -> int:
+        return self._to[member.value]
+
+    def value_of(self, number: int, field: str) -> str:
+        """The domain's value; InvalidFieldError for UNSPECIFIED and numbers that we don't know."""
+        value = self._from.get(number)
+        if value is None:
+            raise InvalidFieldError(
+                field=field,
+                found=str(number) if number else "nothing",
+                expected=f"one of {self._expected}",
+                fix="Set it to one of these.",
+            )
+        return value
+
+    def optional(self, number: int, field: str) -> str | None:
+        """As value_of, with None for UNSPECIFIED."""
+        return None if number == 0 else self.value_of(number, field)

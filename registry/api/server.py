@@ -1,0 +1,82 @@
+"""The gRPC server: services, health, reflection, limits, on one address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from registry.api.calls import Authenticator, Servicer, handlers_of
+from registry.errors import StartError
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+THREADS = 24
+#: More calls than this at once are RESOURCE_EXHAUSTED rather than a queue without end.
+CALLS_MAX = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsFiles:
+    certificate: bytes
+    key: bytes
+
+
+class ApiServer:
+    """Serves until stopped. `port` is the one that was bound, also where 0 was asked for."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        servicers: Sequence[Servicer],
+        authenticator: Authenticator,
+        tls: TlsFiles | None = None,
+    ) -> None:
+        self._health = health.HealthServicer()
+        self._names = [servicer.DESCRIPTOR.full_name for servicer in servicers]
+        # Without this two servers may bind one port, and each gets some of the calls.
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
+            ("grpc.http2.max_ping_strikes", 10),
+        ]
+        self._server = grpc.server(
+            ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="call"),
+            handlers=[handlers_of(servicer, authenticator) for servicer in servicers],
+            options=options,
+            maximum_concurrent_rpcs=CALLS_MAX,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        self.port = self._bind(f"{host}:{port}", tls)
+
+    def _bind(self, address: str, tls: TlsFiles | None) -> int:
+        try:
+            if tls is None:
+                return self._server.add_insecure_port(address)
+            credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)])
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise StartError(
+                what=f"gRPC address {address}",
+                found="it cannot be bound, most likely another program listens there",
+                fix="Stop that program, or choose another port with HALLMARK_GRPC_ADDRESS.",
+            ) from error
+
+    def start(self) -> None:
+        self._server.start()
+        for name in ("", *self._names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let those in progress finish, and end after the grace at the latest."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
