@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -19,6 +20,8 @@ from registry.errors import InvalidFieldError
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 1000
 TOKEN_LENGTH_MAX = 2048
+#: A page ends early rather than pass it: clients take messages of 4 MB by default.
+PAGE_BYTES_MAX = 3_000_000
 
 T = TypeVar("T")
 Cursor = tuple[str | int, ...]
@@ -87,3 +90,43 @@ def decode_token(token: str, of: str, *kinds: type[str | int]) -> Cursor | None:
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in cursor):
         raise problem
     return tuple(cursor)
+
+
+def page_of(
+    found: Sequence[T],
+    limit: int,
+    cursor_of: Callable[[T], Cursor],
+    of: str,
+    weight_of: Callable[[T], int] | None = None,
+) -> Page[T]:
+    """The first rows of what was found, as many as were asked for and fit into one reply.
+
+    Look for `limit + 1` rows: the one too many tells that there are more. `cursor_of` is the sort
+    key of a row, `of` the list's fingerprint. `weight_of` estimates a row's bytes in a reply, by
+    default from all that is in it. A row that is too heavy by itself still makes a page.
+    """
+    weigh = weight_of or weight
+    bytes_left = PAGE_BYTES_MAX
+    count = 0
+    for item in found[:limit]:
+        bytes_left -= weigh(item)
+        if bytes_left < 0 and count:
+            break
+        count += 1
+    if count == len(found):
+        return Page(items=tuple(found))
+    return Page(
+        items=tuple(found[:count]),
+        next_page_token=encode_token(cursor_of(found[count - 1]), of),
+    )
+
+
+def weight(value: object) -> int:
+    """At least as many bytes as a value takes in a reply: text counts as UTF-8."""
+    if isinstance(value, str):
+        text_bytes = len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+        return text_bytes + 16
+    if isinstance(value, tuple | list | set | frozenset):
+        return 8 + sum(map(weight, value))
+    fields = getattr(value, "__dict__", None)
+    return 64 + sum(map(weight, fields.values())) if fields else 16

@@ -13,8 +13,8 @@ from registry.domain.pages import (
     Page,
     PageRequest,
     decode_token,
-    encode_token,
     fingerprint,
+    page_of,
 )
 from registry.errors import (
     AlreadyExistsError,
@@ -67,8 +67,7 @@ class NamespaceService:
                         kind="namespace",
                         name=id,
                         existing="an earlier claim",
-                        fix="Choose another name, or ask its owner: hallmark namespace show "
-                        + id,
+                        fix="Choose another name, or ask its owner: hallmark namespace show " + id,
                     )
                 detail = {"description": description, "owner": owner}
                 tx.events.append(_event(caller, "namespace.create", stored, detail))
@@ -96,11 +95,8 @@ class NamespaceService:
         of = fingerprint("namespaces")
         after = decode_token(page.token, of, str)
         limit = page.limit()
-        found = self._database.read(
-            lambda tx: tx.namespaces.list(patterns, after, limit + 1)
-        )
-        more = encode_token((found[limit - 1].id,), of) if len(found) > limit else ""
-        return Page(items=tuple(found[:limit]), next_page_token=more)
+        found = self._database.read(lambda tx: tx.namespaces.list(patterns, after, limit + 1))
+        return page_of(found, limit, lambda namespace: (namespace.id,), of)
 
     def update(
         self,
