@@ -1,0 +1,278 @@
+"""Settings: built once at the start, from the environment and an optional file, all or nothing.
+
+Each setting is one row of `FIELDS`; the README's table, the environment's names and the file's keys
+come from there. Only this module reads the server's environment. All problems are reported together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from registry.errors import StartError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return (
+            f"[{self.host}]:{self.port}"
+            if ":" in self.host
+            else f"{self.host}:{self.port}"
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    home: Path
+    grpc_address: Address
+    http_address: Address
+    #: Where clients reach the HTTP side and the gRPC side; empty: the addresses above.
+    http_url: str
+    grpc_target: str
+    #: SQLAlchemy URL; may hold a password, so it is not shown.
+    database_url: str = field(repr=False)
+    blob_dir: Path
+    ticket_key_file: Path
+    tls_certificate_file: Path | None
+    tls_key_file: Path | None
+    log_level: str
+
+    @property
+    def is_development(self) -> bool:
+        """Embedded database and loopback only: fit to try things out, not for a company."""
+        return (
+            self.database_url.startswith("sqlite")
+            and self.grpc_address.is_loopback
+            and self.http_address.is_loopback
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One setting: its key in the file; HALLMARK_ and the key in capitals in the environment."""
+
+    key: str
+    parse: Callable[[str], Any]
+    expected: str
+    #: What it is when nothing is said; `{home}` stands for the home folder.
+    default: str
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        return f"HALLMARK_{self.key.upper()}"
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(text)
+    return Address(host=host, port=int(port))
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (
+        parts.scheme not in ("http", "https") or not parts.hostname or parts.query
+    ):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _target(text: str) -> str:
+    if text:
+        _address(text)
+    return text
+
+
+def _database(text: str) -> str:
+    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError(text)
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text not in LOG_LEVELS:
+        raise ValueError(text)
+    return text
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError(text)
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+FIELDS = (
+    Field(
+        key="home",
+        parse=_path,
+        expected="a folder's path",
+        default="./var",
+        meaning="Folder of the embedded registry: database, bytes, keys.",
+    ),
+    Field(
+        key="grpc_address",
+        parse=_address,
+        expected="host:port, port 0 for any free one",
+        default="127.0.0.1:8081",
+        meaning="Where gRPC listens.",
+    ),
+    Field(
+        key="http_address",
+        parse=_address,
+        expected="host:port, port 0 for any free one",
+        default="127.0.0.1:8080",
+        meaning="Where HTTP listens: bytes, health.",
+    ),
+    Field(
+        key="http_url",
+        parse=_url,
+        expected="an http or https URL without query",
+        default="",
+        meaning="The HTTP side as clients reach it, behind a proxy for one; empty: its address.",
+    ),
+    Field(
+        key="grpc_target",
+        parse=_target,
+        expected="host:port",
+        default="",
+        meaning="The gRPC side as clients reach it; empty: its address.",
+    ),
+    Field(
+        key="database_url",
+        parse=_database,
+        expected="sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+        default="sqlite:///{home}/hallmark.db",
+        meaning="The metadata's database. One server process a SQLite file.",
+    ),
+    Field(
+        key="blob_dir",
+        parse=_path,
+        expected="a folder's path",
+        default="{home}/blobs",
+        meaning="Folder of the bytes. Shared by all replicas.",
+    ),
+    Field(
+        key="ticket_key_file",
+        parse=_path,
+        expected="a file's path",
+        default="{home}/ticket.key",
+        meaning="File of the key that signs addresses, at least 32 bytes; made when absent. The "
+        "same for all replicas.",
+    ),
+    Field(
+        key="tls_certificate_file",
+        parse=_optional_path,
+        expected="a PEM file's path",
+        default="",
+        meaning="Certificate chain for gRPC and HTTP; empty: no TLS.",
+    ),
+    Field(
+        key="tls_key_file",
+        parse=_optional_path,
+        expected="a PEM file's path",
+        default="",
+        meaning="Private key of the certificate.",
+    ),
+    Field(
+        key="log_level",
+        parse=_log_level,
+        expected=" or ".join(LOG_LEVELS),
+        default="info",
+        meaning="info writes one line a call.",
+    ),
+)
+
+#: The file named here holds the same keys in TOML; the environment wins over it.
+FILE_VARIABLE = "HALLMARK_SERVER_CONFIG"
+#: Variables of the command line, which share the prefix; see `registry/client`.
+CLIENT_VARIABLES = frozenset(
+    {"HALLMARK_URL", "HALLMARK_TOKEN", "HALLMARK_TOKEN_FILE", "HALLMARK_CONFIG"}
+)
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings, or a StartError that names every problem: key, value and expectation."""
+    problems: list[str] = []
+    given = _from_file(environment.get(FILE_VARIABLE, ""), problems)
+    known = {f.variable: f.key for f in FIELDS}
+    for variable, text in environment.items():
+        if variable in known:
+            given[known[variable]] = text
+        elif (
+            variable.startswith("HALLMARK_")
+            and variable != FILE_VARIABLE
+            and variable not in CLIENT_VARIABLES
+        ):
+            problems.append(
+                f"{variable}: no such setting, expected one of {', '.join(known)}"
+            )
+    values: dict[str, Any] = {}
+    for setting in FIELDS:
+        home = values.get("home", Path("var"))
+        text = given.get(setting.key, setting.default.replace("{home}", str(home)))
+        try:
+            values[setting.key] = setting.parse(text)
+        except ValueError:
+            shown = "a value" if setting.key == "database_url" else repr(text)
+            problems.append(
+                f"{setting.variable}: found {shown}, expected {setting.expected}"
+            )
+    tls = (values.get("tls_certificate_file"), values.get("tls_key_file"))
+    if (tls[0] is None) != (tls[1] is None):
+        problems.append(
+            "HALLMARK_TLS_CERTIFICATE_FILE and HALLMARK_TLS_KEY_FILE: found one, expected both"
+        )
+    if problems:
+        raise StartError(
+            what=f"{len(problems)} setting(s) are wrong",
+            found="; ".join(problems),
+            fix="Correct them and start again.",
+        )
+    return Settings(**values)
+
+
+def _from_file(path: str, problems: list[str]) -> dict[str, str]:
+    if not path:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"{FILE_VARIABLE}: {path} cannot be read: {error}")
+        return {}
+    known = {f.key for f in FIELDS}
+    for key in content.keys() - known:
+        problems.append(
+            f"{path}: no such setting {key!r}, expected one of {', '.join(known)}"
+        )
+    wrong = [
+        key
+        for key, value in content.items()
+        if key in known and not isinstance(value, str)
+    ]
+    problems.extend(f"{path}: {key}: expected a string in quotes" for key in wrong)
+    return {key: value for key, value in content.items() if isinstance(value, str)}

@@ -1,0 +1,57 @@
+"""Work that the registry does by itself, from state in its tables: one thread a task.
+
+A task is called again and again and does whatever is due; it finds that in the tables, so nothing is
+lost when the process dies in the middle. `wake` makes it look at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from registry.errors import HallmarkError
+
+logger = logging.getLogger(__name__)
+
+
+class PeriodicTask:
+    """Calls `run` every `every_s` seconds and when woken, until stopped.
+
+    `run` returns whether there may be more to do at once. What it raises is logged, and it is called
+    again after the usual pause: a failing store must not end the task.
+    """
+
+    def __init__(self, name: str, run: Callable[[], bool], *, every_s: float) -> None:
+        self._name = name
+        self._run = run
+        self._every_s = every_s
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Return once a call in progress has ended."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._stopped:
+            self._wake.clear()
+            more = False
+            try:
+                more = self._run()
+            except HallmarkError as error:
+                logger.warning("task %s: %s", self._name, error)
+            except Exception:
+                logger.exception("task %s failed; it is tried again", self._name)
+            if not more and not self._stopped:
+                self._wake.wait(self._every_s)
