@@ -24,12 +24,15 @@ import math
 from typing import TypeAlias
 
 from registry.errors import InvalidFieldError
+from registry.names.text import visible
 
 Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 DEPTH_MAX = 64
 INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
+
+_PLACE_MAX = 200
 
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False,
@@ -53,15 +56,13 @@ def canonical_json(value: object, *, field: str = "value") -> bytes:
 def load_canonical(data: bytes, *, field: str = "value") -> Json:
     """The value of canonical bytes; lists come back as lists.
 
-    Raises InvalidFieldError for all that `canonical_json` would not have written: other white space or
-    order, duplicate keys, broken JSON or UTF-8.
+    Raises InvalidFieldError for all that `canonical_json` would not have written: other white
+    space or order, duplicate keys, broken JSON or UTF-8.
     """
     try:
         value: Json = json.loads(data.decode())
     except (ValueError, RecursionError) as cause:
-        raise _refusal(
-            field, f"no JSON ({cause})", "canonical JSON in UTF-8"
-        ) from cause
+        raise _refusal(field, f"no JSON ({cause})", "canonical JSON in UTF-8") from cause
     if canonical_json(value, field=field) != data:
         raise _refusal(
             field,
@@ -84,13 +85,11 @@ def _check(value: object, place: str, depth: int) -> None:
         if not math.isfinite(value):
             raise _refusal(place, str(value), "a finite number")
     elif depth >= DEPTH_MAX:
-        raise _refusal(place[:200], "deeper nesting", f"at most {DEPTH_MAX} levels")
+        raise _refusal(place, "deeper nesting", f"at most {DEPTH_MAX} levels")
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise _refusal(
-                    place, f"a key of type {type(key).__name__}", "text as key"
-                )
+                raise _refusal(place, f"a key of type {type(key).__name__}", "text as key")
             _check_text(key, place)
             _check(item, f"{place}.{key}", depth + 1)
     elif isinstance(value, list | tuple):
@@ -98,9 +97,7 @@ def _check(value: object, place: str, depth: int) -> None:
             _check(item, f"{place}[{number}]", depth + 1)
     else:
         found = f"a value of type {type(value).__name__}"
-        raise _refusal(
-            place, found, "an object, a list, text, a number, true, false or null"
-        )
+        raise _refusal(place, found, "an object, a list, text, a number, true, false or null")
 
 
 def _check_text(text: str, place: str) -> None:
@@ -113,7 +110,10 @@ def _check_text(text: str, place: str) -> None:
         raise _refusal(place, found, "text that UTF-8 can hold") from cause
 
 
-def _refusal(field: str, found: str, expected: str) -> InvalidFieldError:
+def _refusal(place: str, found: str, expected: str) -> InvalidFieldError:
     return InvalidFieldError(
-        field=field, found=found, expected=expected, fix="Send a value of that form."
+        field=visible(place[:_PLACE_MAX]),
+        found=found,
+        expected=expected,
+        fix="Send a value of that form.",
     )

@@ -43,9 +43,7 @@ TOTAL_SIZE_BYTES_MAX = 2**52
 #: Of all paths together, so that a manifest stays a few tens of megabytes.
 TOTAL_PATH_BYTES_MAX = 16 * 2**20
 
-_MEDIA_TYPE = re.compile(
-    r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}"
-)
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +80,7 @@ class Manifest:
             for number, file in enumerate(given)
             for problem in _problems_of(file, f"{field}[{number}]")
         ]
-        refuse_all(
-            problems or list(find_conflicts((file.path for file in given), field=field))
-        )
+        refuse_all(problems or list(find_conflicts((file.path for file in given), field=field)))
         # Code points sort as their UTF-8 bytes do.
         return cls(files=tuple(sorted(given, key=lambda file: file.path)))
 
@@ -205,11 +201,7 @@ _MEDIA_TYPES = {
 
 
 def _typed(file: ManifestFile) -> ManifestFile:
-    return (
-        file
-        if file.media_type
-        else replace(file, media_type=guess_media_type(file.path))
-    )
+    return file if file.media_type else replace(file, media_type=guess_media_type(file.path))
 
 
 def _check_totals(files: tuple[ManifestFile, ...], field: str) -> None:
@@ -257,9 +249,7 @@ def _problems_of(file: ManifestFile, field: str) -> list[InvalidFieldError]:
         problems.append(invalid(f"{field}.size_bytes", found, expected, fix))
     if not _MEDIA_TYPE.fullmatch(file.media_type):
         found = f"{show(file.media_type)} for {show(file.path)}"
-        expected = (
-            "a media type in lower case without parameters, like application/json"
-        )
+        expected = "a media type in lower case without parameters, like application/json"
         fix = "Leave it out to have it guessed from the extension."
         problems.append(invalid(f"{field}.media_type", found, expected, fix))
     return problems

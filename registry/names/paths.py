@@ -66,20 +66,10 @@ def find_conflicts(paths: Iterable[str], *, field: str = "files") -> Iterator[In
     # With NUL, which no path holds, for the slash a folder sorts right before all that is in it:
     # of any conflicting paths at least two are neighbours, so comparing neighbours suffices.
     ordered = sorted((folded_path(path).replace("/", "\0"), path) for path in paths)
-    for (key, path), (next_key, next_path) in pairwise(ordered):
-        both = f"{show(path)} and {show(next_path)}"
-        if path == next_path:
-            yield invalid(field, f"{both}, twice the same", "each path once", "Leave one out.")
-        elif key == next_key:
-            expected = "paths that differ in more than case or compatibility form"
-            yield invalid(field, both, expected, "Rename one; on macOS and Windows they collide.")
-        elif next_key.startswith(key + "\0"):
-            expected = "each path to be either a file or a folder"
-            yield invalid(field, both, expected, "Rename the file or the folder.")
-        elif _folders_differ(path, next_path):
-            expected = "one spelling for each folder"
-            fix = "Rename one folder; on macOS and Windows they become one."
-            yield invalid(field, both, expected, fix)
+    for mine, theirs in pairwise(ordered):
+        if conflict := _conflict(*mine, *theirs):
+            expected, fix = conflict
+            yield invalid(field, f"{show(mine[1])} and {show(theirs[1])}", expected, fix)
 
 
 def folded_path(path: str) -> str:
@@ -110,8 +100,7 @@ def refuse_all(problems: Sequence[InvalidFieldError]) -> None:
         shown = [str(problem) for problem in problems[:PROBLEMS_SHOWN_MAX]]
         raise InvalidRequestError(
             count=len(problems),
-            summary="; ".join(shown[:3])
-            + (f"; and {len(problems) - 3} more" * (len(problems) > 3)),
+            summary=" ".join(shown[:3]) + f" And {len(problems) - 3} more." * (len(problems) > 3),
             violations=tuple(
                 violation
                 for problem in problems[:PROBLEMS_SHOWN_MAX]
@@ -155,28 +144,36 @@ def _is_allowed(character: str) -> bool:
 
 
 def _check_segment(segment: str, path: str, field: str) -> None:
-    found = f"segment {show(segment)} in {show(path)}"
+    if trouble := _trouble(segment):
+        expected, fix = trouble
+        found = f"segment {show(segment)}" if segment else "an empty segment"
+        raise invalid(field, f"{found} in {show(path)}", expected, fix)
+
+
+def _trouble(segment: str) -> tuple[str, str] | None:
+    """What is expected instead of this segment, and how to mend it; None where all is well."""
     plain = segment if segment.isascii() else unicodedata.normalize("NFKC", segment)
     if not segment:
-        found = f"an empty segment in {show(path)}"
         fix = "Write it without a '/' at either end and without '//'."
-        raise invalid(field, found, "a relative path like onnx/model.onnx", fix)
+        return "a relative path like onnx/model.onnx", fix
     if len(segment.encode()) > SEGMENT_BYTES_MAX:
-        found = f"{len(segment.encode())} bytes in {found}"
-        expected = f"at most {SEGMENT_BYTES_MAX} bytes of UTF-8 between slashes"
-        raise invalid(field, found, expected, "Shorten this part.")
+        return (
+            f"at most {SEGMENT_BYTES_MAX} bytes of UTF-8 between slashes",
+            "Shorten this part.",
+        )
     if plain in (".", ".."):
         fix = "Write where the file lies, counted from the version's root."
-        raise invalid(field, found, "a path without '.' and '..'", fix)
+        return "a path without '.' and '..'", fix
     if plain[0] == " " or plain[-1] in " .":
-        expected = "no blank at either end and no dot at the end"
-        raise invalid(field, found, expected, "Rename it; Windows drops these silently.")
+        fix = "Rename it; Windows drops these silently."
+        return "no blank at either end and no dot at the end", fix
     if is_device_name(plain):
         fix = "Change what stands before the first dot; Windows cannot make such a file."
-        raise invalid(field, found, "a name that is no Windows device such as NUL", fix)
+        return "a name that is no Windows device such as NUL", fix
     if _is_git(folded_path(segment)):
         fix = "Leave it out; hallmark push leaves Git's files out by itself."
-        raise invalid(field, found, "no file of Git's own (.git, .gitattributes, ...)", fix)
+        return "no file of Git's own (.git, .gitattributes, ...)", fix
+    return None
 
 
 def _is_git(folded_segment: str) -> bool:
@@ -190,6 +187,26 @@ def _first_change(path: str) -> str:
         if found != expected:
             return f"character {number} is {codepoint(found)}, NFC has {codepoint(expected)}"
     return f"its {len(path)} characters become {len(normal)}"
+
+
+def _conflict(key: str, path: str, next_key: str, next_path: str) -> tuple[str, str] | None:
+    """What is expected of two neighbours instead, and how to mend it; None where all is well."""
+    if path == next_path:
+        return "each path once", "Leave one of them out."
+    if key == next_key:
+        expected = "paths that differ in more than case or compatibility form"
+        return expected, "Rename one; on macOS and Windows they collide."
+    if next_key.startswith(key + "\0"):
+        return (
+            "each path to be either a file or a folder",
+            "Rename the file or the folder.",
+        )
+    if _folders_differ(path, next_path):
+        return (
+            "one spelling of each folder",
+            "Rename one; on macOS and Windows they become one.",
+        )
+    return None
 
 
 def _folders_differ(path: str, other: str) -> bool:

@@ -136,7 +136,8 @@ class BranchName:
         cls, text: str, *, stages: Collection[str] = DEFAULT_STAGES, field: str = "name"
     ) -> Self:
         model, own = _child_of_model(text, cls.FORM, field)
-        return cls(model=model, branch=check_ref_name(own, stages=stages, field=field), field=field)
+        branch = check_ref_name(own, stages=stages, field=field)
+        return cls(model=model, branch=branch, field=field)
 
     def __str__(self) -> str:
         return f"{self.model}/branches/{self.branch}"

@@ -36,11 +36,18 @@ def is_visible(character: str) -> bool:
     return character == " " or (category != "Zs" and character not in _INVISIBLE)
 
 
+def visible(text: str) -> str:
+    """Foreign text, safe to print: what cannot be seen as <U+XXXX>."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if is_visible(c) else f"<U+{ord(c):04X}>" for c in text)
+
+
 def show(text: str) -> str:
-    """Foreign text in quotes, safe to print: what cannot be seen as <U+XXXX>, long text cut."""
-    shown = "".join(c if is_visible(c) else f"<U+{ord(c):04X}>" for c in text[:_SHOWN_MAX])
+    """Foreign text in quotes, safe to print, and cut where it is long."""
     rest = len(text) - _SHOWN_MAX
-    return f"'{shown}'" if rest <= 0 else f"'{shown}' and {rest} more characters"
+    shown = f"'{visible(text[:_SHOWN_MAX])}'"
+    return shown if rest <= 0 else f"{shown} and {rest} more characters"
 
 
 def is_device_name(segment: str) -> bool:
