@@ -1,0 +1,81 @@
+"""Settings: one table, all problems at once, secrets not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry.config import FIELDS, Address, load
+from registry.errors import StartError
+
+
+def test_defaults_lie_under_the_home_folder(tmp_path: Path) -> None:
+    """With nothing but a home, everything is kept in it and nothing listens beyond loopback."""
+    settings = load({"HALLMARK_HOME": str(tmp_path)})
+    assert settings.database_url == f"sqlite:///{tmp_path}/hallmark.db"
+    assert settings.blob_dir == tmp_path / "blobs"
+    assert settings.grpc_address.is_loopback
+    assert settings.is_development
+
+
+def test_all_problems_are_told_together() -> None:
+    """One start is enough to learn everything that is wrong, with key, value and expectation."""
+    with pytest.raises(StartError) as caught:
+        load(
+            {
+                "HALLMARK_GRPC_ADDRESS": "nowhere",
+                "HALLMARK_LOG_LEVEL": "loud",
+                "HALLMARK_HOEM": "/x",
+                "HALLMARK_TLS_KEY_FILE": "/x/key.pem",
+            }
+        )
+    message = str(caught.value)
+    for part in ("'nowhere'", "host:port", "'loud'", "debug or info", "HALLMARK_HOEM", "found one"):
+        assert part in message
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """A file holds the same keys; the environment has the last word."""
+    file = tmp_path / "server.toml"
+    file.write_text('grpc_address = "127.0.0.1:1000"\nlog_level = "debug"\n')
+    settings = load(
+        {"HALLMARK_SERVER_CONFIG": str(file), "HALLMARK_GRPC_ADDRESS": "127.0.0.1:2000"}
+    )
+    assert settings.grpc_address == Address(host="127.0.0.1", port=2000)
+    assert settings.log_level == "debug"
+
+
+@pytest.mark.parametrize("content", ["colour = 'red'", "log_level = 3", "= broken"])
+def test_a_wrong_file_stops_the_start(tmp_path: Path, content: str) -> None:
+    """Unknown keys, wrong types and broken TOML are told, not passed over."""
+    file = tmp_path / "server.toml"
+    file.write_text(content)
+    with pytest.raises(StartError, match=r"server\.toml"):
+        load({"HALLMARK_SERVER_CONFIG": str(file)})
+
+
+def test_passwords_are_not_shown() -> None:
+    """Neither repr nor an error holds what the database's address may hold."""
+    secret = "postgresql+psycopg://u:canary-secret@db/h"
+    assert "canary-secret" not in repr(load({"HALLMARK_DATABASE_URL": secret}))
+    with pytest.raises(StartError) as caught:
+        load({"HALLMARK_DATABASE_URL": "mysql://u:canary-secret@db/h"})
+    assert "canary-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "loopback"), [("[::1]:1", True), ("localhost:1", True), ("0.0.0.0:1", False)]
+)
+def test_only_loopback_counts_as_development(text: str, loopback: bool) -> None:
+    """An address that others can reach is never taken for a development set-up."""
+    assert load({"HALLMARK_HTTP_ADDRESS": text}).is_development is loopback
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """The configuration table names each variable, its default and its meaning."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for field in FIELDS:
+        row = f"| `{field.variable}` | {f'`{field.default}`' if field.default else ''} |"
+        assert row in readme, row
+        assert field.meaning in readme, field.meaning
