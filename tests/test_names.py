@@ -167,10 +167,9 @@ def test_a_text_that_parses_is_how_its_name_is_written(kind: Any, text: str) -> 
     """`str(T.parse(text)) == text` for every text that parses: one spelling a name."""
     try:
         name = kind.parse(text)
-    except InvalidFieldError as error:
-        assert error.field in ("name", "reference")
-    else:
-        assert str(name) == text
+    except InvalidFieldError:
+        return
+    assert str(name) == text
 
 
 @given(names)

@@ -66,8 +66,7 @@ def test_what_is_taken_stays_inside_its_folder_everywhere(path: str) -> None:
     """A path that is taken is relative, NFC, free of tricks, on POSIX, Windows and after NFKC."""
     try:
         safe_path(path)
-    except InvalidFieldError as error:
-        assert error.field == "path"
+    except InvalidFieldError:
         return
     assert unicodedata.normalize("NFC", path) == path
     assert 1 <= len(path.encode()) <= 1024

@@ -26,7 +26,7 @@ from typing import TypeAlias
 from registry.errors import InvalidFieldError
 from registry.names.text import visible
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 DEPTH_MAX = 64
 INTEGER_MIN = -(2**63)
@@ -77,27 +77,38 @@ def _check(value: object, place: str, depth: int) -> None:
         return
     if isinstance(value, str):
         _check_text(value, place)
-    elif isinstance(value, int):
-        if not INTEGER_MIN <= value <= INTEGER_MAX:
-            found = f"a whole number of {value.bit_length()} bits"
-            raise _refusal(place, found, "a whole number from -2**63 to 2**63 - 1")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise _refusal(place, str(value), "a finite number")
-    elif depth >= DEPTH_MAX:
-        raise _refusal(place, "deeper nesting", f"at most {DEPTH_MAX} levels")
-    elif isinstance(value, dict):
+    elif isinstance(value, int | float):
+        _check_number(value, place)
+    elif isinstance(value, dict | list | tuple):
+        if depth >= DEPTH_MAX:
+            raise _refusal(place, "deeper nesting", f"at most {DEPTH_MAX} levels")
+        _check_members(value, place, depth + 1)
+    else:
+        found = f"a value of type {type(value).__name__}"
+        raise _refusal(place, found, "an object, a list, text, a number, true, false or null")
+
+
+def _check_members(
+    value: dict[object, object] | list[object] | tuple[object, ...], place: str, depth: int
+) -> None:
+    if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _refusal(place, f"a key of type {type(key).__name__}", "text as key")
             _check_text(key, place)
-            _check(item, f"{place}.{key}", depth + 1)
-    elif isinstance(value, list | tuple):
-        for number, item in enumerate(value):
-            _check(item, f"{place}[{number}]", depth + 1)
+            _check(item, f"{place}.{key}", depth)
     else:
-        found = f"a value of type {type(value).__name__}"
-        raise _refusal(place, found, "an object, a list, text, a number, true, false or null")
+        for number, item in enumerate(value):
+            _check(item, f"{place}[{number}]", depth)
+
+
+def _check_number(value: float, place: str) -> None:
+    if isinstance(value, int):
+        if not INTEGER_MIN <= value <= INTEGER_MAX:
+            found = f"a whole number of {value.bit_length()} bits"
+            raise _refusal(place, found, "a whole number from -2**63 to 2**63 - 1")
+    elif not math.isfinite(value):
+        raise _refusal(place, str(value), "a finite number")
 
 
 def _check_text(text: str, place: str) -> None:

@@ -1,7 +1,7 @@
 """What a name may look like, piece by piece. Each rule returns the text or raises.
 
 All names are ASCII. The error shows the text found, and the first foreign character by its code
-point, since a Cyrillic `а` looks like an `a` on the screen of whoever has to mend it.
+point, since a Cyrillic U+0430 looks like an `a` on the screen of whoever has to mend it.
 """
 
 from __future__ import annotations
