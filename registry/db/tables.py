@@ -163,10 +163,12 @@ models = Table(
     Index(None, "namespace", "path"),
     Index(None, "create_time_us", "path"),
     Index(None, "update_time_us", "path"),
-    Index(None, "like_count", "path"),
-    Index(None, "download_count", "path"),
     **_NEVER_REUSED,
 )
+
+# Most liked first, ties by name: what people ask for.
+Index("ix_models_like_count_path", models.c.like_count.desc(), models.c.path)
+Index("ix_models_download_count_path", models.c.download_count.desc(), models.c.path)
 
 # The tags and owners of a model once more, one a row, for filters.
 model_labels = Table(
@@ -258,6 +260,7 @@ versions = Table(
     _optional_number("vetting_time_us"),
     _text("yank_reason"),
     _optional_text("yanked_from"),
+    _text("contributors"),
     Index(None, "model_key", "number", unique=True),
     Index(None, "model_key", "digest"),
     Index(None, "model_key", "commit_id"),
