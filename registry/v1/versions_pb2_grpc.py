@@ -28,8 +28,9 @@ if _version_not_supported:
 class VersionServiceStub:
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\`
-    and control characters escaped (\" \ \b \f \n \r \t, else \u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
     {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
     "schema":"hallmark.manifest.v1"}
@@ -103,8 +104,9 @@ class VersionServiceStub:
 class VersionServiceServicer:
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\`
-    and control characters escaped (\" \ \b \f \n \r \t, else \u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
     {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
     "schema":"hallmark.manifest.v1"}
@@ -289,8 +291,9 @@ def add_VersionServiceServicer_to_server(servicer, server):
 class VersionService:
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\`
-    and control characters escaped (\" \ \b \f \n \r \t, else \u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
     {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
     "schema":"hallmark.manifest.v1"}

@@ -29,8 +29,9 @@ GRPC_VERSION: str
 class VersionServiceStub:
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\\`
-    and control characters escaped (\\" \\ \\b \\f \\n \\r \\t, else \\u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
         {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
          "schema":"hallmark.manifest.v1"}
@@ -110,8 +111,9 @@ class VersionServiceStub:
 class VersionServiceAsyncStub(VersionServiceStub):
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\\`
-    and control characters escaped (\\" \\ \\b \\f \\n \\r \\t, else \\u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
         {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
          "schema":"hallmark.manifest.v1"}
@@ -187,8 +189,9 @@ class VersionServiceAsyncStub(VersionServiceStub):
 class VersionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Versions: numbered, immutable snapshots. Vetting, decisions and stages bind to a version's digest:
     "sha256:" and the hex of the sha256 of its canonical manifest. That is JSON in UTF-8 without white
-    space or line end, members sorted by name, files sorted by the bytes of their path, only `"`, `\\`
-    and control characters escaped (\\" \\ \\b \\f \\n \\r \\t, else \\u00xx):
+    space or line end, members sorted by name, files sorted by the bytes of their path. Escaped are
+    only the quotation mark, the reverse solidus and U+0000 to U+001F, each in the two-character form
+    of RFC 8259 section 7 where it has one, else in the six-character form with lower-case hex:
 
         {"files":[{"media_type":"text/markdown","path":"README.md","sha256":"...","size_bytes":4}],
          "schema":"hallmark.manifest.v1"}
