@@ -1,0 +1,81 @@
+"""Collections as one parameter: JSON text that the database takes apart.
+
+An IN list with a parameter a value has another text for each length, so none is ever prepared
+twice, and ends at some 30,000 values. These have one text, and 100,000 values are fine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import BigInteger, Text, bindparam, cast, column, exists, literal, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.expression import TableValuedAlias
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import ScalarSelect
+
+
+class _Elements(FunctionElement[Any]):
+    """The elements of a JSON array, one a row, in column `value`."""
+
+    name = "elements"
+    inherit_cache = True
+
+
+@compiles(_Elements, "sqlite")
+def _sqlite(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Elements, "postgresql")
+def _postgresql(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+    array = compiler.process(element.clauses, **options)
+    # The collation of the columns that it is compared with; two different ones are an error.
+    return (
+        f'(SELECT value COLLATE "C" AS value FROM json_array_elements_text(CAST({array} AS JSON)))'
+    )
+
+
+def elements(parameter: str) -> TableValuedAlias:
+    """What the parameter's array holds, as a table of one column of text, `value`."""
+    return _Elements(bindparam(parameter, type_=Text)).table_valued(column("value", Text))
+
+
+def texts(parameter: str) -> ScalarSelect[str]:
+    """For `column.in_(...)`: the texts in the parameter's array."""
+    return select(elements(parameter).c.value).scalar_subquery()
+
+
+def numbers(parameter: str) -> ScalarSelect[int]:
+    """For `column.in_(...)`: the whole numbers in the parameter's array."""
+    return select(cast(elements(parameter).c.value, BigInteger)).scalar_subquery()
+
+
+def covered(namespace: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+    """Whether one of the parameter's namespace patterns covers a namespace."""
+    patterns = elements(parameter)
+    like = namespace.like(patterns.c.value, escape="\\")
+    return exists(select(literal(1)).select_from(patterns).where(like))
+
+
+def array(values: Collection[str] | Collection[int]) -> str:
+    """The value of a parameter of `elements`, `texts` or `numbers`; sorted.
+
+    Sorted, since two writers that take the same rows in different orders wait for each other.
+    """
+    return json.dumps(sorted(values))
+
+
+def patterns(values: Collection[str]) -> str:
+    """The value of a parameter of `covered`: patterns in which `*` stands for any characters."""
+    return json.dumps([_like(value) for value in values])
+
+
+def _like(pattern: str) -> str:
+    for special in ("\\", "%", "_"):
+        pattern = pattern.replace(special, "\\" + special)
+    return pattern.replace("*", "%")
