@@ -313,7 +313,12 @@ class Lineage(Protocol):
 class Uploads(Protocol):
     def insert(self, upload: Upload) -> Upload: ...
 
-    def get(self, id: str) -> Upload | None: ...
+    def get(self, id: str) -> Upload | None:
+        """With all its files, by path."""
+
+    def find(self, id: str, sha256: str) -> Upload | None:
+        """As get, with only those of its files that have this digest: asked for each piece that
+        arrives, while a session may have 100,000 files."""
 
     def open_count(self, creator: str, now_us: int) -> int:
         """How many sessions of a principal have neither ended nor run out of time."""
@@ -421,6 +426,9 @@ class Requests(Protocol):
         time_us: int,
     ) -> bool:
         """False where another call saved this id first."""
+
+    def forget(self, principal: str, method: str, request_id: str) -> None:
+        """Free an id, where what it created is of no use any more."""
 
     def purge(self, before_us: int) -> int:
         """Forget old ones; how many."""
