@@ -487,6 +487,19 @@ class DatabaseUnavailableError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class OutcomeUnknownError(HallmarkError):
+    """The connection was lost between sending COMMIT and its answer."""
+
+    status: ClassVar[str] = "UNAVAILABLE"
+    reason: ClassVar[str] = "OUTCOME_UNKNOWN"
+    template: ClassVar[str] = (
+        "The database went away while it stored the change ({cause}), so the change may or may "
+        "not have been made. Read what is there now, or repeat the request with its request_id."
+    )
+    cause: str
+
+
+@dataclass(eq=False, kw_only=True)
 class SchemaMismatchError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "SCHEMA_MISMATCH"
