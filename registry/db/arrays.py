@@ -72,7 +72,8 @@ def array(values: Collection[str] | Collection[int]) -> str:
 
 def patterns(values: Collection[str]) -> str:
     """The value of a parameter of `covered`: patterns in which `*` stands for any characters."""
-    return json.dumps([_like(value) for value in values])
+    # Namespaces have no capitals, but SQLite's LIKE takes capitals for small letters.
+    return json.dumps([_like(value) for value in values if value == value.lower()])
 
 
 def _like(pattern: str) -> str:

@@ -1,0 +1,171 @@
+"""Nested values as canonical JSON text, and back.
+
+Law: `x_of(x_text(value)) == value` for each pair of functions here. What is stored once is read for
+ever: a field added later is missing in older text, so it is read with `.get` and its default.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from registry.domain.canonical import canonical_json
+from registry.domain.policies import Requirement
+from registry.domain.versions import (
+    Base,
+    Card,
+    CodeRevision,
+    Dataset,
+    Finding,
+    LineageKind,
+    VersionSpec,
+)
+
+
+def text_of(value: object, *, field: str) -> str:
+    """Canonical JSON text of plain values; raises InvalidFieldError for what has none."""
+    return canonical_json(value, field=field).decode()
+
+
+def names_text(names: tuple[str, ...], *, field: str) -> str:
+    return text_of(names, field=field)
+
+
+@lru_cache(maxsize=1024)
+def names_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+def metrics_text(metrics: tuple[tuple[str, float], ...]) -> str:
+    return text_of(metrics, field="metrics")
+
+
+def metrics_of(text: str) -> tuple[tuple[str, float], ...]:
+    return _pairs(json.loads(text))
+
+
+def dataset_text(dataset: Dataset) -> str:
+    return text_of(_dataset_json(dataset), field="dataset")
+
+
+def dataset_of(text: str) -> Dataset:
+    return _dataset(json.loads(text))
+
+
+def spec_text(spec: VersionSpec) -> str:
+    return text_of(
+        {
+            "description": spec.description,
+            "parameters": spec.parameters,
+            "metrics": spec.metrics,
+            "datasets": [_dataset_json(dataset) for dataset in spec.datasets],
+            "code": {
+                "repository": spec.code.repository,
+                "revision": spec.code.revision,
+                "dirty": spec.code.dirty,
+            },
+            "run_url": spec.run_url,
+            "bases": [(base.version, base.kind.value) for base in spec.bases],
+        },
+        field="spec",
+    )
+
+
+def spec_of(text: str) -> VersionSpec:
+    value = json.loads(text)
+    code = value["code"]
+    return VersionSpec(
+        description=value["description"],
+        parameters=_pairs(value["parameters"]),
+        metrics=_pairs(value["metrics"]),
+        datasets=tuple(_dataset(dataset) for dataset in value["datasets"]),
+        code=CodeRevision(
+            repository=code["repository"], revision=code["revision"], dirty=code["dirty"]
+        ),
+        run_url=value["run_url"],
+        bases=tuple(
+            Base(version=version, kind=LineageKind(kind)) for version, kind in value["bases"]
+        ),
+    )
+
+
+def card_text(card: Card) -> str:
+    """All of the card but its text."""
+    return text_of(
+        {
+            "metadata_json": card.metadata_json,
+            "license": card.license,
+            "base_models": card.base_models,
+            "missing": card.missing,
+        },
+        field="card",
+    )
+
+
+def card_of(document: str, text: str = "") -> Card:
+    value = json.loads(document)
+    return Card(
+        metadata_json=value["metadata_json"],
+        text=text,
+        license=value["license"],
+        base_models=tuple(value["base_models"]),
+        missing=tuple(value["missing"]),
+    )
+
+
+def findings_text(findings: Iterable[Finding]) -> str:
+    return text_of(
+        [
+            {
+                "rule": finding.rule,
+                "message": finding.message,
+                "path": finding.path,
+                "fix": finding.fix,
+                "fails": finding.fails,
+            }
+            for finding in findings
+        ],
+        field="findings",
+    )
+
+
+def findings_of(text: str) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            rule=value["rule"],
+            message=value["message"],
+            path=value["path"],
+            fix=value["fix"],
+            fails=value["fails"],
+        )
+        for value in json.loads(text)
+    )
+
+
+def requirements_text(requirements: Iterable[Requirement]) -> str:
+    return text_of([(r.rule, r.message, r.fix) for r in requirements], field="waiting")
+
+
+def requirements_of(text: str) -> tuple[Requirement, ...]:
+    return tuple(
+        Requirement(rule=rule, message=message, fix=fix) for rule, message, fix in json.loads(text)
+    )
+
+
+def _pairs(values: list[list[Any]]) -> tuple[tuple[str, Any], ...]:
+    return tuple((key, value) for key, value in values)
+
+
+def _dataset_json(dataset: Dataset) -> dict[str, str]:
+    return {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "uri": dataset.uri,
+        "role": dataset.role,
+    }
+
+
+def _dataset(value: dict[str, str]) -> Dataset:
+    return Dataset(name=value["name"], digest=value["digest"], uri=value["uri"], role=value["role"])
