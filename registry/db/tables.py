@@ -314,7 +314,8 @@ refs = Table(
     ForeignKeyConstraint(
         ["model_key", "commit_id"], ["commits.model_key", "commits.id"], ondelete="CASCADE"
     ),
-    Index(None, "version_key"),
+    Index(None, "version_key", "id"),
+    Index(None, "model_key", "id"),
     Index(None, "model_key", "commit_id"),
     **_CLUSTERED,
 )
