@@ -217,6 +217,16 @@ class TicketError(HallmarkError):
     fix: str
 
 
+@dataclass(eq=False, kw_only=True)
+class CallCancelledError(HallmarkError):
+    """The caller has gone, so the work was stopped; nobody reads this but the log."""
+
+    status: ClassVar[str] = "CANCELLED"
+    reason: ClassVar[str] = "CALL_CANCELLED"
+    template: ClassVar[str] = "{what} was stopped, because its caller has gone."
+    what: str
+
+
 # --- What is there and what is not ---------------------------------------------------------------
 
 
@@ -371,6 +381,17 @@ class NotEmptyError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class LastAdminError(HallmarkError):
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "LAST_ADMIN"
+    template: ClassVar[str] = (
+        "{principal} is the only enabled principal with role admin on '*' and cannot lose it: "
+        "nobody could administer the registry any more. Grant it to somebody else first."
+    )
+    principal: str
+
+
+@dataclass(eq=False, kw_only=True)
 class LineageCycleError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "LINEAGE_CYCLE"
@@ -422,6 +443,18 @@ class OffsetMismatchError(HallmarkError):
     what: str
     stored: int
     offset: int
+
+
+@dataclass(eq=False, kw_only=True)
+class UploadBusyError(HallmarkError):
+    status: ClassVar[str] = "ABORTED"
+    reason: ClassVar[str] = "UPLOAD_BUSY"
+    template: ClassVar[str] = (
+        "{what}: another request is {doing} it right now. Wait until that one ends, "
+        "ask for the offset (HEAD on the upload's address) and go on there."
+    )
+    what: str
+    doing: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -16,6 +16,14 @@ class UploadState(StrEnum):
 
 #: A session lives this long after its last byte.
 UPLOAD_TTL_US = 24 * 3600 * 1_000_000
+#: Whatever comes, a session lives no longer than this.
+UPLOAD_LIFE_US = 7 * UPLOAD_TTL_US
+
+
+class UploadFileState(StrEnum):
+    RECEIVING = "receiving"
+    VERIFYING = "verifying"
+    STORED = "stored"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,10 @@ class Upload:
         if all(f.stored for f in self.files):
             return UploadState.COMPLETE
         return UploadState.RECEIVING
+
+    def end_after(self, now_us: int) -> int:
+        """When the session ends if a byte comes now and none after it."""
+        return min(now_us + UPLOAD_TTL_US, self.create_time_us + UPLOAD_LIFE_US)
 
 
 def staging_key(upload_id: str, sha256: str) -> str:

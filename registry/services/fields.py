@@ -9,9 +9,7 @@ from registry.errors import InvalidFieldError, TooLargeError
 from registry.names.text import show
 
 
-def check_text(
-    field: str, value: str, length_max: int, *, required: bool = False
-) -> str:
+def check_text(field: str, value: str, length_max: int, *, required: bool = False) -> str:
     """The value itself: at most so many characters, no NUL or other control but line breaks."""
     if required and not value:
         raise InvalidFieldError(
@@ -40,9 +38,7 @@ def check_text(
     return value
 
 
-def check_words(
-    field: str, values: Iterable[str], *, count_max: int = 100
-) -> tuple[str, ...]:
+def check_words(field: str, values: Iterable[str], *, count_max: int = 100) -> tuple[str, ...]:
     """Tags, languages, owners: each 1 to 100 characters, unique, in the order given."""
     words = tuple(values)
     if len(words) > count_max:
