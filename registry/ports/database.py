@@ -21,6 +21,7 @@ from registry.domain.lineage import LineageEdge
 from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.models import Model, ModelFilter, Namespace
 from registry.domain.pages import Cursor
+from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Promotion, PromotionState, StagePeriod
 from registry.domain.references import Reference, ReferenceKind
 from registry.domain.uploads import Upload, UploadFile
@@ -206,7 +207,12 @@ class Versions(Protocol):
     ) -> Sequence[Evaluation]:
         """Newest first by key, behind `after` = (key,)."""
 
+    def evaluation_count(self, version_key: int) -> int: ...
+
     def text_of_card(self, key: int) -> Card: ...
+
+    def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
+        """Those of the model's commits that a version was cut from."""
 
 
 class References(Protocol):
@@ -291,6 +297,9 @@ class Promotions(Protocol):
         self, number: int, state: PromotionState, end_time_us: int
     ) -> None: ...
 
+    def set_waiting(self, number: int, waiting: Sequence[Requirement]) -> None:
+        """What it still waits for, after a decision that left it open."""
+
     def overdue(self, now_us: int, limit: int) -> Sequence[Promotion]:
         """Pending ones whose time has run out."""
 
@@ -302,7 +311,8 @@ class Lineage(Protocol):
     def insert(self, edge: LineageEdge) -> bool:
         """False where the pair has an edge already; its kind is then set to this one's."""
 
-    def delete(self, child_key: int, parent_key: int) -> bool: ...
+    def delete(self, child_key: int, parent: str) -> bool:
+        """By the parent's name, since the parent may be gone; False where there was none."""
 
     def above(self, version_keys: Collection[int]) -> Sequence[LineageEdge]:
         """Edges whose child is one of these, by child, then parent name."""
