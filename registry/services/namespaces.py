@@ -81,14 +81,14 @@ class NamespaceService:
                 content_of(id, description, owner),
                 now_us=now,
                 create=create,
-                reload=lambda id: _get(tx, id),
+                reload=lambda id: get_namespace(tx, id),
             )
 
         return self._database.write(fn)
 
     def get(self, caller: Caller, name: NamespaceName) -> Namespace:
         caller.require(Action.NAMESPACE_READ, name.namespace, str(name))
-        return self._database.read(lambda tx: _get(tx, name.namespace))
+        return self._database.read(lambda tx: get_namespace(tx, name.namespace))
 
     def list(self, caller: Caller, page: PageRequest) -> Page[Namespace]:
         patterns = patterns_holding(caller.principal.grants, Action.NAMESPACE_READ)
@@ -114,7 +114,7 @@ class NamespaceService:
         check_text("owner", owner, 200)
 
         def fn(tx: Transaction) -> Namespace:
-            old = _get(tx, name.namespace)
+            old = get_namespace(tx, name.namespace)
             new = dataclasses.replace(
                 old,
                 description=description if "description" in fields else old.description,
@@ -136,7 +136,7 @@ class NamespaceService:
         caller.require(Action.NAMESPACE_DELETE, REGISTRY_WIDE, str(name))
 
         def fn(tx: Transaction) -> None:
-            old = _get(tx, name.namespace)
+            old = get_namespace(tx, name.namespace)
             if etag and etag != old.etag:
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
             if tx.namespaces.holds_models(old.id):
@@ -157,7 +157,7 @@ def new_etag() -> str:
     return uuid.uuid4().hex[:16]
 
 
-def _get(tx: Transaction, id: str) -> Namespace:
+def get_namespace(tx: Transaction, id: str) -> Namespace:
     found = tx.namespaces.get(id)
     if found is None:
         raise NotFoundError(
