@@ -1,0 +1,152 @@
+"""Events: the audit log, listed and verified."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from registry.domain.access import REGISTRY_WIDE, Action, Caller
+from registry.domain.events import GENESIS, SHARDS, SYSTEM, Event, problem_of
+from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.errors import (
+    AuditBrokenError,
+    CallCancelledError,
+    InvalidFieldError,
+    QuotaError,
+)
+from registry.names import PrincipalName
+from registry.names.text import show
+from registry.ports.database import Database, EventQuery, Transaction
+from registry.services.fields import check_text
+
+#: How many events are held at once while the log is verified.
+VERIFY_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last event of a shard."""
+
+    shard: int
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSummary:
+    """An intact log. To be compared with that of an earlier day: what was cut off is not there."""
+
+    event_count: int
+    #: Of each shard that holds any event, by shard.
+    heads: tuple[Head, ...]
+
+
+class EventService:
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._verifying = threading.Lock()
+
+    def list(
+        self, caller: Caller, query: EventQuery, order_by: str, page: PageRequest
+    ) -> Page[Event]:
+        """Events of one namespace, or of everything where the query names none."""
+        namespace = query.namespace
+        scope = REGISTRY_WIDE if namespace is None else namespace
+        parent = f"namespaces/{'-' if namespace is None else namespace}"
+        caller.require(Action.EVENT_READ, scope, parent)
+        checked = _checked(query, order_by)
+        of = fingerprint("events", checked)
+        after = decode_token(page.token, of, int, int, int)
+        limit = page.limit()
+        found = self._database.read(lambda tx: tx.events.list(checked, after, limit + 1))
+        return page_of(found, limit, lambda e: (e.time_us, e.shard, e.number), of)
+
+    def verify(self, caller: Caller, is_active: Callable[[], bool]) -> ChainSummary:
+        """Recompute the whole log, one caller at a time. Raises as verify_chain, and QuotaError."""
+        caller.require(Action.EVENT_READ, REGISTRY_WIDE, "the audit log")
+        if not self._verifying.acquire(blocking=False):
+            raise QuotaError(
+                what="Verifications of the audit log",
+                found=2,
+                limit=1,
+                fix="Wait until the one that runs has ended.",
+            )
+        try:
+            return verify_chain(self._database, is_active)
+        finally:
+            self._verifying.release()
+
+
+def verify_chain(database: Database, is_active: Callable[[], bool] = lambda: True) -> ChainSummary:
+    """Recompute every hash up to where the log ends now.
+
+    Raises AuditBrokenError for the first bad record of the lowest shard that has one, and
+    CallCancelledError soon after `is_active` turns false.
+    """
+    heads = database.snapshot(_heads)
+    for shard in range(SHARDS):
+        if shard in heads:
+            _verify_shard(database, heads[shard], is_active)
+    return ChainSummary(
+        event_count=sum(head.number for head in heads.values()),
+        heads=tuple(heads[shard] for shard in sorted(heads)),
+    )
+
+
+def _heads(tx: Transaction) -> Mapping[int, Head]:
+    heads = {
+        shard: Head(shard=shard, number=number, hash=hash)
+        for shard, number, hash in tx.events.heads()
+    }
+    for shard in range(SHARDS):
+        for event in () if shard in heads else tx.events.shard(shard, 0, 1):
+            problem = "it stands in a shard whose head says that it is empty"
+            raise AuditBrokenError(shard=shard, number=event.number, problem=problem)
+    return heads
+
+
+def _verify_shard(database: Database, head: Head, is_active: Callable[[], bool]) -> None:
+    number, previous_hash = 0, GENESIS
+    while number < head.number:
+        if not is_active():
+            raise CallCancelledError(what="Verifying the audit log")
+        rows = _read(database, head.shard, number, min(VERIFY_ROWS, head.number - number))
+        for event in rows:
+            problem = problem_of(event, number=number + 1, previous_hash=previous_hash)
+            if problem is not None:
+                raise AuditBrokenError(shard=head.shard, number=number + 1, problem=problem)
+            number, previous_hash = event.number, event.hash
+        if not rows:
+            problem = f"it is missing; the shard's head says that there are {head.number}"
+            raise AuditBrokenError(shard=head.shard, number=number + 1, problem=problem)
+    if previous_hash != head.hash:
+        problem = "it is not the one that the shard's head names as the last"
+        raise AuditBrokenError(shard=head.shard, number=number, problem=problem)
+
+
+def _read(database: Database, shard: int, after_number: int, limit: int) -> list[Event]:
+    return list(database.read(lambda tx: tx.events.shard(shard, after_number, limit)))
+
+
+def _checked(query: EventQuery, order_by: str) -> EventQuery:
+    if order_by not in ("", "time desc", "time"):
+        raise InvalidFieldError(
+            field="order_by",
+            found=show(order_by),
+            expected="'time desc' (newest first) or 'time'",
+            fix="Leave it out for the newest first.",
+        )
+    check_text("resource", query.resource, 512)
+    check_text("action", query.action, 100)
+    if query.actor not in ("", SYSTEM):
+        PrincipalName.parse(query.actor, field="actor")
+    return EventQuery(
+        namespace=query.namespace,
+        resource=query.resource,
+        actor=query.actor,
+        action=query.action,
+        start_time_us=query.start_time_us,
+        end_time_us=query.end_time_us,
+        oldest_first=order_by == "time",
+    )
