@@ -392,6 +392,36 @@ class LastAdminError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class AlreadyInStageError(HallmarkError):
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "ALREADY_IN_STAGE"
+    template: ClassVar[str] = (
+        "{version} is in {stage} already, since {since}. Nothing is left to do; if you meant "
+        "another version, name that one."
+    )
+    version: str
+    stage: str
+    since: str
+
+
+@dataclass(eq=False, kw_only=True)
+class NothingBeforeError(HallmarkError):
+    """A rollback to what was never in the stage."""
+
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "NOTHING_BEFORE"
+    template: ClassVar[str] = (
+        "{stage} cannot be rolled back to {wanted}: found {found}. "
+        "See what was there: hallmark history {model} {name}"
+    )
+    stage: str
+    wanted: str
+    found: str
+    model: str
+    name: str
+
+
+@dataclass(eq=False, kw_only=True)
 class LineageCycleError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "LINEAGE_CYCLE"

@@ -41,8 +41,30 @@ def once(
     the caller's unit of work, so that the mark and the resource are stored together or not at all.
     Raises RequestIdReusedError where the id came with other content before.
     """
+    earlier = repeat_of(tx, caller, method, request_id, content)
+    if earlier is not None:
+        return reload(earlier)
+    name, value = create()
     if not request_id:
-        return create()[1]
+        return value
+    new = DoneRequest(fingerprint=content, result=name)
+    if tx.requests.save(caller.id, method, request_id, new, now_us):
+        return value
+    # Another call with this id committed between the look and the save (PostgreSQL): what this one
+    # did is rolled back by the error, and the client's retry finds the first one's result.
+    raise ConflictError(what=f"request {request_id}")
+
+
+def repeat_of(
+    tx: Transaction, caller: Caller, method: str, request_id: str, content: str
+) -> str | None:
+    """The name of what an earlier request with this id created; None where this is the first.
+
+    For calls that look at things which may be gone by the time of a repeat, before their unit of
+    work. Raises RequestIdReusedError as `once`.
+    """
+    if not request_id:
+        return None
     if not _REQUEST_ID.fullmatch(request_id):
         raise InvalidFieldError(
             field="request_id",
@@ -52,13 +74,7 @@ def once(
         )
     done = tx.requests.find(caller.id, method, request_id)
     if done is None:
-        name, value = create()
-        new = DoneRequest(fingerprint=content, result=name)
-        if tx.requests.save(caller.id, method, request_id, new, now_us):
-            return value
-        # Another call with this id committed between the look and the save (PostgreSQL): what this
-        # one did is rolled back by the error, and the client's retry finds the first one's result.
-        raise ConflictError(what=f"request {request_id}")
+        return None
     if done.fingerprint != content:
         raise RequestIdReusedError(request_id=request_id, method=method)
-    return reload(done.result)
+    return done.result
