@@ -127,8 +127,9 @@ class BlobStore(Protocol):
         """Remove a blob that nothing refers to; True where there was one to remove.
 
         With `older_than_us` only a blob whose create_time_us lies before it, compared and removed
-        in one step. Every commit renews create_time_us, so a sweep that passes the time at which
-        it looked for references cannot take what was committed since.
+        in one step. Every commit renews create_time_us, so a sweep takes nothing that is about to
+        be referred to, if it passes the time at which it looked for references, less the longest
+        that anybody takes from a commit to the row that refers to it.
         """
 
     # -- health
