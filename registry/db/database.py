@@ -1,0 +1,116 @@
+"""The Database port on SQL: reads on pooled connections, writes through a writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from registry.db.failures import TRANSLATED
+from registry.db.pool import ConnectionPool, abandon
+from registry.db.transaction import SqlTransaction
+from registry.errors import StorageError
+from registry.ports.database import Transaction
+
+T = TypeVar("T")
+
+
+class Writer(Protocol):
+    def write(self, fn: Callable[[Transaction], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class NoWriter:
+    """For those who only look: they may do so beside the process that serves the database."""
+
+    def write(self, fn: Callable[[Transaction], T]) -> T:
+        raise StorageError(
+            what="A change",
+            store="database",
+            cause="it was opened for reading only",
+            fix="Let the server that serves it make the change.",
+        )
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class SqlDatabase:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        schema_revision: str,
+        pool: ConnectionPool,
+        writer: Writer,
+        begin_snapshot: str,
+        release: Callable[[], None],
+    ) -> None:
+        """`release` is called last when the database is closed."""
+        self._kind = kind
+        self._schema_revision = schema_revision
+        self._pool = pool
+        self._writer = writer
+        self._begin_snapshot = begin_snapshot
+        self._release: Callable[[], None] | None = release
+
+    @property
+    def kind(self) -> str:
+        return self._kind
+
+    @property
+    def schema_revision(self) -> str:
+        return self._schema_revision
+
+    def read(self, fn: Callable[[Transaction], T]) -> T:
+        return self._look(fn, begin=None)
+
+    def snapshot(self, fn: Callable[[Transaction], T]) -> T:
+        return self._look(fn, begin=self._begin_snapshot)
+
+    def write(self, fn: Callable[[Transaction], T]) -> T:
+        return self._writer.write(fn)
+
+    def close(self) -> None:
+        """Finish the writes that wait, then close all connections. Repeats safely."""
+        self._writer.close()
+        self._pool.close()
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+    def _look(self, fn: Callable[[Transaction], T], begin: str | None) -> T:
+        with TRANSLATED:
+            try:
+                return self._try(fn, begin)
+            except _LostError:
+                # The server was restarted while the connection lay idle: a fresh one may do.
+                pass
+            try:
+                return self._try(fn, begin)
+            except _LostError as lost:
+                raise lost.cause from None
+
+    def _try(self, fn: Callable[[Transaction], T], begin: str | None) -> T:
+        connection = self._pool.take()
+        driver: Any = connection.connection.driver_connection
+        try:
+            if begin is not None:
+                driver.execute(begin)
+            result = fn(SqlTransaction(connection, writing=False))
+            if begin is not None:
+                driver.execute("COMMIT")
+        except BaseException as error:
+            if not abandon(driver, begun=begin is not None):
+                self._pool.give(connection)
+                raise
+            self._pool.drop(connection)
+            raise _LostError(error) from error
+        self._pool.give(connection)
+        return result
+
+
+class _LostError(Exception):
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause

@@ -1,0 +1,211 @@
+"""Audit events: read as they lie, appended under the lock of their shard's head."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+
+from registry.db.tables import event_heads, events
+from registry.domain.events import Event, EventDraft, chain, shard_of
+from registry.domain.pages import Cursor
+from registry.ports.database import EventQuery
+
+_COLUMNS = (
+    events.c.shard,
+    events.c.number,
+    events.c.time_us,
+    events.c.actor,
+    events.c.action,
+    events.c.resource,
+    events.c.namespace,
+    events.c.detail_json,
+    events.c.previous_hash,
+    events.c.hash,
+)
+_SHARD = (
+    select(*_COLUMNS)
+    .where(events.c.shard == bindparam("shard"), events.c.number > bindparam("after"))
+    .order_by(events.c.number)
+    .limit(bindparam("limit"))
+)
+_HEADS = (
+    select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash)
+    .where(event_heads.c.number > 0)
+    .order_by(event_heads.c.shard)
+)
+# Sorted first and locked then, so that two writers of the same shards never wait in a circle.
+_LOCK = (
+    select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash, event_heads.c.time_us)
+    .where(event_heads.c.shard.in_(bindparam("shards", expanding=True)))
+    .order_by(event_heads.c.shard)
+    .with_for_update()
+)
+_INSERT = insert(events)
+_MOVE = (
+    update(event_heads)
+    .where(event_heads.c.shard == bindparam("of"))
+    .values(number=bindparam("number"), hash=bindparam("hash"), time_us=bindparam("time_us"))
+)
+
+
+class SqlEvents:
+    def __init__(self, connection: Connection, drafts: builtins.list[EventDraft] | None) -> None:
+        """`drafts` collects what is appended; None where nothing can be."""
+        self._connection = connection
+        self._drafts = drafts
+
+    def append(self, draft: EventDraft) -> None:
+        if self._drafts is None:
+            raise RuntimeError(f"{draft.action}: events are appended in Database.write only")
+        self._drafts.append(draft)
+
+    def list(self, query: EventQuery, after: Cursor | None, limit: int) -> Sequence[Event]:
+        rows = self._connection.execute(_matching(query, after).limit(limit))
+        return [_event(row) for row in rows]
+
+    def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
+        given = {"shard": shard, "after": after_number, "limit": limit}
+        return [_event(row) for row in self._connection.execute(_SHARD, given)]
+
+    def heads(self) -> Sequence[tuple[int, int, str]]:
+        return [(row[0], row[1], row[2]) for row in self._connection.execute(_HEADS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What the next event of a shard continues."""
+
+    number: int
+    hash: str
+    time_us: int
+
+
+class Chain:
+    """Events to be stored by the COMMIT that comes, in their places behind the heads.
+
+    Heads are read, and on PostgreSQL locked, when they are first needed, and kept from then on.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[int, Head] = {}
+        self._new: list[Event] = []
+
+    def add(self, connection: Connection, drafts: Sequence[EventDraft], now_us: int) -> None:
+        """Put all drafts into their places, or raise and put none."""
+        shards = {shard_of(draft.namespace) for draft in drafts}
+        if missing := shards - self._heads.keys():
+            self._heads |= _lock(connection, missing)
+        heads = {shard: self._heads[shard] for shard in shards}
+        placed = []
+        for draft in drafts:
+            shard = shard_of(draft.namespace)
+            head = heads[shard]
+            event = chain(
+                draft,
+                number=head.number + 1,
+                previous_hash=head.hash,
+                # The clocks of several servers differ; within a shard time never goes back.
+                time_us=max(now_us, head.time_us),
+            )
+            heads[shard] = Head(number=event.number, hash=event.hash, time_us=event.time_us)
+            placed.append(event)
+        self._heads |= heads
+        self._new += placed
+
+    def store(self, connection: Connection) -> None:
+        """Insert what was added since the last time, and move the heads behind it."""
+        if not self._new:
+            return
+        connection.execute(_INSERT, [_columns(event) for event in self._new])
+        moved = {event.shard: event for event in self._new}
+        heads = [
+            {"of": shard, "number": last.number, "hash": last.hash, "time_us": last.time_us}
+            for shard, last in sorted(moved.items())
+        ]
+        connection.execute(_MOVE, heads)
+        self._new = []
+
+
+def append_all(connection: Connection, drafts: Sequence[EventDraft], now_us: int) -> None:
+    """Store the drafts as the last thing before COMMIT, until which their shards stay locked."""
+    if drafts:
+        chained = Chain()
+        chained.add(connection, drafts, now_us)
+        chained.store(connection)
+
+
+def _lock(connection: Connection, shards: Iterable[int]) -> dict[int, Head]:
+    rows = connection.execute(_LOCK, {"shards": sorted(shards)})
+    return {row[0]: Head(number=row[1], hash=row[2], time_us=row[3]) for row in rows}
+
+
+def _matching(query: EventQuery, after: Cursor | None) -> Select[*tuple[Any, ...]]:
+    place = (events.c.time_us, events.c.shard, events.c.number)
+    found = select(*_COLUMNS)
+    if query.namespace is not None:
+        found = found.where(events.c.namespace == query.namespace)
+    if query.resource:
+        # "/" and "0" are neighbours in ASCII: this is all that starts with the name and a slash.
+        below = events.c.resource.between(query.resource + "/", query.resource + "0")
+        found = found.where(
+            (events.c.resource == query.resource)
+            | (below & (events.c.resource != query.resource + "0"))
+        )
+    if query.actor:
+        found = found.where(events.c.actor == query.actor)
+    if query.action:
+        found = found.where(events.c.action.startswith(query.action, autoescape=True))
+    if query.start_time_us is not None:
+        found = found.where(events.c.time_us >= query.start_time_us)
+    if query.end_time_us is not None:
+        found = found.where(events.c.time_us < query.end_time_us)
+    if query.oldest_first:
+        if after is not None:
+            found = found.where(tuple_(*place) > tuple_(*after))
+        return found.order_by(*place)
+    if after is not None:
+        found = found.where(tuple_(*place) < tuple_(*after))
+    return found.order_by(*(column.desc() for column in place))
+
+
+def _event(row: Row[*tuple[Any, ...]]) -> Event:
+    return Event(
+        shard=row.shard,
+        number=row.number,
+        time_us=row.time_us,
+        actor=row.actor,
+        action=row.action,
+        resource=row.resource,
+        namespace=row.namespace,
+        detail_json=row.detail_json,
+        previous_hash=row.previous_hash,
+        hash=row.hash,
+    )
+
+
+def _columns(event: Event) -> dict[str, object]:
+    return {
+        "shard": event.shard,
+        "number": event.number,
+        "time_us": event.time_us,
+        "actor": event.actor,
+        "action": event.action,
+        "resource": event.resource,
+        "namespace": event.namespace,
+        "detail_json": event.detail_json,
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
+    }
