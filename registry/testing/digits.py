@@ -4,10 +4,10 @@
     python -m registry.testing.digits train finetune OUT --base BASE
     python -m registry.testing.digits predict FOLDER
 
-`train` writes what a team would push: `model.onnx`, a model card, `metrics.json`, `params.json`; and
-beside the folder the weights for the next fine-tune (`OUT.weights.npz`). `predict` runs the held-back
-digits through ONNX Runtime and prints the accuracy. Data: the 1,797 digits that scikit-learn brings
-(float32, (n, 64), values 0 to 16), of which 360 are held back from every training.
+`train` writes what a team would push: `model.onnx`, a model card, `metrics.json`, `params.json`;
+and beside the folder the weights for the next fine-tune (`OUT.weights.npz`). `predict` runs the
+held-back digits through ONNX Runtime and prints the accuracy. Data: the 1,797 digits that
+scikit-learn brings (float32, (n, 64), values 0 to 16), of which 360 are never trained on.
 
 Needs the extra `convert`.
 """
