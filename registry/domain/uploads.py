@@ -59,9 +59,13 @@ class Upload:
             return UploadState.COMPLETE
         return UploadState.RECEIVING
 
+    @property
+    def end_at_latest_us(self) -> int:
+        return self.create_time_us + UPLOAD_LIFE_US
+
     def end_after(self, now_us: int) -> int:
         """When the session ends if a byte comes now and none after it."""
-        return min(now_us + UPLOAD_TTL_US, self.create_time_us + UPLOAD_LIFE_US)
+        return min(now_us + UPLOAD_TTL_US, self.end_at_latest_us)
 
 
 def staging_key(upload_id: str, sha256: str) -> str:

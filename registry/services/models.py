@@ -126,7 +126,7 @@ class ModelService:
         changes = {field: getattr(checked, field) for field in sorted(named)}
 
         def fn(tx: Transaction) -> Model:
-            old = _lock(tx, name)
+            old = lock_model(tx, name)
             new = dataclasses.replace(
                 old,
                 fields=dataclasses.replace(old.fields, **changes),
@@ -154,7 +154,7 @@ class ModelService:
                 )
 
         def fn(tx: Transaction) -> None:
-            model = _lock(tx, name)
+            model = lock_model(tx, name)
             check(tx, model)
             tx.models.delete(model.key)
             detail = {"uid": model.uid, "latest_version": model.latest_version}
@@ -173,7 +173,8 @@ def get_model(tx: Transaction, path: str) -> Model:
     return found
 
 
-def _lock(tx: Transaction, name: ModelName) -> Model:
+def lock_model(tx: Transaction, name: ModelName) -> Model:
+    """As get_model, and nobody else locks it until the unit of work ends."""
     found = tx.models.lock(name.path)
     if found is None:
         raise _missing(name.path)

@@ -1,0 +1,255 @@
+"""Downloads: signed addresses for the files of a version, and the bytes behind them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from registry.domain.access import Action, Caller
+from registry.domain.manifests import ManifestFile
+from registry.domain.versions import Version, require_fetchable
+from registry.errors import (
+    HallmarkError,
+    InvalidFieldError,
+    InvalidStateError,
+    NotFoundError,
+    PermissionDeniedError,
+    TicketError,
+    TokenExpiredError,
+    TokenRevokedError,
+    TooLargeError,
+    UnauthenticatedError,
+)
+from registry.names import ModelName, VersionName
+from registry.names.text import show
+from registry.ports.blobs import BlobStore, Pieces
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.services.authentication import Authenticator
+from registry.services.recent import Recent
+from registry.services.tickets import DownloadTicket, TicketSigner
+
+logger = logging.getLogger(__name__)
+
+FILES_MAX = 1000
+TICKET_TTL_US = 24 * 3600 * 1_000_000
+#: Downloads that are known to be counted, so that further ranges need not ask the database.
+COUNTED_MAX = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downloads:
+    """Tickets for files, in path order."""
+
+    files: tuple[tuple[ManifestFile, str], ...]
+    expire_time_us: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downloadable:
+    """What an address leads to, just found to be allowed by permission and the version's state."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+    filename: str
+    #: `models/.../versions/{n}`, and its digest.
+    version: str
+    digest: str
+    version_key: int
+    principal: str
+    batch: str
+
+
+class DownloadService:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        clock: Clock,
+        signer: TicketSigner,
+        authenticator: Authenticator,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._signer = signer
+        self._authenticator = authenticator
+        self._lock = threading.Lock()
+        self._counted = Recent(COUNTED_MAX)
+        self._uncounted: dict[str, tuple[Downloadable, int]] = {}
+
+    def create(
+        self, caller: Caller, name: VersionName, *, digest: str, paths: Sequence[str]
+    ) -> Downloads:
+        """Tickets for the paths, or for all files, good for 24 h and no longer than the token."""
+        caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
+        if len(paths) > FILES_MAX:
+            raise _too_many(len(paths))
+
+        def fn(tx: Transaction) -> tuple[Version, Sequence[ManifestFile]]:
+            version = tx.versions.get(name.model.path, name.number)
+            if version is None:
+                raise _no_version(name)
+            _check_digest(version, digest)
+            require_fetchable(version, by_digest=bool(digest))
+            if not paths and version.file_count > FILES_MAX:
+                raise _too_many(version.file_count)
+            if not paths:
+                return version, tx.manifests.files(version.digest, None, FILES_MAX)
+            return version, tx.manifests.find(version.digest, set(paths))
+
+        version, files = self._database.read(fn)
+        _check_found(version, paths, files)
+        end_us = min(self._clock.now_us() + TICKET_TTL_US, caller.token.expire_time_us)
+        batch = secrets.token_hex(16)
+        ordered = sorted(files, key=lambda file: file.path)
+        tickets = (
+            _ticket(caller, version, file, batch=batch, by_digest=bool(digest), end_us=end_us)
+            for file in ordered
+        )
+        signed = zip(ordered, map(self._signer.sign, tickets), strict=True)
+        return Downloads(files=tuple(signed), expire_time_us=end_us)
+
+    def open(self, ticket: str) -> Downloadable:
+        """What the ticket leads to; asked for each request. TicketError where it may not be had.
+
+        Checked anew are signature, time, principal, token, permission and the version's state.
+        """
+        held = self._signer.read(ticket, DownloadTicket)
+        try:
+            caller = self._authenticator.caller_of(held.principal, held.token)
+            name = VersionName(model=ModelName(path=held.model), number=held.number)
+            caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
+            version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
+            if version is None or version.digest != held.digest:
+                raise _no_version(name)
+            require_fetchable(version, by_digest=held.by_digest)
+        except _REFUSALS as error:
+            raise TicketError(problem=str(error).rstrip("."), fix=held.FIX) from error
+        return Downloadable(
+            sha256=held.sha256,
+            size_bytes=held.size_bytes,
+            media_type=held.media_type,
+            filename=held.filename,
+            version=version.name,
+            digest=version.digest,
+            version_key=version.key,
+            principal=caller.id,
+            batch=held.batch,
+        )
+
+    def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
+        """The file's bytes, as `BlobStore.open_range`; counts the download."""
+        pieces = self._blobs.open_range(file.sha256, start, length, size_bytes=file.size_bytes)
+        self.count(file)
+        return pieces
+
+    def count(self, file: Downloadable) -> None:
+        """Count one download of the version, once for all files and ranges of one CreateDownloads.
+
+        A database that cannot be written does not keep bytes from anybody: `flush` tries again.
+        """
+        now = self._clock.now_us()
+        with self._lock:
+            if file.batch in self._counted:
+                return
+            self._counted.add(file.batch)
+        try:
+            self._store(file, now)
+        except HallmarkError as error:
+            logger.warning("a download of %s is not counted yet: %s", file.version, error)
+            with self._lock:
+                if len(self._uncounted) < COUNTED_MAX:
+                    self._uncounted[file.batch] = (file, now)
+
+    def flush(self) -> None:
+        """Count what could not be counted when it happened. To be called every minute or so."""
+        for batch, (file, time_us) in list(self._uncounted.items()):
+            self._store(file, time_us)
+            with self._lock:
+                self._uncounted.pop(batch, None)
+
+    def _store(self, file: Downloadable, time_us: int) -> None:
+        def fn(tx: Transaction) -> None:
+            if tx.versions.by_key(file.version_key) is not None:
+                tx.usage.record_download(file.batch, file.version_key, file.principal, time_us)
+
+        self._database.write(fn)
+
+
+_REFUSALS = (
+    UnauthenticatedError,
+    TokenExpiredError,
+    TokenRevokedError,
+    PermissionDeniedError,
+    InvalidStateError,
+    NotFoundError,
+)
+
+
+def _ticket(
+    caller: Caller,
+    version: Version,
+    file: ManifestFile,
+    *,
+    batch: str,
+    by_digest: bool,
+    end_us: int,
+) -> DownloadTicket:
+    return DownloadTicket(
+        principal=caller.id,
+        token=caller.token.id,
+        model=version.model,
+        number=version.number,
+        version_key=version.key,
+        digest=version.digest,
+        by_digest=by_digest,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        media_type=file.media_type,
+        filename=file.path.rpartition("/")[2],
+        batch=batch,
+        expire_time_us=end_us,
+    )
+
+
+def _check_digest(version: Version, digest: str) -> None:
+    if digest and digest != version.digest:
+        raise InvalidFieldError(
+            field="digest",
+            found=show(digest),
+            expected=f"{version.digest}, which {version.name} has",
+            fix="Resolve the version again and check which one you mean.",
+        )
+
+
+def _check_found(version: Version, paths: Sequence[str], files: Sequence[ManifestFile]) -> None:
+    missing = sorted(set(paths) - {file.path for file in files})
+    if missing:
+        raise NotFoundError(
+            kind="file",
+            name=f"{show(missing[0])} in {version.name}",
+            fix=f"See which there are: hallmark version files {version.ref}",
+        )
+
+
+def _no_version(name: VersionName) -> NotFoundError:
+    return NotFoundError(
+        kind="version",
+        name=str(name),
+        fix=f"See which there are: hallmark version list {name.model.path}",
+    )
+
+
+def _too_many(count: int) -> TooLargeError:
+    return TooLargeError(
+        what="paths",
+        found=f"{count} files",
+        limit=f"{FILES_MAX} files a request",
+        fix="Name the files, at most so many in one request.",
+    )
