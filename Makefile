@@ -1,7 +1,68 @@
-.PHONY: setup lock
+# One command each. What a command does stands in .ci/; how they hang together, in .ci/README.md.
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+.PHONY: help setup run demo quick test check soak proto baseline lock bench bench-setup clean
+
+help:
+	@echo "make run      install what is needed and start the registry (data in ./var)"
+	@echo "make demo     walk through the main job on scikit-learn's digits"
+	@echo "make quick    format, lint, types, layers and the fast tests: the inner loop"
+	@echo "make test     everything that must hold before a change is done"
+	@echo "make soak     faults, fuzzing and client matrices: what takes long"
+	@echo "make bench    compare with MLflow and nginx on this machine"
+	@echo "make setup    the development environment alone, in .venv"
+	@echo "make proto    regenerate registry/v1 from proto/registry/v1"
+	@echo "make baseline accept the API as it is as what later changes must not break"
+	@echo "make lock     resolve requirements.lock from pyproject.toml (UPGRADE=1: anew)"
+	@echo "make clean    remove environments and caches, never data"
 
 setup:
-	.ci/setup.sh dev convert
+	@.ci/setup.sh dev convert
+
+run: export HALLMARK_HOME ?= ./var
+run:
+	@.ci/setup.sh
+	@exec hallmark serve
+
+demo:
+	@.ci/setup.sh convert
+	python -m registry.testing.demo
+
+quick: setup
+	@.ci/check.sh code
+	$(PYTEST) -m "not slow and not soak"
+
+test: setup
+	@.ci/apt.sh
+	@.ci/check.sh code proto wheel
+	$(PYTEST)
+
+check: setup
+	@.ci/check.sh code proto wheel
+
+soak: setup
+	@.ci/apt.sh
+	pytest -m soak --timeout=7200
+
+proto: setup
+	.ci/proto.sh
+
+baseline: setup
+	.ci/breaking.sh --accept
 
 lock:
 	.ci/lock.sh
+	@.ci/setup.sh dev convert
+
+bench-setup:
+	@.ci/apt.sh postgresql nginx
+	@VENV=.venv-bench .ci/setup.sh mlflow convert
+
+bench: bench-setup
+	.venv-bench/bin/python -m benchmarks
+
+clean:
+	rm -rf .venv .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

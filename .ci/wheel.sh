@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Build the wheel, install it with the locked core and nothing else in an empty environment away
+# from the checkout, and use it there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+away=$(mktemp -d)
+trap 'rm -rf "$away"' EXIT
+pip=(-m pip --quiet --disable-pip-version-check --no-input)
+
+.venv/bin/python "${pip[@]}" wheel --no-deps --no-build-isolation --wheel-dir "$away" .
+.venv/bin/python .ci/locked.py >"$away/core.txt"
+.venv/bin/python -m venv "$away/venv"
+"$away/venv/bin/python" "${pip[@]}" install --require-hashes --requirement "$away/core.txt"
+"$away/venv/bin/python" "${pip[@]}" install --no-deps "$away"/*.whl
+"$away/venv/bin/python" "${pip[@]}" check
+
+cp .ci/import_all.py "$away"
+cd "$away"
+env --ignore-environment PATH=/usr/bin:/bin venv/bin/python -P -W error import_all.py
+env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark --help >/dev/null
