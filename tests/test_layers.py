@@ -36,7 +36,7 @@ def imported(source: Path) -> Iterator[str]:
 
 
 def floors() -> list[Path]:
-    """The packages and modules right below registry/, save test support, which may know anything."""
+    """The packages and modules right below registry/, save test support: it may know anything."""
     entries = (path for path in HOME.iterdir() if path.is_dir() or path.suffix == ".py")
     return sorted(path for path in entries if path.stem not in FREE)
 
