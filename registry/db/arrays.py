@@ -1,7 +1,8 @@
-"""Collections as one parameter: JSON text that the database takes apart.
+"""Collections as one value: a parameter that the database takes apart, or names in one column.
 
 An IN list with a parameter a value has another text for each length, so none is ever prepared
-twice, and ends at some 30,000 values. These have one text, and 100,000 values are fine.
+twice, and ends at some 30,000 values. A parameter that is a JSON array has one text, and 100,000
+values are fine.
 """
 
 from __future__ import annotations
@@ -27,17 +28,34 @@ class _Elements(FunctionElement[Any]):
 
 
 @compiles(_Elements, "sqlite")
-def _sqlite(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+def _elements_sqlite(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
     return f"json_each({compiler.process(element.clauses, **options)})"
 
 
 @compiles(_Elements, "postgresql")
-def _postgresql(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
+def _elements_postgresql(element: _Elements, compiler: SQLCompiler, **options: Any) -> str:
     array = compiler.process(element.clauses, **options)
     # The collation of the columns that it is compared with; two different ones are an error.
     return (
         f'(SELECT value COLLATE "C" AS value FROM json_array_elements_text(CAST({array} AS JSON)))'
     )
+
+
+class joined(FunctionElement[str | None]):  # noqa: N801 - written as the SQL function that it is
+    """All values of a column in one text, with commas between; null where there are none."""
+
+    name = "joined"
+    inherit_cache = True
+
+
+@compiles(joined, "sqlite")
+def _joined_sqlite(element: joined, compiler: SQLCompiler, **options: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **options)})"
+
+
+@compiles(joined, "postgresql")
+def _joined_postgresql(element: joined, compiler: SQLCompiler, **options: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **options)}, ',')"
 
 
 def elements(parameter: str) -> TableValuedAlias:
@@ -60,6 +78,11 @@ def covered(namespace: ColumnElement[str], parameter: str) -> ColumnElement[bool
     patterns = elements(parameter)
     like = namespace.like(patterns.c.value, escape="\\")
     return exists(select(literal(1)).select_from(patterns).where(like))
+
+
+def split(names: str | None) -> tuple[str, ...]:
+    """The names in a text that `joined` made, sorted; none of them may have a comma in it."""
+    return tuple(sorted(names.split(","))) if names else ()
 
 
 def array(values: Collection[str] | Collection[int]) -> str:

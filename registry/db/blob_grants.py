@@ -1,0 +1,105 @@
+"""Blob grants: which namespaces may refer to a blob, and who still does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    exists,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects import postgresql
+
+from registry.db.arrays import array, covered, elements
+from registry.db.arrays import patterns as patterns_array
+from registry.db.tables import (
+    blob_grants,
+    commits,
+    manifest_files,
+    upload_files,
+    uploads,
+    versions,
+)
+
+_given = elements("sha256s")
+_sha256 = _given.c.value
+_one: ColumnElement[int] = literal_column("1")
+
+# "WHERE true", or SQLite takes ON CONFLICT for the condition of a join.
+_ADD = (
+    postgresql.insert(blob_grants)
+    .from_select(
+        ["namespace", "sha256"],
+        select(bindparam("to_namespace"), _sha256).where(true()),
+    )
+    .on_conflict_do_nothing(index_elements=["namespace", "sha256"])
+)
+_KNOWN = select(_sha256).where(
+    exists(
+        select(_one)
+        .select_from(blob_grants)
+        .where(blob_grants.c.namespace == bindparam("namespace"), blob_grants.c.sha256 == _sha256)
+    )
+)
+_FETCHABLE = select(_sha256).where(
+    exists(
+        select(_one)
+        .join_from(
+            manifest_files, versions, versions.c.manifest_key == manifest_files.c.manifest_key
+        )
+        .where(
+            manifest_files.c.sha256 == _sha256,
+            versions.c.state == literal_column("'released'"),
+            covered(versions.c.namespace, "patterns"),
+        )
+    )
+)
+
+
+def _in_manifest_of(table: Table) -> ColumnElement[bool]:
+    return exists(
+        select(_one)
+        .join_from(manifest_files, table, table.c.manifest_key == manifest_files.c.manifest_key)
+        .where(manifest_files.c.sha256 == _sha256)
+    )
+
+
+_in_live_upload = exists(
+    select(_one)
+    .join_from(upload_files, uploads, uploads.c.key == upload_files.c.upload_key)
+    .where(upload_files.c.sha256 == _sha256, text("NOT uploads.ended"))
+)
+_REFERENCED = select(_sha256).where(
+    or_(_in_manifest_of(commits), _in_manifest_of(versions), _in_live_upload)
+)
+
+
+class SqlBlobGrants:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, namespace: str, sha256s: Collection[str]) -> None:
+        parameters = {"to_namespace": namespace, "sha256s": array(sha256s)}
+        self._connection.execute(_ADD, parameters)
+
+    def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
+        return self._texts(_KNOWN, {"namespace": namespace, "sha256s": array(sha256s)})
+
+    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
+        parameters = {"patterns": patterns_array(patterns), "sha256s": array(sha256s)}
+        return self._texts(_FETCHABLE, parameters)
+
+    def referenced(self, sha256s: Collection[str]) -> set[str]:
+        return self._texts(_REFERENCED, {"sha256s": array(sha256s)})
+
+    def _texts(self, statement: Select[str], parameters: dict[str, str]) -> set[str]:
+        return set(self._connection.execute(statement, parameters).scalars())

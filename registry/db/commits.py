@@ -1,0 +1,123 @@
+"""Commits: points on branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, bindparam, literal, select
+from sqlalchemy.dialects import postgresql
+
+from registry.db.documents import names_of, names_text
+from registry.db.manifests import key_of_manifest
+from registry.db.rows import AnyRow
+from registry.db.tables import commits, models
+from registry.domain.commits import Commit
+
+#: Behind all hex digits: `prefix <= id < prefix + PAST_HEX` are the ids that start with the prefix.
+PAST_HEX = "g"
+
+_INSERT = (
+    postgresql.insert(commits)
+    .values(manifest_key=key_of_manifest("manifest_digest"))
+    .on_conflict_do_nothing(index_elements=["model_key", "id"])
+    .returning(commits.c.key)
+)
+_COLUMNS = (
+    commits.c.key,
+    commits.c.model_key,
+    commits.c.id,
+    commits.c.tree,
+    commits.c.parents,
+    commits.c.author,
+    commits.c.create_time_us,
+    commits.c.message,
+    commits.c.file_count,
+    commits.c.size_bytes,
+    models.c.path.label("model"),
+)
+_of_model = (
+    select(*_COLUMNS)
+    .join(models, models.c.key == commits.c.model_key)
+    .where(commits.c.model_key == bindparam("model_key"))
+)
+_GET = _of_model.where(commits.c.id == bindparam("id"))
+_BY_PREFIX = (
+    _of_model.where(commits.c.id >= bindparam("first"), commits.c.id < bindparam("past"))
+    .order_by(commits.c.id)
+    .limit(2)
+)
+_line = (
+    select(commits.c.id, commits.c.first_parent, literal(1).label("depth"))
+    .where(commits.c.model_key == bindparam("model_key"), commits.c.id == bindparam("id"))
+    .cte("line", recursive=True)
+)
+_parent = commits.alias("parent")
+_line = _line.union_all(
+    select(_parent.c.id, _parent.c.first_parent, _line.c.depth + 1)
+    .join_from(_line, _parent, _parent.c.id == _line.c.first_parent)
+    .where(
+        _parent.c.model_key == bindparam("model_key"),
+        # Ids of mirrored commits are not ours to trust: without a bound a cycle would never end.
+        _line.c.depth < bindparam("limit"),
+    )
+)
+_HISTORY = _of_model.join(_line, _line.c.id == commits.c.id).order_by(_line.c.depth)
+
+
+class SqlCommits:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, commit: Commit) -> Commit:
+        key = self._connection.execute(
+            _INSERT,
+            {
+                "model_key": commit.model_key,
+                "id": commit.id,
+                "tree": commit.tree,
+                "manifest_digest": commit.tree,
+                "parents": names_text(commit.parents, field="parents"),
+                "first_parent": commit.parents[0] if commit.parents else None,
+                "author": commit.author,
+                "create_time_us": commit.create_time_us,
+                "message": commit.message,
+                "file_count": commit.file_count,
+                "size_bytes": commit.size_bytes,
+            },
+        ).scalar_one_or_none()
+        if key is not None:
+            return replace(commit, key=key)
+        return _commit(self._connection.execute(_GET, _place(commit.model_key, commit.id)).one())
+
+    def get(self, model_key: int, id: str) -> Commit | None:
+        row = self._connection.execute(_GET, _place(model_key, id)).one_or_none()
+        return None if row is None else _commit(row)
+
+    def by_prefix(self, model_key: int, prefix: str) -> Sequence[Commit]:
+        parameters = {"model_key": model_key, "first": prefix, "past": prefix + PAST_HEX}
+        return [_commit(row) for row in self._connection.execute(_BY_PREFIX, parameters)]
+
+    def history(self, model_key: int, id: str, limit: int) -> Sequence[Commit]:
+        parameters = {**_place(model_key, id), "limit": limit}
+        return [_commit(row) for row in self._connection.execute(_HISTORY, parameters)]
+
+
+def _place(model_key: int, id: str) -> dict[str, object]:
+    return {"model_key": model_key, "id": id}
+
+
+def _commit(row: AnyRow) -> Commit:
+    return Commit(
+        key=row.key,
+        model_key=row.model_key,
+        model=row.model,
+        id=row.id,
+        tree=row.tree,
+        parents=names_of(row.parents),
+        author=row.author,
+        create_time_us=row.create_time_us,
+        message=row.message,
+        file_count=row.file_count,
+        size_bytes=row.size_bytes,
+    )

@@ -1,0 +1,98 @@
+"""Manifests: the files of versions and commits, kept once per digest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.selectable import ScalarSelect
+
+from registry.db.arrays import array, texts
+from registry.db.rows import AnyRow, behind
+from registry.db.tables import manifest_files, manifests
+from registry.domain.manifests import Manifest, ManifestFile
+from registry.domain.pages import Cursor
+
+
+def key_of_manifest(parameter: str) -> ScalarSelect[int]:
+    """The key of the manifest whose digest a parameter holds."""
+    return (
+        select(manifests.c.key).where(manifests.c.digest == bindparam(parameter)).scalar_subquery()
+    )
+
+
+_KEEP = (
+    postgresql.insert(manifests)
+    .on_conflict_do_nothing(index_elements=["digest"])
+    .returning(manifests.c.key)
+)
+_KEEP_FILE = insert(manifest_files)
+_KEY = select(key_of_manifest("digest"))
+_FILES = (
+    select(
+        manifest_files.c.path,
+        manifest_files.c.size_bytes,
+        manifest_files.c.sha256,
+        manifest_files.c.media_type,
+    )
+    .where(manifest_files.c.manifest_key == key_of_manifest("digest"))
+    .order_by(manifest_files.c.path)
+)
+_PAGE = _FILES.where(manifest_files.c.path > bindparam("after")).limit(bindparam("limit"))
+_FIND = _FILES.where(manifest_files.c.path.in_(texts("paths")))
+
+
+class SqlManifests:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, manifest: Manifest) -> None:
+        key = self._connection.execute(
+            _KEEP,
+            {
+                "digest": manifest.digest,
+                "file_count": len(manifest.files),
+                "size_bytes": manifest.size_bytes,
+            },
+        ).scalar_one_or_none()
+        if key is None or not manifest.files:
+            return
+        self._connection.execute(
+            _KEEP_FILE, [file_columns(file, manifest_key=key) for file in manifest.files]
+        )
+
+    def get(self, digest: str) -> Manifest | None:
+        # In this order, so that of a manifest that is saved meanwhile all files are seen or none.
+        if self._connection.execute(_KEY, {"digest": digest}).scalar() is None:
+            return None
+        rows = self._connection.execute(_FILES, {"digest": digest})
+        return Manifest(files=tuple(file_of(row) for row in rows))
+
+    def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
+        parameters = {"digest": digest, "after": behind(after, ""), "limit": limit}
+        return [file_of(row) for row in self._connection.execute(_PAGE, parameters)]
+
+    def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
+        parameters = {"digest": digest, "paths": array(paths)}
+        return [file_of(row) for row in self._connection.execute(_FIND, parameters)]
+
+
+def file_columns(file: ManifestFile, **others: object) -> dict[str, object]:
+    """A file's own columns, which manifests and uploads have alike, and others."""
+    return {
+        "path": file.path,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "media_type": file.media_type,
+        **others,
+    }
+
+
+def file_of(row: AnyRow) -> ManifestFile:
+    return ManifestFile(
+        path=row.path,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        media_type=row.media_type,
+    )

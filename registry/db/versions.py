@@ -1,0 +1,406 @@
+"""Versions, what vetting says of them, and their evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from registry.db.commits import PAST_HEX
+from registry.db.documents import (
+    card_of,
+    card_text,
+    dataset_of,
+    dataset_text,
+    findings_text,
+    metrics_of,
+    metrics_text,
+    names_text,
+    spec_text,
+)
+from registry.db.locks import lock_rows
+from registry.db.manifests import key_of_manifest
+from registry.db.references import target_name
+from registry.db.rows import AFTER_ALL, AnyRow, behind
+from registry.db.tables import (
+    card_texts,
+    evaluations,
+    models,
+    refs,
+    stage_periods,
+    versions,
+)
+from registry.db.version_rows import select_versions, version_of
+from registry.domain.pages import Cursor
+from registry.domain.references import Reference, ReferenceKind
+from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
+
+#: So many versions of one digest or commit are looked at.
+NEWEST_MAX = 100
+
+_v = versions.c
+_INSERT = insert(versions).values(manifest_key=key_of_manifest("manifest_digest")).returning(_v.key)
+_INSERT_CARD_TEXT = insert(card_texts)
+
+_of_model = (
+    _v.model_key
+    == select(models.c.key).where(models.c.path == bindparam("model")).scalar_subquery()
+)
+_of_number = _v.number == bindparam("number")
+_GET = select_versions().where(_of_model, _of_number)
+_ROW = select(_v.key).where(_of_model, _of_number)
+_BY_KEY = select_versions().where(_v.key == bindparam("key"))
+
+_SET_STATE = (
+    update(versions)
+    .where(_v.key == bindparam("version_key"))
+    .values(
+        state=bindparam("to_state"),
+        yank_reason=bindparam("reason"),
+        yanked_from=bindparam("from_state"),
+    )
+)
+_SET_VETTING = (
+    update(versions)
+    .where(_v.key == bindparam("version_key"))
+    .values(
+        verdict=bindparam("is_verdict"),
+        findings=bindparam("are_findings"),
+        rules_digest=bindparam("by_rules"),
+        vetting_time_us=bindparam("at_us"),
+    )
+)
+_UNVETTED = (
+    select_versions()
+    .where(
+        # As text, since a partial index answers only to its own condition.
+        literal_column("versions.state") == literal_column("'quarantined'"),
+        or_(_v.rules_digest.is_(None), _v.rules_digest != bindparam("rules_digest")),
+    )
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
+)
+_CARD = (
+    select(_v.card, card_texts.c.text)
+    .outerjoin_from(versions, card_texts, card_texts.c.version_key == _v.key)
+    .where(_v.key == bindparam("key"))
+)
+_INSERT_EVALUATION = insert(evaluations).returning(evaluations.c.key)
+_EVALUATIONS = (
+    select(
+        evaluations.c.key,
+        evaluations.c.uid,
+        evaluations.c.evaluation,
+        evaluations.c.metrics,
+        evaluations.c.dataset,
+        evaluations.c.tool,
+        evaluations.c.reporter,
+        evaluations.c.create_time_us,
+        _v.model,
+        _v.number,
+        _v.digest,
+    )
+    .join(versions, _v.key == evaluations.c.version_key)
+    .where(
+        evaluations.c.version_key == bindparam("version_key"),
+        evaluations.c.key < bindparam("before"),
+    )
+    .order_by(evaluations.c.key.desc())
+    .limit(bindparam("limit"))
+)
+
+
+def _resolve() -> Select[*tuple[object, ...]]:
+    """What a stage, alias, tag or branch of a model points to: at most one row of each table.
+
+    A branch points to a commit, and stands for the newest version cut from that.
+    """
+    stage = (
+        select(
+            stage_periods.c.version_key,
+            literal_column("'stage'").label("kind"),
+            stage_periods.c.stage.label("id"),
+            null().label("branch_head"),
+            stage_periods.c.start_time_us.label("since_us"),
+            stage_periods.c.mover,
+            stage_periods.c.promotion,
+        )
+        .join_from(models, stage_periods, stage_periods.c.model_key == models.c.key)
+        .where(
+            models.c.path == bindparam("model"),
+            stage_periods.c.stage == bindparam("name"),
+            stage_periods.c.end_time_us.is_(None),
+        )
+    )
+    cut = versions.alias("cut")
+    # Keys of a model's versions go up with their numbers; only they come with the index in order.
+    newest_cut = (
+        select(func.max(cut.c.key))
+        .where(cut.c.model_key == refs.c.model_key, cut.c.commit_id == refs.c.commit_id)
+        .scalar_subquery()
+    )
+    reference = (
+        select(
+            func.coalesce(refs.c.version_key, newest_cut),
+            refs.c.kind,
+            refs.c.id,
+            refs.c.commit_id,
+            refs.c.update_time_us,
+            refs.c.updater,
+            null(),
+        )
+        .join_from(models, refs, refs.c.model_key == models.c.key)
+        .where(
+            models.c.path == bindparam("model"),
+            refs.c.folded == bindparam("folded"),
+            refs.c.id == bindparam("name"),
+        )
+    )
+    target = union_all(stage, reference).subquery("target")
+    return select_versions(
+        target.c.kind,
+        target.c.id,
+        target.c.branch_head,
+        target.c.since_us,
+        target.c.mover,
+        target.c.promotion,
+    ).join_from(target, versions, _v.key == target.c.version_key)
+
+
+_RESOLVE = _resolve()
+
+
+@cache
+def _list(*, by_state: bool, by_digest: bool, oldest_first: bool) -> Select[*tuple[object, ...]]:
+    statement = select_versions().where(_of_model)
+    if by_state:
+        statement = statement.where(_v.state == bindparam("state"))
+    if by_digest:
+        statement = statement.where(_v.digest == bindparam("digest"))
+    if oldest_first:
+        statement = statement.where(_v.number > bindparam("behind")).order_by(_v.number)
+    else:
+        statement = statement.where(_v.number < bindparam("behind")).order_by(_v.number.desc())
+    return statement.limit(bindparam("limit"))
+
+
+@cache
+def _newest(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
+    statement = select_versions().where(_of_model)
+    if by_digest:
+        statement = statement.where(_v.digest == bindparam("digest"))
+    if by_commit:
+        statement = statement.where(
+            _v.commit_id >= bindparam("first"), _v.commit_id < bindparam("past")
+        )
+    released_first = case((_v.state == VersionState.RELEASED.value, 0), else_=1)
+    return statement.order_by(released_first, _v.number.desc()).limit(NEWEST_MAX)
+
+
+class SqlVersions:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, version: Version) -> Version:
+        vetting = version.vetting
+        key = self._connection.execute(
+            _INSERT,
+            {
+                "uid": version.uid,
+                "model_key": version.model_key,
+                "model": version.model,
+                "namespace": version.namespace,
+                "number": version.number,
+                "digest": version.digest,
+                "manifest_digest": version.digest,
+                "commit_id": version.commit,
+                "state": version.state.value,
+                "registrant": version.registrant,
+                "contributors": names_text(version.contributors, field="contributors"),
+                "create_time_us": version.create_time_us,
+                "file_count": version.file_count,
+                "size_bytes": version.size_bytes,
+                "spec": spec_text(version.spec),
+                "card": card_text(version.card),
+                "verdict": vetting and vetting.verdict.value,
+                "findings": vetting and findings_text(vetting.findings),
+                "rules_digest": vetting and vetting.rules_digest,
+                "vetting_time_us": vetting and vetting.time_us,
+                "yank_reason": version.yank_reason,
+                "yanked_from": version.yanked_from and version.yanked_from.value,
+            },
+        ).scalar_one()
+        if version.card.text:
+            self._connection.execute(
+                _INSERT_CARD_TEXT, {"version_key": key, "text": version.card.text}
+            )
+        return replace(version, key=key, card=replace(version.card, text=""))
+
+    def get(self, model: str, number: int) -> Version | None:
+        return self._one(_GET, {"model": model, "number": number})
+
+    def by_key(self, key: int) -> Version | None:
+        return self._one(_BY_KEY, {"key": key})
+
+    def lock(self, model: str, number: int) -> Version | None:
+        lock_rows(self._connection, _ROW, {"model": model, "number": number})
+        return self.get(model, number)
+
+    def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
+        statement = _newest(by_digest=bool(digest), by_commit=bool(commit_prefix))
+        return self._all(
+            statement,
+            {
+                "model": model,
+                "digest": digest,
+                "first": commit_prefix,
+                "past": commit_prefix + PAST_HEX,
+            },
+        )
+
+    def resolve(self, model: str, name: str) -> tuple[Version, Reference, int | None] | None:
+        parameters = {"model": model, "name": name, "folded": name.casefold()}
+        rows = self._connection.execute(_RESOLVE, parameters).all()
+        if not rows:
+            return None
+        # A name that became a stage after it was an alias is the stage.
+        row = next((row for row in rows if row.kind == ReferenceKind.STAGE), rows[0])
+        version = version_of(row)
+        reference = Reference(
+            model=version.model,
+            id=row.id,
+            kind=ReferenceKind(row.kind),
+            target=target_name(version.model, number=version.number, commit_id=row.branch_head),
+            digest="" if row.branch_head else version.digest,
+            update_time_us=row.since_us,
+            updater=row.mover,
+        )
+        return version, reference, row.promotion
+
+    def list(
+        self,
+        model: str,
+        *,
+        state: VersionState | None,
+        digest: str,
+        oldest_first: bool,
+        after: Cursor | None,
+        limit: int,
+    ) -> Sequence[Version]:
+        statement = _list(
+            by_state=state is not None, by_digest=bool(digest), oldest_first=oldest_first
+        )
+        return self._all(
+            statement,
+            {
+                "model": model,
+                "state": state and state.value,
+                "digest": digest,
+                "behind": behind(after, 0 if oldest_first else AFTER_ALL),
+                "limit": limit,
+            },
+        )
+
+    def set_state(
+        self,
+        key: int,
+        state: VersionState,
+        *,
+        yank_reason: str = "",
+        yanked_from: VersionState | None = None,
+    ) -> None:
+        self._connection.execute(
+            _SET_STATE,
+            {
+                "version_key": key,
+                "to_state": state.value,
+                "reason": yank_reason,
+                "from_state": yanked_from and yanked_from.value,
+            },
+        )
+
+    def set_vetting(self, key: int, vetting: Vetting) -> None:
+        self._connection.execute(
+            _SET_VETTING,
+            {
+                "version_key": key,
+                "is_verdict": vetting.verdict.value,
+                "are_findings": findings_text(vetting.findings),
+                "by_rules": vetting.rules_digest,
+                "at_us": vetting.time_us,
+            },
+        )
+
+    def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
+        return self._all(_UNVETTED, {"rules_digest": rules_digest, "limit": limit})
+
+    def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation:
+        key = self._connection.execute(
+            _INSERT_EVALUATION,
+            {
+                "version_key": version_key,
+                "uid": evaluation.uid,
+                "evaluation": evaluation.evaluation,
+                "metrics": metrics_text(evaluation.metrics),
+                "dataset": dataset_text(evaluation.dataset),
+                "tool": evaluation.tool,
+                "reporter": evaluation.reporter,
+                "create_time_us": evaluation.create_time_us,
+            },
+        ).scalar_one()
+        return replace(evaluation, key=key)
+
+    def evaluations(
+        self, version_key: int, after: Cursor | None, limit: int
+    ) -> Sequence[Evaluation]:
+        parameters = {
+            "version_key": version_key,
+            "before": behind(after, AFTER_ALL),
+            "limit": limit,
+        }
+        return [_evaluation(row) for row in self._connection.execute(_EVALUATIONS, parameters)]
+
+    def text_of_card(self, key: int) -> Card:
+        row = self._connection.execute(_CARD, {"key": key}).one()
+        return card_of(row.card, row.text or "")
+
+    def _one(
+        self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]
+    ) -> Version | None:
+        row = self._connection.execute(statement, parameters).one_or_none()
+        return None if row is None else version_of(row)
+
+    def _all(
+        self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]
+    ) -> Sequence[Version]:
+        return [version_of(row) for row in self._connection.execute(statement, parameters)]
+
+
+def _evaluation(row: AnyRow) -> Evaluation:
+    return Evaluation(
+        key=row.key,
+        uid=row.uid,
+        version=target_name(row.model, number=row.number, commit_id=None),
+        digest=row.digest,
+        evaluation=row.evaluation,
+        metrics=metrics_of(row.metrics),
+        dataset=dataset_of(row.dataset),
+        tool=row.tool,
+        reporter=row.reporter,
+        create_time_us=row.create_time_us,
+    )
