@@ -1,4 +1,4 @@
-"""Where bytes lie. Content-addressed, write-once; nothing above this port knows of files or buckets.
+"""Where bytes lie. Content-addressed, write-once; nothing above knows of files or buckets.
 
 A blob is named by the sha256 of its bytes (64 lower-case hex). Bytes arrive in a *staged* area,
 by offset, and become a blob in one step after the store has read all of them back itself.

@@ -127,9 +127,7 @@ class Manifests(Protocol):
 
     def get(self, digest: str) -> Manifest | None: ...
 
-    def files(
-        self, digest: str, after: Cursor | None, limit: int
-    ) -> Sequence[ManifestFile]:
+    def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         """By path in byte order, behind `after` = (path,)."""
 
     def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
@@ -160,15 +158,11 @@ class Versions(Protocol):
     def lock(self, model: str, number: int) -> Version | None:
         """As get, and until the transaction ends nobody else locks this version."""
 
-    def newest(
-        self, model: str, *, digest: str = "", commit_prefix: str = ""
-    ) -> Sequence[Version]:
+    def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
         """Those with this digest, or whose commit starts so; RELEASED first, then newest first;
         at most 100. With stages and references."""
 
-    def resolve(
-        self, model: str, name: str
-    ) -> tuple[Version, Reference, int | None] | None:
+    def resolve(self, model: str, name: str) -> tuple[Version, Reference, int | None] | None:
         """The version that a stage, alias, tag or branch points to, with the reference; for a
         stage the number of the promotion that put it there. One statement on the hot path."""
 
@@ -198,9 +192,7 @@ class Versions(Protocol):
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         """Quarantined versions without a verdict under these rules, oldest first."""
 
-    def add_evaluation(
-        self, version_key: int, evaluation: Evaluation
-    ) -> Evaluation: ...
+    def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation: ...
 
     def evaluations(
         self, version_key: int, after: Cursor | None, limit: int
@@ -293,9 +285,7 @@ class Promotions(Protocol):
     def put_decision(self, number: int, decision: Decision) -> None:
         """Record it, in place of an earlier one by the same person."""
 
-    def set_state(
-        self, number: int, state: PromotionState, end_time_us: int
-    ) -> None: ...
+    def set_state(self, number: int, state: PromotionState, end_time_us: int) -> None: ...
 
     def set_waiting(self, number: int, waiting: Sequence[Requirement]) -> None:
         """What it still waits for, after a decision that left it open."""
@@ -356,9 +346,7 @@ class BlobGrants(Protocol):
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         """Those that were sent to this namespace."""
 
-    def fetchable(
-        self, patterns: Collection[str], sha256s: Collection[str]
-    ) -> set[str]:
+    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
         """Those in a RELEASED version of a namespace that a pattern covers."""
 
     def referenced(self, sha256s: Collection[str]) -> set[str]:
@@ -366,9 +354,7 @@ class BlobGrants(Protocol):
 
 
 class UsageTable(Protocol):
-    def record_download(
-        self, id: str, version_key: int, principal: str, time_us: int
-    ) -> bool:
+    def record_download(self, id: str, version_key: int, principal: str, time_us: int) -> bool:
         """Count one download; False where this id was counted before."""
 
     def by_version(self, model_key: int, limit: int) -> Sequence[VersionUsage]: ...
@@ -401,9 +387,7 @@ class Events(Protocol):
         """Chained and stored when the unit of work commits, in the order of the calls. The shard's
         head is locked only then, so that writers wait for each other as briefly as can be."""
 
-    def list(
-        self, query: EventQuery, after: Cursor | None, limit: int
-    ) -> Sequence[Event]:
+    def list(self, query: EventQuery, after: Cursor | None, limit: int) -> Sequence[Event]:
         """By (time, shard, number), behind `after` = that triple."""
 
     def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
@@ -423,9 +407,7 @@ class DoneRequest:
 
 
 class Requests(Protocol):
-    def find(
-        self, principal: str, method: str, request_id: str
-    ) -> DoneRequest | None: ...
+    def find(self, principal: str, method: str, request_id: str) -> DoneRequest | None: ...
 
     def save(
         self,
@@ -442,6 +424,35 @@ class Requests(Protocol):
 
     def purge(self, before_us: int) -> int:
         """Forget old ones; how many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFact:
+    """An open stage period and what proves it."""
+
+    model: str
+    stage: str
+    version_number: int
+    version_state: VersionState
+    #: How many approvals of this digest the promotion that decided on it holds.
+    approvals: int
+    #: The promotion's state; None where the period names none.
+    promotion_state: PromotionState | None
+
+
+class Inspection(Protocol):
+    """What a check of the whole registry reads, in pages by key; nothing else needs it."""
+
+    def problems(self) -> Sequence[str]:
+        """What the database finds wrong with itself: damaged pages, rows that refer to nothing."""
+
+    def manifests(self, after: str, limit: int) -> Sequence[str]:
+        """Digests, behind one."""
+
+    def versions(self, after_key: int, limit: int) -> Sequence[Version]:
+        """Of all models, by key, without stages and references."""
+
+    def open_stages(self) -> Sequence[StageFact]: ...
 
 
 class Transaction(Protocol):
@@ -477,6 +488,8 @@ class Transaction(Protocol):
     def events(self) -> Events: ...
     @property
     def requests(self) -> Requests: ...
+    @property
+    def inspection(self) -> Inspection: ...
 
 
 class Database(Protocol):

@@ -13,8 +13,6 @@ class Vetter(Protocol):
     def rules_digest(self) -> str:
         """Digest of the rules and the tools that judge; verdicts under another one are stale."""
 
-    def vet(
-        self, version: Version, files: tuple[ManifestFile, ...], now_us: int
-    ) -> Vetting:
+    def vet(self, version: Version, files: tuple[ManifestFile, ...], now_us: int) -> Vetting:
         """Judge one version. A check that crashes, hangs or cannot tell yields UNKNOWN, never an
         error; StorageError where the bytes cannot be read at all, so that it is tried again."""

@@ -1,0 +1,203 @@
+"""fsck: is all of it still what it should be? Reads everything, changes nothing but on request.
+
+The invariants, each of which holds after any crash: the database is sound; every event continues
+its chain; every manifest hashes to its digest; every byte that a version names is stored, in its
+size and, read whole, with its digest; a stage holds one version, which somebody else approved.
+Bytes that nothing refers to are no damage: a crash between storing and recording leaves such.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from registry.domain.commits import Commit
+from registry.domain.manifests import Manifest
+from registry.domain.promotions import PromotionState
+from registry.domain.versions import Version
+from registry.errors import AuditBrokenError, CorruptBytesError
+from registry.ports.blobs import BlobStore
+from registry.ports.clock import Clock
+from registry.ports.database import Database
+from registry.services.events import verify_chain
+
+PAGE = 500
+#: Younger bytes that nothing refers to may belong to a push in progress.
+ORPHAN_AGE_US = 24 * 3600 * 1_000_000
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was looked at, and every problem found."""
+
+    problems: list[str] = field(default_factory=list)
+    events: int = 0
+    versions: int = 0
+    manifests: int = 0
+    blobs: int = 0
+    size_bytes: int = 0
+    #: sha256 of bytes that nothing refers to.
+    orphans: list[str] = field(default_factory=list)
+    orphan_bytes: int = 0
+    removed: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the check is."""
+
+    what: str
+    done: int
+
+
+class Fsck:
+    """One run. `quick` compares sizes only and does not read the bytes."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        clock: Clock,
+        quick: bool,
+        tell: Callable[[Progress], None],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._quick = quick
+        self._tell = tell
+        self._report = Report()
+        self._sizes: dict[str, int] = {}
+
+    def run(self, *, remove_orphans: bool) -> Report:
+        """Check everything. `remove_orphans` needs a registry that nobody serves meanwhile."""
+        self._report.problems.extend(
+            f"database: {problem}"
+            for problem in self._database.read(lambda tx: tx.inspection.problems())
+        )
+        self._check_events()
+        self._check_manifests()
+        self._check_versions()
+        self._check_stages()
+        self._check_blobs()
+        self._find_orphans(remove=remove_orphans)
+        return self._report
+
+    def _check_events(self) -> None:
+        try:
+            self._report.events = verify_chain(self._database).event_count
+        except AuditBrokenError as error:
+            self._report.problems.append(str(error))
+        self._tell(Progress(what="events", done=self._report.events))
+
+    def _check_manifests(self) -> None:
+        for digest in self._manifest_digests():
+            manifest = self._manifest(digest)
+            self._report.manifests += 1
+            if manifest is None or manifest.digest != digest:
+                found = "nothing" if manifest is None else manifest.digest
+                self._report.problems.append(f"manifest {digest}: its files hash to {found}")
+                continue
+            for file in manifest.files:
+                known = self._sizes.setdefault(file.sha256, file.size_bytes)
+                if known != file.size_bytes:
+                    self._report.problems.append(
+                        f"manifest {digest}: {file.path} has {file.size_bytes} bytes here "
+                        f"and {known} elsewhere, with one sha256 {file.sha256}"
+                    )
+        self._tell(Progress(what="manifests", done=self._report.manifests))
+
+    def _manifest_digests(self) -> Iterator[str]:
+        after = ""
+        while page := self._manifests_behind(after):
+            yield from page
+            after = page[-1]
+
+    def _manifest(self, digest: str) -> Manifest | None:
+        return self._database.read(lambda tx: tx.manifests.get(digest))
+
+    def _manifests_behind(self, digest: str) -> Sequence[str]:
+        return self._database.read(lambda tx: tx.inspection.manifests(digest, PAGE))
+
+    def _versions_behind(self, key: int) -> Sequence[Version]:
+        return self._database.read(lambda tx: tx.inspection.versions(key, PAGE))
+
+    def _commit_of(self, version: Version) -> Commit | None:
+        return self._database.read(lambda tx: tx.commits.get(version.model_key, version.commit))
+
+    def _check_versions(self) -> None:
+        after = 0
+        while page := self._versions_behind(after):
+            for version in page:
+                self._report.versions += 1
+                commit = self._commit_of(version)
+                if commit is None or commit.tree != version.digest:
+                    self._report.problems.append(
+                        f"{version.name}: its commit {version.commit} does not hold its files"
+                    )
+            after = page[-1].key
+        self._tell(Progress(what="versions", done=self._report.versions))
+
+    def _check_stages(self) -> None:
+        facts = self._database.read(lambda tx: tx.inspection.open_stages())
+        held = Counter((fact.model, fact.stage) for fact in facts)
+        for (model, stage), count in held.items():
+            if count > 1:
+                self._report.problems.append(f"models/{model}: {count} versions are in {stage}")
+        for fact in facts:
+            if fact.promotion_state is not PromotionState.COMPLETED or fact.approvals == 0:
+                self._report.problems.append(
+                    f"models/{fact.model}: {fact.stage} holds version {fact.version_number} "
+                    "without a completed promotion that somebody approved"
+                )
+
+    def _check_blobs(self) -> None:
+        for sha256, size_bytes in self._sizes.items():
+            stat = self._blobs.stat(sha256)
+            if stat is None:
+                self._report.problems.append(f"sha256 {sha256}: the bytes are not there")
+                continue
+            self._report.blobs += 1
+            self._report.size_bytes += stat.size_bytes
+            if stat.size_bytes != size_bytes:
+                self._report.problems.append(
+                    f"sha256 {sha256}: {stat.size_bytes} bytes are stored, expected {size_bytes}"
+                )
+            elif not self._quick:
+                self._read(sha256)
+            self._tell(Progress(what="files", done=self._report.blobs))
+
+    def _read(self, sha256: str) -> None:
+        try:
+            self._blobs.verify(sha256)
+        except CorruptBytesError as error:
+            self._report.problems.append(str(error))
+
+    def _find_orphans(self, *, remove: bool) -> None:
+        before_us = self._clock.now_us() - ORPHAN_AGE_US
+        batch: list[tuple[str, int]] = []
+        for stat in self._blobs.list_blobs():
+            if stat.create_time_us < before_us or remove:
+                batch.append((stat.sha256, stat.size_bytes))
+            if len(batch) >= PAGE:
+                self._judge_orphans(batch, remove=remove)
+                batch = []
+        self._judge_orphans(batch, remove=remove)
+
+    def _judge_orphans(self, batch: list[tuple[str, int]], *, remove: bool) -> None:
+        digests = [sha256 for sha256, _ in batch]
+        needed = self._database.read(lambda tx: tx.blob_grants.referenced(digests))
+        for sha256, size_bytes in batch:
+            if sha256 in needed:
+                continue
+            self._report.orphans.append(sha256)
+            self._report.orphan_bytes += size_bytes
+            if remove:
+                self._blobs.delete(sha256)
+                self._report.removed += 1
