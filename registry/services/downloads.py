@@ -29,6 +29,7 @@ from registry.ports.blobs import BlobStore, Pieces
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.authentication import Authenticator
+from registry.services.lookups import version_of
 from registry.services.recent import Recent
 from registry.services.tickets import DownloadTicket, TicketSigner
 
@@ -92,9 +93,7 @@ class DownloadService:
             raise _too_many(len(paths))
 
         def fn(tx: Transaction) -> tuple[Version, Sequence[ManifestFile]]:
-            version = tx.versions.get(name.model.path, name.number)
-            if version is None:
-                raise _no_version(name)
+            version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
             if not paths and version.file_count > FILES_MAX:
@@ -126,8 +125,8 @@ class DownloadService:
             name = VersionName(model=ModelName(path=held.model), number=held.number)
             caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
             version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
-            if version is None or version.digest != held.digest:
-                raise _no_version(name)
+            if version is None:
+                raise TicketError(problem=f"{name} was deleted", fix=held.FIX)
             require_fetchable(version, by_digest=held.by_digest)
         except _REFUSALS as error:
             raise TicketError(problem=str(error).rstrip("."), fix=held.FIX) from error
@@ -188,7 +187,6 @@ _REFUSALS = (
     TokenRevokedError,
     PermissionDeniedError,
     InvalidStateError,
-    NotFoundError,
 )
 
 
@@ -236,14 +234,6 @@ def _check_found(version: Version, paths: Sequence[str], files: Sequence[Manifes
             name=f"{show(missing[0])} in {version.name}",
             fix=f"See which there are: hallmark version files {version.ref}",
         )
-
-
-def _no_version(name: VersionName) -> NotFoundError:
-    return NotFoundError(
-        kind="version",
-        name=str(name),
-        fix=f"See which there are: hallmark version list {name.model.path}",
-    )
 
 
 def _too_many(count: int) -> TooLargeError:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from registry.domain.access import Action, Caller, patterns_holding
-from registry.domain.events import EventDraft
 from registry.domain.models import Model, ModelFields, ModelFilter
 from registry.domain.pages import (
     Cursor,
@@ -21,7 +20,6 @@ from registry.errors import (
     AlreadyExistsError,
     InvalidFieldError,
     NotEmptyError,
-    NotFoundError,
     StaleEtagError,
 )
 from registry.names import ModelName
@@ -29,6 +27,7 @@ from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.fields import check_mask, check_text, check_words
+from registry.services.lookups import event, model_of
 from registry.services.namespaces import get_namespace, new_etag
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -66,7 +65,9 @@ class ModelService:
                 if stored is None:
                     raise _taken(tx, name)
                 detail = dataclasses.asdict(checked)
-                tx.events.append(_event(caller, "model.create", stored, detail))
+                tx.events.append(
+                    event(caller, "model.create", stored.name, stored.namespace, detail)
+                )
                 return stored.path, stored
 
             return once(
@@ -77,14 +78,14 @@ class ModelService:
                 content_of(path, checked),
                 now_us=now,
                 create=create,
-                reload=lambda path: get_model(tx, path),
+                reload=lambda path: model_of(tx, ModelName(path=path)),
             )
 
         return self._database.write(fn)
 
     def get(self, caller: Caller, name: ModelName) -> Model:
         caller.require(Action.MODEL_READ, name.namespace, str(name))
-        return self._database.read(lambda tx: get_model(tx, name.path))
+        return self._database.read(lambda tx: model_of(tx, name))
 
     def list(
         self,
@@ -126,7 +127,7 @@ class ModelService:
         changes = {field: getattr(checked, field) for field in sorted(named)}
 
         def fn(tx: Transaction) -> Model:
-            old = lock_model(tx, name)
+            old = model_of(tx, name, lock=True)
             new = dataclasses.replace(
                 old,
                 fields=dataclasses.replace(old.fields, **changes),
@@ -135,7 +136,7 @@ class ModelService:
             )
             if (etag and etag != old.etag) or not tx.models.update(new, old.etag):
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
-            tx.events.append(_event(caller, "model.update", new, changes))
+            tx.events.append(event(caller, "model.update", new.name, new.namespace, changes))
             return new
 
         return self._database.write(fn)
@@ -154,40 +155,16 @@ class ModelService:
                 )
 
         def fn(tx: Transaction) -> None:
-            model = lock_model(tx, name)
+            model = model_of(tx, name, lock=True)
             check(tx, model)
             tx.models.delete(model.key)
             detail = {"uid": model.uid, "latest_version": model.latest_version}
-            tx.events.append(_event(caller, "model.delete", model, detail))
+            tx.events.append(event(caller, "model.delete", model.name, model.namespace, detail))
 
         if validate_only:
-            self._database.read(lambda tx: check(tx, get_model(tx, name.path)))
+            self._database.read(lambda tx: check(tx, model_of(tx, name)))
         else:
             self._database.write(fn)
-
-
-def get_model(tx: Transaction, path: str) -> Model:
-    found = tx.models.get(path)
-    if found is None:
-        raise _missing(path)
-    return found
-
-
-def lock_model(tx: Transaction, name: ModelName) -> Model:
-    """As get_model, and nobody else locks it until the unit of work ends."""
-    found = tx.models.lock(name.path)
-    if found is None:
-        raise _missing(name.path)
-    return found
-
-
-def _missing(path: str) -> NotFoundError:
-    namespace = path.partition("/")[0]
-    return NotFoundError(
-        kind="model",
-        name=f"models/{path}",
-        fix=f"See which there are: hallmark model list {namespace}",
-    )
 
 
 def _taken(tx: Transaction, name: ModelName) -> AlreadyExistsError:
@@ -260,13 +237,3 @@ def _cursor(model: Model, order: str) -> Cursor:
     }
     value = values.get(order.partition(" ")[0])
     return (model.path,) if value is None else (value, model.path)
-
-
-def _event(caller: Caller, action: str, model: Model, detail: Mapping[str, object]) -> EventDraft:
-    return EventDraft(
-        action=action,
-        resource=model.name,
-        namespace=model.namespace,
-        actor=caller.principal.name,
-        detail=detail,
-    )

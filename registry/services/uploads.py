@@ -31,7 +31,7 @@ from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.authentication import Authenticator
-from registry.services.models import lock_model
+from registry.services.lookups import model_of
 from registry.services.possession import EMPTY_SHA256, granted, stored_for
 from registry.services.reception import FileStatus, Reception
 from registry.services.requests import fingerprint as content_of
@@ -112,7 +112,7 @@ class UploadService:
 
         def fn(tx: Transaction) -> Upload:
             now = self._clock.now_us()
-            lock_model(tx, model)
+            model_of(tx, model, lock=True)
             given = _marked(manifest.files, granted(tx, caller, model.namespace, here))
             self._free_expired(tx, caller, request_id, content, now)
 

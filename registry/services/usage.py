@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from registry.domain.access import Action, Caller
-from registry.domain.events import EventDraft
-from registry.domain.models import Model
 from registry.domain.usage import Usage
 from registry.names import ModelName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.services.models import get_model
+from registry.services.lookups import event, model_of
 
 ROWS_MAX = 1000
 
@@ -25,7 +23,7 @@ class UsageService:
         by_principal = caller.may(Action.USAGE_READ, name.namespace)
 
         def fn(tx: Transaction) -> Usage:
-            model = get_model(tx, name.path)
+            model = model_of(tx, name)
             rows = tx.usage.by_principal(model.key, ROWS_MAX) if by_principal else ()
             return Usage(
                 model=model.name,
@@ -43,9 +41,9 @@ class UsageService:
         caller.require(Action.MODEL_READ, name.namespace, str(name))
 
         def fn(tx: Transaction) -> int:
-            model = get_model(tx, name.path)
+            model = model_of(tx, name)
             if tx.usage.like(model.key, caller.id, self._clock.now_us()):
-                tx.events.append(_event(caller, "model.like", model))
+                tx.events.append(event(caller, "model.like", model.name, model.namespace, {}))
             return tx.usage.likes(model.key)
 
         return self._database.write(fn)
@@ -55,18 +53,9 @@ class UsageService:
         caller.require(Action.MODEL_READ, name.namespace, str(name))
 
         def fn(tx: Transaction) -> int:
-            model = get_model(tx, name.path)
+            model = model_of(tx, name)
             if tx.usage.unlike(model.key, caller.id):
-                tx.events.append(_event(caller, "model.unlike", model))
+                tx.events.append(event(caller, "model.unlike", model.name, model.namespace, {}))
             return tx.usage.likes(model.key)
 
         return self._database.write(fn)
-
-
-def _event(caller: Caller, action: str, model: Model) -> EventDraft:
-    return EventDraft(
-        action=action,
-        resource=model.name,
-        namespace=model.namespace,
-        actor=caller.principal.name,
-    )
