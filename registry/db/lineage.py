@@ -31,7 +31,7 @@ _SET_KIND = (
     .values(kind=bindparam("to_kind"))
 )
 _DELETE = delete(lineage_edges).where(
-    _e.child_key == bindparam("child_key"), _e.parent_key == bindparam("parent_key")
+    _e.child_key == bindparam("child_key"), _e.parent == bindparam("parent")
 )
 _ALL = select(
     _e.child_key,
@@ -77,8 +77,8 @@ class SqlLineage:
         )
         return False
 
-    def delete(self, child_key: int, parent_key: int) -> bool:
-        parameters = {"child_key": child_key, "parent_key": parent_key}
+    def delete(self, child_key: int, parent: str) -> bool:
+        parameters = {"child_key": child_key, "parent": parent}
         return self._connection.execute(_DELETE, parameters).rowcount > 0
 
     def above(self, version_keys: Collection[int]) -> Sequence[LineageEdge]:

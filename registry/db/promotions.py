@@ -26,6 +26,7 @@ from registry.db.locks import lock_rows
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import decisions, promotions
 from registry.domain.pages import Cursor
+from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState
 
 #: The namespace pattern that covers all.
@@ -66,6 +67,11 @@ _SET_STATE = (
     update(promotions)
     .where(_p.number == bindparam("promotion"))
     .values(state=bindparam("to_state"), end_time_us=bindparam("time_us"))
+)
+_SET_WAITING = (
+    update(promotions)
+    .where(_p.number == bindparam("promotion"))
+    .values(waiting=bindparam("for_what"))
 )
 
 _d = decisions.c
@@ -191,6 +197,11 @@ class SqlPromotions:
                 "comment": decision.comment,
                 "create_time_us": decision.create_time_us,
             },
+        )
+
+    def set_waiting(self, number: int, waiting: Sequence[Requirement]) -> None:
+        self._connection.execute(
+            _SET_WAITING, {"promotion": number, "for_what": requirements_text(waiting)}
         )
 
     def set_state(self, number: int, state: PromotionState, end_time_us: int) -> None:

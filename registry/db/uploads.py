@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -55,6 +55,7 @@ _FILES = (
     .where(upload_files.c.upload_key.in_(numbers("keys")))
     .order_by(upload_files.c.upload_key, upload_files.c.path)
 )
+_FILES_OF_SHA256 = _FILES.where(upload_files.c.sha256 == bindparam("sha256"))
 _SET_STORED = (
     update(upload_files)
     .where(
@@ -99,6 +100,13 @@ class SqlUploads:
         lock_rows(self._connection, _ROW, {"id": id})
         return self.get(id)
 
+    def find(self, id: str, sha256: str) -> Upload | None:
+        row = self._connection.execute(_GET, {"id": id}).one_or_none()
+        if row is None:
+            return None
+        parameters = {"keys": array([row.key]), "sha256": sha256}
+        return _upload(row, self._files(_FILES_OF_SHA256, parameters).get(row.key, ()))
+
     def open_count(self, creator: str, now_us: int) -> int:
         parameters = {"creator": creator, "now_us": now_us}
         return self._connection.execute(_OPEN_COUNT, parameters).scalar_one()
@@ -131,14 +139,17 @@ class SqlUploads:
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]
     ) -> Sequence[Upload]:
         rows = self._connection.execute(statement, parameters).all()
-        files = self._files(row.key for row in rows)
+        files = self._files(_FILES, {"keys": array([row.key for row in rows])})
         return [_upload(row, files.get(row.key, ())) for row in rows]
 
-    def _files(self, keys: Iterable[int]) -> dict[int, tuple[UploadFile, ...]]:
-        rows = self._connection.execute(_FILES, {"keys": array(list(keys))})
+    def _files(
+        self, statement: Select[*tuple[object, ...]], parameters: dict[str, str]
+    ) -> dict[int, tuple[UploadFile, ...]]:
         return {
-            key: tuple(UploadFile(file=file_of(row), stored=row.stored) for row in of_key)
-            for key, of_key in groupby(rows, key=attrgetter("upload_key"))
+            key: tuple(UploadFile(file=file_of(row), stored=row.stored) for row in rows)
+            for key, rows in groupby(
+                self._connection.execute(statement, parameters), key=attrgetter("upload_key")
+            )
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from registry.db.arrays import array, texts
 from registry.db.commits import PAST_HEX
 from registry.db.documents import (
     card_of,
@@ -122,6 +123,14 @@ _EVALUATIONS = (
     )
     .order_by(evaluations.c.key.desc())
     .limit(bindparam("limit"))
+)
+_EVALUATION_COUNT = select(func.count()).where(
+    evaluations.c.version_key == bindparam("version_key")
+)
+_CUT_FROM = (
+    select(_v.commit_id)
+    .where(_v.model_key == bindparam("model_key"), _v.commit_id.in_(texts("commit_ids")))
+    .distinct()
 )
 
 
@@ -374,6 +383,14 @@ class SqlVersions:
             "limit": limit,
         }
         return [_evaluation(row) for row in self._connection.execute(_EVALUATIONS, parameters)]
+
+    def evaluation_count(self, version_key: int) -> int:
+        parameters = {"version_key": version_key}
+        return self._connection.execute(_EVALUATION_COUNT, parameters).scalar_one()
+
+    def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
+        parameters = {"model_key": model_key, "commit_ids": array(commit_ids)}
+        return set(self._connection.execute(_CUT_FROM, parameters).scalars())
 
     def text_of_card(self, key: int) -> Card:
         row = self._connection.execute(_CARD, {"key": key}).one()

@@ -148,6 +148,9 @@ class Commits(Protocol):
 
 
 class Versions(Protocol):
+    """Versions come back without the text of their card, which only `text_of_card` reads, and with
+    at most 100 references, the first by name."""
+
     def insert(self, version: Version) -> Version: ...
 
     def get(self, model: str, number: int) -> Version | None:
@@ -315,6 +318,9 @@ class Uploads(Protocol):
 
     def get(self, id: str) -> Upload | None:
         """With all its files, by path."""
+
+    def lock(self, id: str) -> Upload | None:
+        """As get, and until the transaction ends nobody else locks this session."""
 
     def find(self, id: str, sha256: str) -> Upload | None:
         """As get, with only those of its files that have this digest: asked for each piece that
