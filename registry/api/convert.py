@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from registry.domain.manifests import ManifestFile
 from registry.domain.pages import PageRequest
+from registry.domain.versions import VersionState
 from registry.errors import InvalidFieldError
+from registry.names import HUBS, NamespaceName
+from registry.v1 import versions_pb2
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -24,9 +28,7 @@ def timestamp(time_us: int | None) -> Timestamp | None:
 
 def time_us(value: Timestamp, field: str) -> int:
     """A request's Timestamp in microseconds; finer digits are dropped."""
-    if not (
-        -62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9
-    ):
+    if not (-62_135_596_800 <= value.seconds <= 253_402_300_799 and 0 <= value.nanos < 10**9):
         raise InvalidFieldError(
             field=field,
             found=f"{value.seconds} s and {value.nanos} ns",
@@ -40,6 +42,14 @@ def page_request(page_size: int, page_token: str) -> PageRequest:
     return PageRequest(size=page_size, token=page_token)
 
 
+class ProtoEnum(Protocol):
+    """What a generated enum offers, as far as it is needed here."""
+
+    def keys(self) -> Iterable[str]: ...
+
+    def Value(self, name: str) -> Any: ...  # noqa: N802
+
+
 class EnumCodec:
     """A StrEnum of the domain and its proto enum, whose values are PREFIX_NAME.
 
@@ -47,7 +57,7 @@ class EnumCodec:
     checked when the codec is built, at import.
     """
 
-    def __init__(self, wrapper: EnumTypeWrapper, prefix: str, members: type[E]) -> None:
+    def __init__(self, wrapper: ProtoEnum, prefix: str, members: type[E]) -> None:
         names = {m.value: f"{prefix}_{m.name}" for m in members}
         if {f"{prefix}_UNSPECIFIED", *names.values()} != set(wrapper.keys()):
             raise TypeError(f"{prefix} and {members.__name__} differ")
@@ -55,7 +65,8 @@ class EnumCodec:
         self._from = {wrapper.Value(name): value for value, name in names.items()}
         self._expected = ", ".join(names.values())
 
-    def to_proto(self, member: StrEnum) -> int:
+    def to_proto(self, member: StrEnum) -> Any:
+        """Its number; Any, because each enum has a type of its own in the generated stubs."""
         return self._to[member.value]
 
     def value_of(self, number: int, field: str) -> str:
@@ -73,3 +84,34 @@ class EnumCodec:
     def optional(self, number: int, field: str) -> str | None:
         """As value_of, with None for UNSPECIFIED."""
         return None if number == 0 else self.value_of(number, field)
+
+
+VERSION_STATES = EnumCodec(versions_pb2.VersionState, "VERSION_STATE", VersionState)
+
+
+def namespace_scope(parent: str, *, field: str = "parent") -> str | None:
+    """The namespace of a list's parent `namespaces/{id}`, a hub's too; None for `namespaces/-`."""
+    if parent == "namespaces/-":
+        return None
+    collection, _, id = parent.partition("/")
+    if collection == "namespaces" and id in HUBS:
+        return id
+    return NamespaceName.parse(parent, field=field).namespace
+
+
+def file_to_proto(file: ManifestFile) -> versions_pb2.File:
+    return versions_pb2.File(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        media_type=file.media_type,
+    )
+
+
+def file_from_proto(file: versions_pb2.File) -> ManifestFile:
+    return ManifestFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        media_type=file.media_type,
+    )
