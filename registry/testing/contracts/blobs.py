@@ -211,7 +211,7 @@ class BlobStoreContract:
         sha256 = put(store, data)
         near = st.sampled_from([0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, len(data)])
 
-        @settings(max_examples=50, deadline=None)
+        @settings(max_examples=30, deadline=None)
         @given(near | st.integers(0, len(data)), st.none() | near | st.integers(0, 2 * len(data)))
         def law(start: int, length: int | None) -> None:
             end = None if length is None else start + length
@@ -225,7 +225,7 @@ class BlobStoreContract:
         """Law: however bytes are cut into appends and pieces, the blob is the same."""
         cuts = st.lists(st.integers(0, 300), max_size=6)
 
-        @settings(max_examples=50, deadline=None)
+        @settings(max_examples=30, deadline=None)
         @given(st.binary(max_size=300), cuts, cuts)
         def law(data: bytes, appends: list[int], pieces: list[int]) -> None:
             key = fresh_key()
