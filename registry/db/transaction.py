@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from registry.db.blob_grants import SqlBlobGrants
+from registry.db.commits import SqlCommits
 from registry.db.events import SqlEvents
+from registry.db.inspection import SqlInspection
+from registry.db.lineage import SqlLineage
+from registry.db.manifests import SqlManifests
+from registry.db.models import SqlModels
+from registry.db.namespaces import SqlNamespaces
+from registry.db.principals import SqlPrincipals
+from registry.db.promotions import SqlPromotions
+from registry.db.references import SqlReferences
+from registry.db.requests import SqlRequests
+from registry.db.stages import SqlStages
+from registry.db.tokens import SqlTokens
+from registry.db.uploads import SqlUploads
+from registry.db.usage import SqlUsage
+from registry.db.versions import SqlVersions
 from registry.domain.events import EventDraft
 
 
 class SqlTransaction:
-    """A table a noun on one connection, whose BEGIN and COMMIT are somebody else's."""
+    """A table a noun on one connection, whose BEGIN and COMMIT are somebody else's.
+
+    A table is made when it is asked for, since few units of work use more than three.
+    """
 
     def __init__(self, connection: Connection, *, writing: bool) -> None:
         self._connection = connection
@@ -18,5 +37,69 @@ class SqlTransaction:
         self.drafts: list[EventDraft] = []
 
     @property
+    def namespaces(self) -> SqlNamespaces:
+        return SqlNamespaces(self._connection, writing=self._writing)
+
+    @property
+    def principals(self) -> SqlPrincipals:
+        return SqlPrincipals(self._connection)
+
+    @property
+    def tokens(self) -> SqlTokens:
+        return SqlTokens(self._connection)
+
+    @property
+    def models(self) -> SqlModels:
+        return SqlModels(self._connection)
+
+    @property
+    def manifests(self) -> SqlManifests:
+        return SqlManifests(self._connection)
+
+    @property
+    def commits(self) -> SqlCommits:
+        return SqlCommits(self._connection)
+
+    @property
+    def versions(self) -> SqlVersions:
+        return SqlVersions(self._connection)
+
+    @property
+    def references(self) -> SqlReferences:
+        return SqlReferences(self._connection)
+
+    @property
+    def stages(self) -> SqlStages:
+        return SqlStages(self._connection)
+
+    @property
+    def promotions(self) -> SqlPromotions:
+        return SqlPromotions(self._connection)
+
+    @property
+    def lineage(self) -> SqlLineage:
+        return SqlLineage(self._connection)
+
+    @property
+    def uploads(self) -> SqlUploads:
+        return SqlUploads(self._connection)
+
+    @property
+    def blob_grants(self) -> SqlBlobGrants:
+        return SqlBlobGrants(self._connection)
+
+    @property
+    def usage(self) -> SqlUsage:
+        return SqlUsage(self._connection)
+
+    @property
     def events(self) -> SqlEvents:
         return SqlEvents(self._connection, self.drafts if self._writing else None)
+
+    @property
+    def requests(self) -> SqlRequests:
+        return SqlRequests(self._connection)
+
+    @property
+    def inspection(self) -> SqlInspection:
+        return SqlInspection(self._connection)

@@ -1,0 +1,246 @@
+"""Models: names under which versions are kept."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+
+from registry.db.arrays import array, covered, numbers
+from registry.db.arrays import patterns as patterns_json
+from registry.db.documents import names_of, names_text
+from registry.db.locks import lock_rows
+from registry.db.rows import AnyRow
+from registry.db.tables import model_labels, model_numbers, models, stage_periods, versions
+from registry.domain.access import REGISTRY_WIDE
+from registry.domain.models import Model, ModelFields, ModelFilter
+from registry.domain.pages import Cursor
+
+TAG = "tag"
+OWNER = "owner"
+
+_m = models.c
+_ORDERS = {
+    "name": _m.path,
+    "create_time": _m.create_time_us,
+    "update_time": _m.update_time_us,
+    "likes": _m.like_count,
+    "downloads": _m.download_count,
+}
+
+_INSERT = postgresql.insert(models).on_conflict_do_nothing().returning(_m.key)
+_LABEL = insert(model_labels)
+_UNLABEL = delete(model_labels).where(model_labels.c.model_key == bindparam("model_key"))
+_open = and_(stage_periods.c.model_key == _m.key, stage_periods.c.end_time_us.is_(None))
+# A row a stage, and one without where none is set.
+_ONE = select(models, stage_periods.c.stage, stage_periods.c.version_number).outerjoin_from(
+    models, stage_periods, _open
+)
+_GET = _ONE.where(_m.path == bindparam("path"))
+_GET_FOLDED = _ONE.where(_m.folded == bindparam("folded"))
+_ROW = select(_m.key).where(_m.path == bindparam("path"))
+_STAGES = (
+    select(stage_periods.c.model_key, stage_periods.c.stage, stage_periods.c.version_number)
+    .where(stage_periods.c.model_key.in_(numbers("keys")), stage_periods.c.end_time_us.is_(None))
+    .order_by(stage_periods.c.stage)
+)
+# The columns that are set are those of the parameters.
+_UPDATE = update(models).where(_m.key == bindparam("of"), _m.etag == bindparam("expected"))
+_SET = update(models).where(_m.key == bindparam("of"))
+_TAKE_NUMBER = (
+    postgresql.insert(model_numbers)
+    .on_conflict_do_update(index_elements=["folded"], set_={"next": model_numbers.c.next + 1})
+    .returning(model_numbers.c.next)
+)
+_DELETE = delete(models).where(_m.key == bindparam("of"))
+
+
+class SqlModels:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, model: Model, folded: str) -> Model | None:
+        given = {
+            "uid": model.uid,
+            "path": model.path,
+            "folded": folded,
+            "namespace": model.namespace,
+            "create_time_us": model.create_time_us,
+            "creator": model.creator,
+            "latest_version": model.latest_version,
+            "like_count": model.like_count,
+            "download_count": model.download_count,
+            **_editable(model),
+        }
+        key = self._connection.execute(_INSERT, given).scalar_one_or_none()
+        if key is None:
+            return None
+        self._label(key, model.fields)
+        return replace(model, key=key)
+
+    def get(self, path: str) -> Model | None:
+        return self._one(_GET, {"path": path})
+
+    def get_folded(self, folded: str) -> Model | None:
+        return self._one(_GET_FOLDED, {"folded": folded})
+
+    def lock(self, path: str) -> Model | None:
+        lock_rows(self._connection, _ROW, {"path": path})
+        return self.get(path)
+
+    def list(
+        self,
+        namespaces: Collection[str],
+        where: ModelFilter,
+        order: str,
+        after: Cursor | None,
+        limit: int,
+    ) -> builtins.list[Model]:
+        found = select(models).where(*_conditions(namespaces, where))
+        found = _sorted(found, order, after).limit(limit)
+        given = {"patterns": patterns_json(namespaces)}
+        rows = self._connection.execute(found, given).all()
+        stages: dict[int, builtins.list[tuple[str, int]]] = {row.key: [] for row in rows}
+        if rows:
+            keys = {"keys": array(stages.keys())}
+            for key, stage, number in self._connection.execute(_STAGES, keys):
+                stages[key].append((stage, number))
+        return [_model(row, stages[row.key]) for row in rows]
+
+    def update(self, model: Model, expected_etag: str) -> bool:
+        given = {"of": model.key, "expected": expected_etag, **_editable(model)}
+        if not self._connection.execute(_UPDATE, given).rowcount:
+            return False
+        self._connection.execute(_UNLABEL, {"model_key": model.key})
+        self._label(model.key, model.fields)
+        return True
+
+    def next_number(self, model: Model, folded: str, time_us: int) -> int:
+        given: dict[str, object] = {"folded": folded, "next": 2}
+        number: int = self._connection.execute(_TAKE_NUMBER, given).scalar_one() - 1
+        given = {"of": model.key, "latest_version": number, "update_time_us": time_us}
+        self._connection.execute(_SET, given)
+        return number
+
+    def delete(self, key: int) -> None:
+        # All else of the model refers to it by foreign keys that cascade.
+        self._connection.execute(_DELETE, {"of": key})
+
+    def _one(self, statement: Select[*tuple[Any, ...]], given: Mapping[str, str]) -> Model | None:
+        rows = self._connection.execute(statement, given).all()
+        if not rows:
+            return None
+        return _model(rows[0], ((row.stage, row.version_number) for row in rows if row.stage))
+
+    def _label(self, key: int, fields: ModelFields) -> None:
+        labels = [(TAG, tag) for tag in fields.tags] + [(OWNER, owner) for owner in fields.owners]
+        if labels:
+            unique = dict.fromkeys(labels)
+            rows = [{"model_key": key, "kind": kind, "value": value} for kind, value in unique]
+            self._connection.execute(_LABEL, rows)
+
+
+def _conditions(namespaces: Collection[str], where: ModelFilter) -> Iterator[ColumnElement[bool]]:
+    if REGISTRY_WIDE not in namespaces:
+        only = next(iter(namespaces)) if len(namespaces) == 1 else "*"
+        # One namespace, unlike a pattern, is looked up in the index.
+        yield covered(_m.namespace, "patterns") if "*" in only else _m.namespace == only
+    if where.text:
+        text = where.text.casefold()
+        yield or_(
+            _m.folded.contains(text, autoescape=True),
+            _m.description_folded.contains(text, autoescape=True),
+        )
+    if where.task:
+        yield _m.task == where.task
+    if where.library:
+        yield _m.library == where.library
+    if where.license:
+        yield _m.license_folded == where.license.casefold()
+    for tag in where.tags:
+        yield _labelled(TAG, tag)
+    if where.owner:
+        yield _labelled(OWNER, where.owner)
+    if where.state is not None:
+        yield exists().where(versions.c.model_key == _m.key, versions.c.state == where.state.value)
+
+
+def _labelled(kind: str, value: str) -> ColumnElement[bool]:
+    of = model_labels.c
+    return exists().where(of.model_key == _m.key, of.kind == kind, of.value == value)
+
+
+def _sorted(
+    found: Select[*tuple[Any, ...]], order: str, after: Cursor | None
+) -> Select[*tuple[Any, ...]]:
+    """By value, then by path, which goes up also where the value goes down."""
+    name, _, direction = order.partition(" ")
+    column, descending = _ORDERS[name], direction == "desc"
+    if after is not None:
+        value, path = after[0], after[-1]
+        behind = column < value if descending else column > value
+        if column is not _m.path:
+            # Said so, an index on the value finds the place; an OR alone it could not use.
+            from_here = column <= value if descending else column >= value
+            behind = and_(from_here, or_(behind, _m.path > path))
+        found = found.where(behind)
+    return found.order_by(column.desc() if descending else column, _m.path)
+
+
+def _editable(model: Model) -> dict[str, object]:
+    fields = model.fields
+    return {
+        "description": fields.description,
+        "description_folded": fields.description.casefold(),
+        "task": fields.task,
+        "library": fields.library,
+        "license": fields.license,
+        "license_folded": fields.license.casefold(),
+        "tags": names_text(fields.tags, field="tags"),
+        "languages": names_text(fields.languages, field="languages"),
+        "owners": names_text(fields.owners, field="owners"),
+        "etag": model.etag,
+        "update_time_us": model.update_time_us,
+    }
+
+
+def _model(row: AnyRow, stages: Iterable[tuple[str, int]]) -> Model:
+    return Model(
+        key=row.key,
+        uid=row.uid,
+        path=row.path,
+        namespace=row.namespace,
+        fields=ModelFields(
+            description=row.description,
+            task=row.task,
+            library=row.library,
+            license=row.license,
+            tags=names_of(row.tags),
+            languages=names_of(row.languages),
+            owners=names_of(row.owners),
+        ),
+        etag=row.etag,
+        create_time_us=row.create_time_us,
+        update_time_us=row.update_time_us,
+        creator=row.creator,
+        latest_version=row.latest_version,
+        stages=tuple(sorted(stages)),
+        like_count=row.like_count,
+        download_count=row.download_count,
+    )

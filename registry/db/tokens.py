@@ -1,0 +1,124 @@
+"""Tokens: credentials without their secrets, found by the secret's hash."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
+
+from registry.db.principals import principal_of
+from registry.db.rows import AFTER_ALL, AnyRow, behind
+from registry.db.tables import principals, tokens
+from registry.domain.access import Principal, Token
+from registry.domain.pages import Cursor
+
+_principal_key = (
+    select(principals.c.key).where(principals.c.id == bindparam("principal")).scalar_subquery()
+)
+_INSERT = insert(tokens).values(principal_key=_principal_key).returning(tokens.c.key)
+_OF_TOKEN = (
+    tokens.c.key.label("token_key"),
+    tokens.c.id.label("token_id"),
+    principals.c.id.label("principal"),
+    tokens.c.label,
+    tokens.c.creator,
+    tokens.c.create_time_us.label("token_create_time_us"),
+    tokens.c.expire_time_us,
+    tokens.c.revoke_time_us,
+    tokens.c.last_use_time_us,
+)
+_BY_HASH = (
+    select(*principals.c, *_OF_TOKEN)
+    .join_from(tokens, principals)
+    .where(tokens.c.secret_hash == bindparam("hash"))
+)
+_OF_PRINCIPAL = (
+    select(*_OF_TOKEN)
+    .join_from(tokens, principals)
+    .where(principals.c.id == bindparam("principal"))
+)
+_GET = _OF_PRINCIPAL.where(tokens.c.id == bindparam("id"))
+_PAGE = (
+    _OF_PRINCIPAL.where(
+        tokens.c.key < bindparam("after"),
+        tokens.c.expire_time_us >= bindparam("ended_after"),
+        or_(
+            tokens.c.revoke_time_us.is_(None),
+            tokens.c.revoke_time_us >= bindparam("ended_after"),
+        ),
+    )
+    .order_by(tokens.c.key.desc())
+    .limit(bindparam("limit"))
+)
+_REVOKE = update(tokens).where(tokens.c.key == bindparam("of"))
+_TOUCH = (
+    update(tokens)
+    .where(
+        tokens.c.key == bindparam("of"),
+        or_(tokens.c.last_use_time_us.is_(None), tokens.c.last_use_time_us < bindparam("time")),
+    )
+    .values(last_use_time_us=bindparam("time"))
+)
+
+
+class SqlTokens:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, token: Token, secret_hash: bytes) -> Token:
+        given = {
+            "principal": token.principal,
+            "id": token.id,
+            "secret_hash": secret_hash,
+            "label": token.label,
+            "creator": token.creator,
+            "create_time_us": token.create_time_us,
+            "expire_time_us": token.expire_time_us,
+            "revoke_time_us": token.revoke_time_us,
+            "last_use_time_us": token.last_use_time_us,
+        }
+        return replace(token, key=self._connection.execute(_INSERT, given).scalar_one())
+
+    def get(self, principal: str, id: str) -> Token | None:
+        row = self._connection.execute(_GET, {"principal": principal, "id": id}).one_or_none()
+        return None if row is None else _token(row)
+
+    def by_hash(self, secret_hash: bytes) -> tuple[Principal, Token] | None:
+        row = self._connection.execute(_BY_HASH, {"hash": secret_hash}).one_or_none()
+        return None if row is None else (principal_of(row), _token(row))
+
+    def list(
+        self, principal: str, ended_after_us: int, after: Cursor | None, limit: int
+    ) -> builtins.list[Token]:
+        given = {
+            "principal": principal,
+            "ended_after": ended_after_us,
+            "after": behind(after, AFTER_ALL),
+            "limit": limit,
+        }
+        return [_token(row) for row in self._connection.execute(_PAGE, given)]
+
+    def revoke(self, key: int, time_us: int) -> None:
+        self._connection.execute(_REVOKE, {"of": key, "revoke_time_us": time_us})
+
+    def touch(self, uses: Iterable[tuple[int, int]]) -> None:
+        # Sorted, since two writers that take the same rows in different orders wait for each other.
+        given = [{"of": key, "time": time_us} for key, time_us in sorted(uses)]
+        if given:
+            self._connection.execute(_TOUCH, given)
+
+
+def _token(row: AnyRow) -> Token:
+    return Token(
+        key=row.token_key,
+        id=row.token_id,
+        principal=row.principal,
+        label=row.label,
+        create_time_us=row.token_create_time_us,
+        expire_time_us=row.expire_time_us,
+        revoke_time_us=row.revoke_time_us,
+        last_use_time_us=row.last_use_time_us,
+        creator=row.creator,
+    )
