@@ -7,7 +7,7 @@ import time
 
 
 class SystemClock:
-    """Wall-clock time that never goes back within this process, whatever the machine's clock does."""
+    """Wall-clock time that never goes back within this process, whatever the machine does."""
 
     def __init__(self) -> None:
         self._last_us = 0

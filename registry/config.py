@@ -1,7 +1,7 @@
 """Settings: built once at the start, from the environment and an optional file, all or nothing.
 
 Each setting is one row of `FIELDS`; the README's table, the environment's names and the file's keys
-come from there. Only this module reads the server's environment. All problems are reported together.
+come from there. Only this module reads the server's environment. Problems are reported together.
 """
 
 from __future__ import annotations
@@ -25,11 +25,7 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        return (
-            f"[{self.host}]:{self.port}"
-            if ":" in self.host
-            else f"{self.host}:{self.port}"
-        )
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -91,9 +87,7 @@ def _address(text: str) -> Address:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if text and (
-        parts.scheme not in ("http", "https") or not parts.hostname or parts.query
-    ):
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
         raise ValueError(text)
     return text.rstrip("/")
 
@@ -228,9 +222,7 @@ def load(environment: Mapping[str, str]) -> Settings:
             and variable != FILE_VARIABLE
             and variable not in CLIENT_VARIABLES
         ):
-            problems.append(
-                f"{variable}: no such setting, expected one of {', '.join(known)}"
-            )
+            problems.append(f"{variable}: no such setting, expected one of {', '.join(known)}")
     values: dict[str, Any] = {}
     for setting in FIELDS:
         home = values.get("home", Path("var"))
@@ -239,9 +231,7 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[setting.key] = setting.parse(text)
         except ValueError:
             shown = "a value" if setting.key == "database_url" else repr(text)
-            problems.append(
-                f"{setting.variable}: found {shown}, expected {setting.expected}"
-            )
+            problems.append(f"{setting.variable}: found {shown}, expected {setting.expected}")
     tls = (values.get("tls_certificate_file"), values.get("tls_key_file"))
     if (tls[0] is None) != (tls[1] is None):
         problems.append(
@@ -266,13 +256,7 @@ def _from_file(path: str, problems: list[str]) -> dict[str, str]:
         return {}
     known = {f.key for f in FIELDS}
     for key in content.keys() - known:
-        problems.append(
-            f"{path}: no such setting {key!r}, expected one of {', '.join(known)}"
-        )
-    wrong = [
-        key
-        for key, value in content.items()
-        if key in known and not isinstance(value, str)
-    ]
+        problems.append(f"{path}: no such setting {key!r}, expected one of {', '.join(known)}")
+    wrong = [key for key, value in content.items() if key in known and not isinstance(value, str)]
     problems.extend(f"{path}: {key}: expected a string in quotes" for key in wrong)
     return {key: value for key, value in content.items() if isinstance(value, str)}

@@ -43,9 +43,7 @@ class Call:
 
     __slots__ = ("_caller", "_context", "id")
 
-    def __init__(
-        self, id: str, caller: Caller | None, context: grpc.ServicerContext
-    ) -> None:
+    def __init__(self, id: str, caller: Caller | None, context: grpc.ServicerContext) -> None:
         self.id = id
         self._caller = caller
         self._context = context
@@ -75,9 +73,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def handlers_of(
-    servicer: Servicer, authenticator: Authenticator
-) -> grpc.GenericRpcHandler:
+def handlers_of(servicer: Servicer, authenticator: Authenticator) -> grpc.GenericRpcHandler:
     """gRPC handlers for all RPCs of a service. Raises AttributeError where one is not served."""
     service = servicer.DESCRIPTOR
     return grpc.method_handlers_generic_handler(
@@ -124,7 +120,7 @@ def _framed(
             outcome = "INTERNAL INTERNAL"
             failures.exception("call %s of %s failed", id, name, exc_info=error)
             context.abort_with_status(
-                rpc_status.to_status(status_of(_Unknown(incident=id), id))
+                rpc_status.to_status(status_of(_UnknownError(incident=id), id))
             )
         finally:
             if logger.isEnabledFor(logging.INFO):
@@ -190,7 +186,7 @@ def _resource(request: Any) -> str:
     return ""
 
 
-class _Unknown(HallmarkError):
+class _UnknownError(HallmarkError):
     """A failure that we did not foresee: its details are in the log, under the id shown."""
 
     template = (

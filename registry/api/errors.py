@@ -45,9 +45,7 @@ def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
     if error.precondition_violations:
         failure = error_details_pb2.PreconditionFailure()
         for unmet in error.precondition_violations[:50]:
-            description = (
-                f"{unmet.description}\n{unmet.fix}" if unmet.fix else unmet.description
-            )
+            description = f"{unmet.description}\n{unmet.fix}" if unmet.fix else unmet.description
             failure.violations.add(
                 type=unmet.type[:100],
                 subject=unmet.subject[:300],

@@ -15,16 +15,12 @@ from registry.v1 import namespaces_pb2 as pb
 
 
 class NamespaceServicer:
-    DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name[
-        "NamespaceService"
-    ]
+    DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["NamespaceService"]
 
     def __init__(self, namespaces: NamespaceService) -> None:
         self._namespaces = namespaces
 
-    def create_namespace(
-        self, call: Call, request: pb.CreateNamespaceRequest
-    ) -> pb.Namespace:
+    def create_namespace(self, call: Call, request: pb.CreateNamespaceRequest) -> pb.Namespace:
         return to_proto(
             self._namespaces.create(
                 call.caller,
@@ -35,12 +31,8 @@ class NamespaceServicer:
             )
         )
 
-    def get_namespace(
-        self, call: Call, request: pb.GetNamespaceRequest
-    ) -> pb.Namespace:
-        return to_proto(
-            self._namespaces.get(call.caller, NamespaceName.parse(request.name))
-        )
+    def get_namespace(self, call: Call, request: pb.GetNamespaceRequest) -> pb.Namespace:
+        return to_proto(self._namespaces.get(call.caller, NamespaceName.parse(request.name)))
 
     def list_namespaces(
         self, call: Call, request: pb.ListNamespacesRequest
@@ -53,9 +45,7 @@ class NamespaceServicer:
             next_page_token=page.next_page_token,
         )
 
-    def update_namespace(
-        self, call: Call, request: pb.UpdateNamespaceRequest
-    ) -> pb.Namespace:
+    def update_namespace(self, call: Call, request: pb.UpdateNamespaceRequest) -> pb.Namespace:
         return to_proto(
             self._namespaces.update(
                 call.caller,

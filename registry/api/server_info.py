@@ -12,16 +12,12 @@ from registry.v1 import server_pb2 as pb
 
 
 class ServerServicer:
-    DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name[
-        "ServerService"
-    ]
+    DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["ServerService"]
 
     def __init__(self, info: ServerInfo) -> None:
         self._info = info
 
-    def get_server_info(
-        self, call: Call, request: pb.GetServerInfoRequest
-    ) -> pb.ServerInfo:
+    def get_server_info(self, call: Call, request: pb.GetServerInfoRequest) -> pb.ServerInfo:
         return pb.ServerInfo(
             version=self._info.version,
             http_url=self._info.http_url,

@@ -92,8 +92,7 @@ TABLE: dict[Role, frozenset[Action]] = {
     },
     Role.DEPLOYER: _READ
     | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
-    Role.AUDITOR: _METADATA
-    | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -210,6 +209,4 @@ def roles_on(grants: tuple[Grant, ...], namespace: str) -> frozenset[Role]:
 
 def patterns_holding(grants: Iterable[Grant], action: Action) -> tuple[str, ...]:
     """The namespace patterns on which an action is allowed: what a list over all may show."""
-    return tuple(
-        sorted({g.namespace_pattern for g in grants if action in TABLE[g.role]})
-    )
+    return tuple(sorted({g.namespace_pattern for g in grants if action in TABLE[g.role]}))

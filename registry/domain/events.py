@@ -1,4 +1,4 @@
-"""Audit events: a hash chain per shard, so that no record can be changed, dropped or moved unseen."""
+"""Audit events: a hash chain per shard, so no record can be changed, dropped or moved unseen."""
 
 from __future__ import annotations
 
@@ -133,7 +133,5 @@ def problem_of(event: Event, *, number: int, previous_hash: str) -> str | None:
         previous_hash=event.previous_hash,
     )
     if found != event.hash:
-        return (
-            f"its content hashes to {found[:16]}..., recorded was {event.hash[:16]}..."
-        )
+        return f"its content hashes to {found[:16]}..., recorded was {event.hash[:16]}..."
     return None

@@ -113,8 +113,6 @@ def require_pending(promotion: Promotion, now_us: int, *, action: str) -> None:
         )
 
 
-def with_decision(
-    decisions: tuple[Decision, ...], new: Decision
-) -> tuple[Decision, ...]:
+def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:
     """The decisions with `new` in place of an earlier one by the same person, in order of time."""
     return (*(d for d in decisions if d.decider != new.decider), new)

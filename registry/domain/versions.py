@@ -201,19 +201,13 @@ def require_fetchable(version: Version, *, by_digest: bool) -> None:
     """
     if version.state is VersionState.RELEASED:
         return
-    runs = (
-        version.state is VersionState.YANKED
-        and version.yanked_from is VersionState.RELEASED
-    )
+    runs = version.state is VersionState.YANKED and version.yanked_from is VersionState.RELEASED
     if runs and by_digest:
         return
     fix = {
-        VersionState.QUARANTINED: "Wait for its verdict: hallmark version show "
-        + version.ref,
+        VersionState.QUARANTINED: "Wait for its verdict: hallmark version show " + version.ref,
         VersionState.VETTED: "It passed vetting and waits for the release gate.",
-        VersionState.YANKED: "It was withdrawn: "
-        + version.yank_reason
-        + ". Take a newer version, "
+        VersionState.YANKED: "It was withdrawn: " + version.yank_reason + ". Take a newer version, "
         "or name this one by its digest if you run it.",
     }.get(version.state, "Take another version: hallmark version list " + version.model)
     raise InvalidStateError(

@@ -1,7 +1,7 @@
 """Work that the registry does by itself, from state in its tables: one thread a task.
 
-A task is called again and again and does whatever is due; it finds that in the tables, so nothing is
-lost when the process dies in the middle. `wake` makes it look at once.
+A task is called again and again and does whatever is due; it finds that in the tables, so nothing
+is lost when the process dies in the middle. `wake` makes it look at once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 class PeriodicTask:
     """Calls `run` every `every_s` seconds and when woken, until stopped.
 
-    `run` returns whether there may be more to do at once. What it raises is logged, and it is called
-    again after the usual pause: a failing store must not end the task.
+    `run` returns whether there may be more to do at once. What it raises is logged, and it is
+    called again after the usual pause: a failing store must not end the task.
     """
 
     def __init__(self, name: str, run: Callable[[], bool], *, every_s: float) -> None:
