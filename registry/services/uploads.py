@@ -112,7 +112,7 @@ class UploadService:
 
         def fn(tx: Transaction) -> Upload:
             now = self._clock.now_us()
-            model_of(tx, model, lock=True)
+            model_of(tx, model)
             given = _marked(manifest.files, granted(tx, caller, model.namespace, here))
             self._free_expired(tx, caller, request_id, content, now)
 
@@ -142,7 +142,7 @@ class UploadService:
 
     def delete(self, caller: Caller, name: UploadName) -> None:
         def fn(tx: Transaction) -> Upload:
-            found = _own(tx, caller, name.upload)
+            found = _own(tx, caller, name.upload, lock=True)
             if found.state_at(self._clock.now_us()) is not UploadState.EXPIRED:
                 tx.uploads.end(found.key)
                 tx.events.append(_event(caller.principal.name, "upload.delete", found, {}))
@@ -222,7 +222,7 @@ class UploadService:
         files: tuple[UploadFile, ...],
         now_us: int,
     ) -> Upload:
-        found = _own(tx, caller, name.upload)
+        found = _own(tx, caller, name.upload, lock=True)
         if found.state_at(now_us) is UploadState.EXPIRED:
             raise InvalidStateError(
                 name=found.name,
@@ -321,9 +321,9 @@ class UploadService:
             self._blobs.discard(staging_key(upload.id, sha256))
 
 
-def _own(tx: Transaction, caller: Caller, id: str) -> Upload:
+def _own(tx: Transaction, caller: Caller, id: str, *, lock: bool = False) -> Upload:
     """The caller's session; those of others are as if they were not."""
-    found = tx.uploads.get(id)
+    found = tx.uploads.lock(id) if lock else tx.uploads.get(id)
     if found is None or found.creator != caller.id:
         raise NotFoundError(
             kind="upload session",

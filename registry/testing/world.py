@@ -1,0 +1,256 @@
+"""A registry without doors: real database, blobs in memory, and a clock that tests move."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.db.engine import open_database
+from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
+from registry.domain.commits import Commit
+from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
+from registry.domain.models import Model, ModelFields, Namespace
+from registry.domain.versions import Card, Version, VersionSpec, VersionState
+from registry.ports.blobs import BlobStore
+from registry.ports.database import Database, Transaction
+from registry.services.authentication import Authenticator, hash_of, new_secret
+from registry.services.downloads import DownloadService
+from registry.services.events import EventService
+from registry.services.models import ModelService
+from registry.services.namespaces import NamespaceService
+from registry.services.principals import PrincipalService
+from registry.services.tickets import TicketSigner
+from registry.services.tokens import TokenService
+from registry.services.uploads import UploadService
+from registry.services.usage import UsageService
+from registry.testing.blobs import MemoryBlobStore
+from registry.testing.clock import FixedClock
+
+DAY_US = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    caller: Caller
+    secret: str
+
+
+def grant(role: Role, pattern: str = "*") -> Grant:
+    return Grant(role=role, namespace_pattern=pattern)
+
+
+def manifest_file(path: str, data: bytes) -> ManifestFile:
+    return ManifestFile(
+        path=path,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        media_type=guess_media_type(path),
+    )
+
+
+class World:
+    """Services on one database. What tests need beside what services offer goes past these."""
+
+    def __init__(self, folder: Path, *, url: str = "", blobs: BlobStore | None = None) -> None:
+        self.clock = FixedClock()
+        self.database: Database = open_database(
+            url or f"sqlite:///{folder}/hallmark.db", clock=self.clock
+        )
+        self.blobs: BlobStore = blobs or MemoryBlobStore(now_us=self.clock.now_us)
+        self.signer = TicketSigner(key=b"k" * 32, clock=self.clock)
+        self.authenticator = Authenticator(database=self.database, clock=self.clock)
+        self.namespaces = NamespaceService(database=self.database, clock=self.clock)
+        self.principals = PrincipalService(
+            database=self.database, clock=self.clock, authenticator=self.authenticator
+        )
+        self.tokens = TokenService(
+            database=self.database, clock=self.clock, authenticator=self.authenticator
+        )
+        self.models = ModelService(database=self.database, clock=self.clock)
+        self.usage = UsageService(database=self.database, clock=self.clock)
+        self.events = EventService(database=self.database)
+        self.uploads = UploadService(
+            database=self.database,
+            blobs=self.blobs,
+            clock=self.clock,
+            signer=self.signer,
+            authenticator=self.authenticator,
+        )
+        self.downloads = DownloadService(
+            database=self.database,
+            blobs=self.blobs,
+            clock=self.clock,
+            signer=self.signer,
+            authenticator=self.authenticator,
+        )
+
+    def close(self) -> None:
+        self.database.close()
+
+    def login(
+        self,
+        id: str,
+        *grants: Grant,
+        kind: PrincipalKind = PrincipalKind.PERSON,
+        ttl_us: int = 30 * DAY_US,
+    ) -> Login:
+        """A new principal with a token, or one more token of a principal that is there."""
+        secret = new_secret()
+        now = self.clock.now_us()
+
+        def fn(tx: Transaction) -> tuple[Principal, Token]:
+            principal = tx.principals.get(id) or tx.principals.insert(
+                Principal(
+                    key=0,
+                    id=id,
+                    uid=str(uuid.uuid4()),
+                    kind=kind,
+                    display_name="",
+                    grants=grants,
+                    disabled=False,
+                    etag="1",
+                    create_time_us=now,
+                    update_time_us=now,
+                )
+            )
+            assert principal is not None
+            token = tx.tokens.insert(
+                Token(
+                    key=0,
+                    id=uuid.uuid4().hex[:16],
+                    principal=id,
+                    label="",
+                    create_time_us=now,
+                    expire_time_us=now + ttl_us,
+                    revoke_time_us=None,
+                    last_use_time_us=None,
+                    creator="system",
+                ),
+                hash_of(secret),
+            )
+            return principal, token
+
+        principal, token = self.database.write(fn)
+        return Login(caller=Caller(principal=principal, token=token), secret=secret)
+
+    def caller(self, id: str, *grants: Grant) -> Caller:
+        return self.login(id, *grants).caller
+
+    def claim(self, id: str) -> Namespace:
+        now = self.clock.now_us()
+        claimed = self.database.write(
+            lambda tx: tx.namespaces.insert(
+                Namespace(
+                    key=0,
+                    id=id,
+                    uid=str(uuid.uuid4()),
+                    description="",
+                    owner="",
+                    etag="1",
+                    create_time_us=now,
+                    update_time_us=now,
+                    creator="root",
+                )
+            )
+        )
+        assert claimed is not None
+        return claimed
+
+    def model(self, path: str, fields: ModelFields | None = None) -> Model:
+        """A model, in a namespace that is claimed for it if need be."""
+        namespace = path.partition("/")[0]
+        if self.database.read(lambda tx: tx.namespaces.get(namespace)) is None:
+            self.claim(namespace)
+        now = self.clock.now_us()
+        made = self.database.write(
+            lambda tx: tx.models.insert(
+                Model(
+                    key=0,
+                    uid=str(uuid.uuid4()),
+                    path=path,
+                    namespace=namespace,
+                    fields=fields or ModelFields(),
+                    etag="1",
+                    create_time_us=now,
+                    update_time_us=now,
+                    creator="root",
+                    latest_version=0,
+                    stages=(),
+                    like_count=0,
+                    download_count=0,
+                ),
+                path.casefold(),
+            )
+        )
+        assert made is not None
+        return made
+
+    def store(self, data: bytes) -> str:
+        """A blob that nobody may refer to yet."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.blobs.append(f"test-{sha256}", 0, [data])
+        self.blobs.commit(f"test-{sha256}", sha256, len(data))
+        return sha256
+
+    def version(
+        self,
+        model: str,
+        files: Mapping[str, bytes],
+        *,
+        state: VersionState = VersionState.RELEASED,
+        registrant: str = "root",
+    ) -> Version:
+        """A version with stored bytes, made without asking any service."""
+        manifest = Manifest.of(manifest_file(path, data) for path, data in files.items())
+        for data in files.values():
+            self.store(data)
+        now = self.clock.now_us()
+
+        def fn(tx: Transaction) -> Version:
+            owner = tx.models.lock(model)
+            assert owner is not None
+            tx.manifests.save(manifest)
+            number = tx.models.next_number(owner, model.casefold(), now)
+            commit = tx.commits.insert(
+                Commit(
+                    key=0,
+                    model_key=owner.key,
+                    model=model,
+                    id=f"{number:040x}",
+                    tree=manifest.digest,
+                    parents=(),
+                    author=registrant,
+                    create_time_us=now,
+                    message="",
+                    file_count=len(manifest.files),
+                    size_bytes=manifest.size_bytes,
+                )
+            )
+            return tx.versions.insert(
+                Version(
+                    key=0,
+                    uid=str(uuid.uuid4()),
+                    model_key=owner.key,
+                    model=model,
+                    namespace=owner.namespace,
+                    number=number,
+                    digest=manifest.digest,
+                    commit=commit.id,
+                    state=state,
+                    registrant=registrant,
+                    create_time_us=now,
+                    spec=VersionSpec(),
+                    card=Card(),
+                    file_count=len(manifest.files),
+                    size_bytes=manifest.size_bytes,
+                    vetting=None,
+                    yank_reason="",
+                    yanked_from=None,
+                    contributors=(registrant,),
+                )
+            )
+
+        return self.database.write(fn)
