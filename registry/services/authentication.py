@@ -45,9 +45,12 @@ def hash_of(secret: str) -> bytes:
 class Authenticator:
     """Threads share one; a call that is remembered costs a hash and a look into a dict."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, remembered_max: int = REMEMBERED_MAX
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._remembered_max = remembered_max
         self._remembered: dict[_CacheKey, tuple[Caller, int]] = {}
         self._last_uses: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -127,7 +130,7 @@ class Authenticator:
         with self._lock:
             # What changed while we looked may be newer than what we saw.
             if changes == self._changes:
-                if len(self._remembered) >= REMEMBERED_MAX:
+                if len(self._remembered) >= self._remembered_max:
                     del self._remembered[next(iter(self._remembered))]
                 self._remembered[key] = (caller, now + FRESH_US)
         return caller

@@ -15,7 +15,7 @@ from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.ports.blobs import BlobStore
-from registry.ports.database import Database, Transaction
+from registry.ports.database import Transaction
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.downloads import DownloadService
 from registry.services.events import EventService
@@ -28,6 +28,7 @@ from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
+from registry.testing.faults import GuardedDatabase
 
 DAY_US = 24 * 3600 * 1_000_000
 
@@ -56,8 +57,9 @@ class World:
 
     def __init__(self, folder: Path, *, url: str = "", blobs: BlobStore | None = None) -> None:
         self.clock = FixedClock()
-        self.database: Database = open_database(
-            url or f"sqlite:///{folder}/hallmark.db", clock=self.clock
+        self.folder = folder
+        self.database = GuardedDatabase(
+            open_database(url or f"sqlite:///{folder}/hallmark.db", clock=self.clock)
         )
         self.blobs: BlobStore = blobs or MemoryBlobStore(now_us=self.clock.now_us)
         self.signer = TicketSigner(key=b"k" * 32, clock=self.clock)
