@@ -11,8 +11,10 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     insert,
+    or_,
     select,
     tuple_,
     update,
@@ -158,12 +160,11 @@ def _matching(query: EventQuery, after: Cursor | None) -> Select[*tuple[Any, ...
     if query.namespace is not None:
         found = found.where(events.c.namespace == query.namespace)
     if query.resource:
-        # "/" and "0" are neighbours in ASCII: this is all that starts with the name and a slash.
-        below = events.c.resource.between(query.resource + "/", query.resource + "0")
-        found = found.where(
-            (events.c.resource == query.resource)
-            | (below & (events.c.resource != query.resource + "0"))
+        # "0" follows "/" in ASCII: between the two is all that starts with the name and a slash.
+        below = and_(
+            events.c.resource >= query.resource + "/", events.c.resource < query.resource + "0"
         )
+        found = found.where(or_(events.c.resource == query.resource, below))
     if query.actor:
         found = found.where(events.c.actor == query.actor)
     if query.action:
