@@ -11,9 +11,12 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from registry.blobs.local import LocalBlobStore
@@ -140,6 +143,38 @@ def killed_at(step: int, call: Callable[[], object]) -> Told:
     return outcome(call)
 
 
+def cut_power(_store: LocalBlobStore, root: Path) -> Told:
+    """Commit to the disk mounted at `now`; after each mount a copy of it and look for the blobs."""
+    store = LocalBlobStore(root / "now" / "store")
+    committed: list[str] = []
+    lost: list[str] = []
+    unsynced_survived = 0
+    for cut in range(40):
+        data = hashlib.shake_128(b"%d" % cut).digest(cut * 9973)
+        store.append(KEY, 0, [data])
+        committed.append(store.commit(KEY, hashlib.sha256(data).hexdigest(), len(data)).sha256)
+        (root / "now" / "unsynced").write_bytes(data + b"%d" % cut)
+        with disk_after_cut(root) as later:
+            lost += [sha256 for sha256 in committed if not survives(later, sha256)]
+            unsynced_survived += (root / "later" / "unsynced").exists()
+        (root / "now" / "unsynced").unlink()
+    return {"cuts": len(committed), "lost": lost, "unsynced_survived": unsynced_survived}
+
+
+@contextmanager
+def disk_after_cut(root: Path) -> Iterator[LocalBlobStore]:
+    shutil.copyfile(root / "disk", root / "copy")
+    subprocess.run(["mount", "-o", "loop", root / "copy", root / "later"], check=True)
+    try:
+        yield LocalBlobStore(root / "later" / "store")
+    finally:
+        subprocess.run(["umount", root / "later"], check=True)
+
+
+def survives(store: LocalBlobStore, sha256: str) -> bool:
+    return outcome(lambda: store.verify(sha256))["reason"] == "OK"
+
+
 COMMANDS: dict[str, Callable[[LocalBlobStore, Path], Told]] = {
     "fill-disk": fill_disk,
     "use-full-disk": use_full_disk,
@@ -147,6 +182,7 @@ COMMANDS: dict[str, Callable[[LocalBlobStore, Path], Told]] = {
     "write-protected": write_protected,
     "run-out-of-files": run_out_of_files,
     "append-until-killed": append_until_killed,
+    "cut-power": cut_power,
     "killed-commit": lambda store, _: killed_at(
         int(sys.argv[3]), lambda: store.commit(KEY, SHA256, len(DATA))
     ),
