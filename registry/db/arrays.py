@@ -8,16 +8,27 @@ values are fine.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, cast, column, exists, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    bindparam,
+    cast,
+    column,
+    exists,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import TableValuedAlias
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import ScalarSelect
+from sqlalchemy.types import TypeEngine
 
 
 class _Elements(FunctionElement[Any]):
@@ -39,6 +50,23 @@ def _elements_postgresql(element: _Elements, compiler: SQLCompiler, **options: A
     return (
         f'(SELECT value COLLATE "C" AS value FROM json_array_elements_text(CAST({array} AS JSON)))'
     )
+
+
+class _Rows(FunctionElement[Any]):
+    """The elements of a JSON array of arrays, one a row, in column `value`."""
+
+    name = "rows"
+    inherit_cache = True
+
+
+@compiles(_Rows, "sqlite")
+def _rows_sqlite(element: _Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Rows, "postgresql")
+def _rows_postgresql(element: _Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
 class joined(FunctionElement[str | None]):  # noqa: N801 - written as the SQL function that it is
@@ -80,6 +108,16 @@ def covered(namespace: ColumnElement[str], parameter: str) -> ColumnElement[bool
     return exists(select(literal(1)).select_from(patterns).where(like))
 
 
+def columns_of(parameter: str, *types: type[TypeEngine[Any]]) -> tuple[ColumnElement[Any], ...]:
+    """The columns of the parameter's rows, for INSERT FROM SELECT: many rows in one statement,
+    which takes a third of the time of a statement a row."""
+    rows = _Rows(bindparam(parameter, type_=Text)).table_valued(column("value", Text))
+    return tuple(
+        cast(rows.c.value.op("->>")(literal_column(str(number))), type_)
+        for number, type_ in enumerate(types)
+    )
+
+
 def split(names: str | None) -> tuple[str, ...]:
     """The names in a text that `joined` made, sorted; none of them may have a comma in it."""
     return tuple(sorted(names.split(","))) if names else ()
@@ -103,3 +141,8 @@ def _like(pattern: str) -> str:
     for special in ("\\", "%", "_"):
         pattern = pattern.replace(special, "\\" + special)
     return pattern.replace("*", "%")
+
+
+def rows(values: Iterable[tuple[object, ...]]) -> str:
+    """The value of a parameter of `columns_of`."""
+    return json.dumps(list(values), ensure_ascii=False)

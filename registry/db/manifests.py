@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from registry.db.arrays import array, texts
+from registry.db.arrays import array, columns_of, rows, texts
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import manifest_files, manifests
 from registry.domain.manifests import Manifest, ManifestFile
@@ -27,7 +27,13 @@ _KEEP = (
     .on_conflict_do_nothing(index_elements=["digest"])
     .returning(manifests.c.key)
 )
-_KEEP_FILE = insert(manifest_files)
+_KEEP_FILES = insert(manifest_files).from_select(
+    ["manifest_key", "path", "size_bytes", "sha256", "media_type"],
+    select(
+        cast(bindparam("to_manifest"), BigInteger),
+        *columns_of("files", Text, BigInteger, Text, Text),
+    ),
+)
 _KEY = select(key_of_manifest("digest"))
 _FILES = (
     select(
@@ -56,18 +62,16 @@ class SqlManifests:
                 "size_bytes": manifest.size_bytes,
             },
         ).scalar_one_or_none()
-        if key is None or not manifest.files:
-            return
-        self._connection.execute(
-            _KEEP_FILE, [file_columns(file, manifest_key=key) for file in manifest.files]
-        )
+        if key is not None:
+            files = rows(file_values(file) for file in manifest.files)
+            self._connection.execute(_KEEP_FILES, {"to_manifest": key, "files": files})
 
     def get(self, digest: str) -> Manifest | None:
         # In this order, so that of a manifest that is saved meanwhile all files are seen or none.
         if self._connection.execute(_KEY, {"digest": digest}).scalar() is None:
             return None
-        rows = self._connection.execute(_FILES, {"digest": digest})
-        return Manifest(files=tuple(file_of(row) for row in rows))
+        found = self._connection.execute(_FILES, {"digest": digest})
+        return Manifest(files=tuple(file_of(row) for row in found))
 
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         parameters = {"digest": digest, "after": behind(after, ""), "limit": limit}
@@ -78,15 +82,10 @@ class SqlManifests:
         return [file_of(row) for row in self._connection.execute(_FIND, parameters)]
 
 
-def file_columns(file: ManifestFile, **others: object) -> dict[str, object]:
-    """A file's own columns, which manifests and uploads have alike, and others."""
-    return {
-        "path": file.path,
-        "size_bytes": file.size_bytes,
-        "sha256": file.sha256,
-        "media_type": file.media_type,
-        **others,
-    }
+def file_values(file: ManifestFile) -> tuple[str, int, str, str]:
+    """A file's own columns, which manifests and uploads have alike: path, size_bytes, sha256 and
+    media_type."""
+    return (file.path, file.size_bytes, file.sha256, file.media_type)
 
 
 def file_of(row: AnyRow) -> ManifestFile:

@@ -7,18 +7,37 @@ from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
-from registry.db.arrays import array, numbers
+from registry.db.arrays import array, columns_of, numbers, rows
 from registry.db.locks import lock_rows
-from registry.db.manifests import file_columns, file_of
+from registry.db.manifests import file_of, file_values
 from registry.db.rows import AnyRow
 from registry.db.tables import upload_files, uploads
 from registry.domain.uploads import Upload, UploadFile
 
 _u = uploads.c
 _INSERT = insert(uploads).returning(_u.key)
-_INSERT_FILE = insert(upload_files)
+_INSERT_FILES = insert(upload_files).from_select(
+    ["upload_key", "path", "size_bytes", "sha256", "media_type", "stored"],
+    select(
+        cast(bindparam("to_upload"), BigInteger),
+        *columns_of("files", Text, BigInteger, Text, Text, Boolean),
+    ),
+)
 _ALL = select(
     _u.key,
     _u.id,
@@ -129,25 +148,22 @@ class SqlUploads:
         return self._all(_OVERDUE, {"now_us": now_us, "limit": limit})
 
     def _insert_files(self, key: int, files: Sequence[UploadFile]) -> None:
-        if files:
-            self._connection.execute(
-                _INSERT_FILE,
-                [file_columns(f.file, upload_key=key, stored=f.stored) for f in files],
-            )
+        values = rows((*file_values(f.file), f.stored) for f in files)
+        self._connection.execute(_INSERT_FILES, {"to_upload": key, "files": values})
 
     def _all(
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]
     ) -> Sequence[Upload]:
-        rows = self._connection.execute(statement, parameters).all()
-        files = self._files(_FILES, {"keys": array([row.key for row in rows])})
-        return [_upload(row, files.get(row.key, ())) for row in rows]
+        found = self._connection.execute(statement, parameters).all()
+        files = self._files(_FILES, {"keys": array([row.key for row in found])})
+        return [_upload(row, files.get(row.key, ())) for row in found]
 
     def _files(
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, str]
     ) -> dict[int, tuple[UploadFile, ...]]:
         return {
-            key: tuple(UploadFile(file=file_of(row), stored=row.stored) for row in rows)
-            for key, rows in groupby(
+            key: tuple(UploadFile(file=file_of(row), stored=row.stored) for row in of_key)
+            for key, of_key in groupby(
                 self._connection.execute(statement, parameters), key=attrgetter("upload_key")
             )
         }
