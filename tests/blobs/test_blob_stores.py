@@ -10,7 +10,8 @@ from registry.blobs.local import LocalBlobStore
 from registry.errors import StorageFullError
 from registry.ports.blobs import BlobStore, CanPresign, HasLocalPath
 from registry.testing.blobs import MemoryBlobStore
-from registry.testing.contracts.blobs import ABSENT, BlobStoreContract, put, read, sha256_of
+from registry.testing.contracts.blob_samples import ABSENT, put, read, sha256_of
+from registry.testing.contracts.blobs import BlobStoreContract
 
 
 class TestMemoryBlobStore(BlobStoreContract):

@@ -20,7 +20,7 @@ from registry.errors import (
     StorageError,
 )
 from registry.ports.blobs import PIECE_BYTES
-from registry.testing.contracts.blobs import ABSENT, LONG, put, read, sha256_of
+from registry.testing.contracts.blob_samples import ABSENT, LONG, put, read, sha256_of
 
 ABC = sha256_of(b"abc")
 
