@@ -6,6 +6,7 @@ from registry.testing.contracts.database.commits import CommitsContract
 from registry.testing.contracts.database.manifests import ManifestsContract
 from registry.testing.contracts.database.references import ReferencesContract
 from registry.testing.contracts.database.stages import StagesContract
+from registry.testing.contracts.database.versions import VersionsContract
 
 
 class TestManifests(ManifestsContract):
@@ -21,4 +22,8 @@ class TestReferences(ReferencesContract):
 
 
 class TestStages(StagesContract):
+    pass
+
+
+class TestVersions(VersionsContract):
     pass
