@@ -374,10 +374,11 @@ class UploadIncompleteError(HallmarkError):
 class NotEmptyError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "IN_USE"
-    template: ClassVar[str] = "{name} cannot be deleted: {holder} still needs it. {fix}"
+    template: ClassVar[str] = "{name} cannot {action}: {holder} still needs it. {fix}"
     name: str
     holder: str
     fix: str
+    action: str = "be deleted"
 
 
 @dataclass(eq=False, kw_only=True)

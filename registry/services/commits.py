@@ -1,0 +1,327 @@
+"""Commits: add to a branch, look up, list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from registry.domain.access import Action, Caller
+from registry.domain.commits import MAIN, Commit, commit_id
+from registry.domain.manifests import Manifest
+from registry.domain.models import Model
+from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.domain.references import Reference, ReferenceKind
+from registry.errors import (
+    AlreadyExistsError,
+    AmbiguousReferenceError,
+    NotFoundError,
+    TargetMovedError,
+)
+from registry.names import ModelName, check_ref_name
+from registry.names.rules import check_commit
+from registry.names.text import invalid, show
+from registry.ports.blobs import BlobStore
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.ports.policy import Policy
+from registry.services.fields import check_text
+from registry.services.lookups import event, model_of
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once, repeat_of
+from registry.services.sources import Source, gather, still_there
+
+MESSAGE_LENGTH_MAX = 10_000
+
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+_PREFIX = re.compile(r"[0-9a-f]{7,40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a commit does to the tree of the branch's head."""
+
+    source: Source
+    deleted_paths: tuple[str, ...]
+    replace_tree: bool
+
+
+class CommitService:
+    def __init__(
+        self, *, database: Database, blobs: BlobStore, clock: Clock, policy: Policy
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._stages = (*policy.exclusive_stages, *policy.label_stages)
+
+    def create(
+        self,
+        caller: Caller,
+        model: ModelName,
+        *,
+        branch: str,
+        expected_head: str,
+        change: Change,
+        message: str,
+        request_id: str,
+    ) -> Commit:
+        caller.require(Action.VERSION_CREATE, model.namespace, str(model))
+        branch = check_ref_name(branch or MAIN, stages=self._stages, field="branch")
+        if expected_head:
+            check_commit(expected_head, field="expected_head")
+        check_text("message", message, MESSAGE_LENGTH_MAX, required=True)
+        content = content_of(model.path, branch, expected_head, change, message)
+        earlier = self._database.read(
+            lambda tx: repeat_of(tx, caller, "CreateCommit", request_id, content)
+        )
+        if earlier is not None:
+            return self._database.read(lambda tx: _whole(tx, model, earlier))
+        added = gather(
+            self._database, self._blobs, caller, model, change.source, now_us=self._clock.now_us()
+        )
+        tree_on = _trees(change, added)
+        # Outside the unit of work, since it can be large; within, it is made anew where the branch
+        # has moved meanwhile.
+        self._database.read(lambda tx: _tree_now(tx, model, branch, tree_on))
+
+        def fn(tx: Transaction) -> Commit:
+            now = self._clock.now_us()
+
+            def create() -> tuple[str, Commit]:
+                stored = model_of(tx, model, lock=True)
+                head = head_of(tx, stored, branch)
+                if expected_head and head != expected_head:
+                    raise TargetMovedError(
+                        name=f"Branch {branch} of {model}",
+                        found=head or "nothing",
+                        expected=expected_head,
+                    )
+                still_there(tx, caller, model, change.source, now_us=now)
+                commit = add_commit(
+                    tx,
+                    caller,
+                    stored,
+                    branch=branch,
+                    head=head,
+                    tree=tree_on(tx, stored, head),
+                    message=message,
+                    now_us=now,
+                )
+                detail: dict[str, object] = {"branch": branch, "tree": commit.tree}
+                tx.events.append(
+                    event(caller, "commit.create", commit.name, stored.namespace, detail)
+                )
+                return commit.id, commit
+
+            return once(
+                tx,
+                caller,
+                "CreateCommit",
+                request_id,
+                content,
+                now_us=now,
+                create=create,
+                reload=lambda id: _whole(tx, model, id),
+            )
+
+        return self._database.write(fn)
+
+    def get(self, caller: Caller, model: ModelName, id: str) -> Commit:
+        """By its id or a unique beginning of it, 7 hex digits or more."""
+        caller.require(Action.VERSION_READ, model.namespace, f"{model}/commits/{id}")
+        if not _PREFIX.fullmatch(id):
+            raise invalid(
+                "name",
+                show(id),
+                "a commit id, or 7 or more of its first hex digits in lower case",
+                "Give more of the commit id.",
+            )
+        return self._database.read(lambda tx: _by_prefix(tx, model, id))
+
+    def list(
+        self, caller: Caller, model: ModelName, revision: str, page: PageRequest
+    ) -> Page[Commit]:
+        """Along first parents, newest first, from a branch's head or a commit."""
+        caller.require(Action.VERSION_READ, model.namespace, str(model))
+        start = revision or MAIN
+        if not is_commit_id(start):
+            check_ref_name(start, stages=(), field="revision")
+        of = fingerprint("commits", model.path, start)
+        after = decode_token(page.token, of, str)
+        limit = page.limit()
+
+        def fn(tx: Transaction) -> Sequence[Commit]:
+            stored = model_of(tx, model)
+            if after is not None:
+                return tx.commits.history(stored.key, str(after[0]), limit + 2)[1:]
+            return tx.commits.history(stored.key, commit_at(tx, stored, start).id, limit + 1)
+
+        found = self._database.snapshot(fn)
+        return page_of(found, limit, lambda commit: (commit.id,), of)
+
+
+def is_commit_id(text: str) -> bool:
+    """Whether it is a whole commit id, and so no name."""
+    return _COMMIT_ID.fullmatch(text) is not None
+
+
+def head_of(tx: Transaction, model: Model, branch: str) -> str:
+    """The id of a branch's head, empty where there is no such branch.
+
+    Raises AlreadyExistsError where the name means something else.
+    """
+    found = tx.references.get(model.path, branch)
+    if found is None:
+        return ""
+    if found.kind is not ReferenceKind.BRANCH or found.id != branch:
+        raise AlreadyExistsError(
+            kind="branch",
+            name=f"{branch} of {model.name}",
+            existing=f"{found.kind.value} {found.id}",
+            fix="Choose another name for the branch.",
+        )
+    return found.target.rpartition("/")[2]
+
+
+def commit_at(tx: Transaction, model: Model, revision: str) -> Commit:
+    """What a branch's name or a whole commit id leads to; NotFoundError where there is neither."""
+    if is_commit_id(revision):
+        id = revision
+    else:
+        found = tx.references.get(model.path, revision)
+        is_branch = found is not None and found.kind is ReferenceKind.BRANCH
+        id = found.target.rpartition("/")[2] if found and is_branch and found.id == revision else ""
+    commit = tx.commits.get(model.key, id) if id else None
+    if commit is None:
+        raise NotFoundError(
+            kind="commit or branch",
+            name=f"{show(revision)} in {model.name}",
+            fix=f"See which branches there are: hallmark ref list {model.path}",
+        )
+    return commit
+
+
+def add_commit(
+    tx: Transaction,
+    caller: Caller,
+    model: Model,
+    *,
+    branch: str,
+    head: str,
+    tree: Manifest,
+    message: str,
+    now_us: int,
+) -> Commit:
+    """Store a tree as a commit on top of `head` and move the branch to it. The model is locked."""
+    parents = (head,) if head else ()
+    tx.manifests.save(tree)
+    commit = tx.commits.insert(
+        Commit(
+            key=0,
+            model_key=model.key,
+            model=model.path,
+            id=commit_id(
+                tree=tree.digest,
+                parents=parents,
+                author=caller.principal.name,
+                create_time_us=now_us,
+                message=message,
+            ),
+            tree=tree.digest,
+            parents=parents,
+            author=caller.id,
+            create_time_us=now_us,
+            message=message,
+            file_count=len(tree.files),
+            size_bytes=tree.size_bytes,
+        )
+    )
+    branch_now = Reference(
+        model=model.path,
+        id=branch,
+        kind=ReferenceKind.BRANCH,
+        target=commit.name,
+        digest="",
+        update_time_us=now_us,
+        updater=caller.id,
+    )
+    tx.references.put(model.key, branch_now, version_key=None, commit_id=commit.id)
+    return commit
+
+
+_TreeOn = Callable[[Transaction, Model, str], Manifest]
+
+
+def _trees(change: Change, added: Manifest) -> _TreeOn:
+    """The change's tree by the head that it is made on; each is made once."""
+    made: dict[str, Manifest] = {}
+
+    def tree_on(tx: Transaction, model: Model, head: str) -> Manifest:
+        if head not in made:
+            made[head] = _changed(_tree_of(tx, model, head), change, added)
+        return made[head]
+
+    return tree_on
+
+
+def _tree_now(tx: Transaction, model: ModelName, branch: str, tree_on: _TreeOn) -> None:
+    stored = model_of(tx, model)
+    tree_on(tx, stored, head_of(tx, stored, branch))
+
+
+def _tree_of(tx: Transaction, model: Model, head: str) -> Manifest:
+    commit = tx.commits.get(model.key, head) if head else None
+    tree = tx.manifests.get(commit.tree) if commit else None
+    return tree or Manifest(files=())
+
+
+def _changed(tree: Manifest, change: Change, added: Manifest) -> Manifest:
+    files = {file.path: file for file in tree.files}
+    new = {file.path: file for file in added.files}
+    for number, path in enumerate(change.deleted_paths):
+        field = f"deleted_paths[{number}]"
+        if path in new:
+            raise invalid(
+                field, f"{show(path)}, which is added too", "a path to remove", "Drop one of them."
+            )
+        if path not in files:
+            raise invalid(
+                field,
+                f"{show(path)}, which the branch's head does not have",
+                "paths of the branch's head, each once",
+                "Drop it, or look at the head's files.",
+            )
+        del files[path]
+    if not files or change.replace_tree:
+        return added
+    return Manifest.of((files | new).values())
+
+
+def _by_prefix(tx: Transaction, model: ModelName, id: str) -> Commit:
+    stored = model_of(tx, model)
+    if is_commit_id(id):
+        return _whole(tx, model, id)
+    found = tx.commits.by_prefix(stored.key, id)
+    if len(found) > 1:
+        raise AmbiguousReferenceError(
+            reference=id, model=str(model), first=found[0].id, second=found[1].id
+        )
+    if not found:
+        raise _no_commit(model, id)
+    return found[0]
+
+
+def _whole(tx: Transaction, model: ModelName, id: str) -> Commit:
+    found = tx.commits.get(model_of(tx, model).key, id)
+    if found is None:
+        raise _no_commit(model, id)
+    return found
+
+
+def _no_commit(model: ModelName, id: str) -> NotFoundError:
+    return NotFoundError(
+        kind="commit",
+        name=f"{id} in {model}",
+        fix=f"See which there are: hallmark ref list {model.path}",
+    )

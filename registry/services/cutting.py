@@ -1,0 +1,123 @@
+"""Cutting: how a commit becomes a version."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from registry.domain.access import Caller
+from registry.domain.commits import Commit
+from registry.domain.lineage import LineageEdge
+from registry.domain.manifests import ManifestFile
+from registry.domain.models import Model
+from registry.domain.versions import Card, Version, VersionSpec, VersionState
+from registry.errors import TooLargeError
+from registry.names import ModelName, VersionName
+from registry.ports.blobs import BlobStore
+from registry.ports.database import Transaction
+from registry.services.lookups import event, version_of
+
+CARD_PATH = "README.md"
+CARD_BYTES_MAX = 1_000_000
+#: How many commits back the authors of a version's content are looked for.
+HISTORY_MAX = 1000
+
+
+class Cards:
+    """Reads README.md at the root of a tree; `read_card` parses its bytes."""
+
+    def __init__(self, *, blobs: BlobStore, read_card: Callable[[bytes], Card]) -> None:
+        self._blobs = blobs
+        self._read_card = read_card
+        self._none = read_card(b"")
+
+    def of(self, files: Sequence[ManifestFile]) -> Card:
+        """The card among these files; an empty one where there is none."""
+        file = next((file for file in files if file.path == CARD_PATH), None)
+        if file is None:
+            return self._none
+        if file.size_bytes > CARD_BYTES_MAX:
+            raise TooLargeError(
+                what=CARD_PATH,
+                found=f"{file.size_bytes} bytes",
+                limit=f"{CARD_BYTES_MAX} bytes",
+                fix="Move what is long into another file and link to it from the card.",
+            )
+        pieces = self._blobs.open_range(file.sha256, size_bytes=file.size_bytes)
+        return self._read_card(b"".join(pieces))
+
+
+def cut_version(
+    tx: Transaction,
+    caller: Caller,
+    model: Model,
+    commit: Commit,
+    *,
+    spec: VersionSpec,
+    bases: Sequence[VersionName],
+    card: Card,
+    now_us: int,
+) -> Version:
+    """Number a commit of a model that is locked, and put it in quarantine."""
+    parents = [version_of(tx, name) for name in bases]
+    folded = ModelName(path=model.path).folded
+    version = tx.versions.insert(
+        Version(
+            key=0,
+            uid=str(uuid.uuid4()),
+            model_key=model.key,
+            model=model.path,
+            namespace=model.namespace,
+            number=tx.models.next_number(model, folded, now_us),
+            digest=commit.tree,
+            commit=commit.id,
+            state=VersionState.QUARANTINED,
+            registrant=caller.id,
+            create_time_us=now_us,
+            spec=spec,
+            card=card,
+            file_count=commit.file_count,
+            size_bytes=commit.size_bytes,
+            vetting=None,
+            yank_reason="",
+            yanked_from=None,
+            contributors=_contributors(tx, caller, commit),
+        )
+    )
+    # Nothing is derived from a version that is only now made: its edges close no cycle.
+    for base, parent in zip(spec.bases, parents, strict=True):
+        tx.lineage.insert(
+            LineageEdge(
+                child_key=version.key,
+                parent_key=parent.key,
+                child=version.name,
+                parent=parent.name,
+                child_namespace=version.namespace,
+                parent_namespace=parent.namespace,
+                kind=base.kind,
+                creator=caller.id,
+                create_time_us=now_us,
+            )
+        )
+    detail: dict[str, object] = {"digest": version.digest, "commit": version.commit}
+    if spec.bases:
+        detail["bases"] = {base.version: base.kind.value for base in spec.bases}
+    tx.events.append(event(caller, "version.create", version.name, version.namespace, detail))
+    return version
+
+
+def _contributors(tx: Transaction, caller: Caller, commit: Commit) -> tuple[str, ...]:
+    """The registrant and all who wrote since the version before, sorted.
+
+    That version is the one cut from the nearest earlier commit. The author of the commit itself is
+    always among them, also when it is cut a second time.
+    """
+    authors = {caller.id, commit.author}
+    if commit.parents and not tx.versions.cut_from(commit.model_key, commit.parents[:1]):
+        earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
+        cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])
+        for one in earlier:
+            if one.id in cut:
+                break
+            authors.add(one.author)
+    return tuple(sorted(authors))

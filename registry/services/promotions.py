@@ -1,0 +1,433 @@
+"""Promotions: ask, decide, withdraw. A stage moves with the decision that satisfies the policy."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from registry.domain.access import (
+    REGISTRY_WIDE,
+    Action,
+    Caller,
+    PrincipalKind,
+    patterns_holding,
+)
+from registry.domain.events import SYSTEM, EventDraft
+from registry.domain.models import Model
+from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.domain.promotions import (
+    Decision,
+    Outcome,
+    Promotion,
+    PromotionState,
+    StagePeriod,
+    require_pending,
+    with_decision,
+)
+from registry.domain.times import show_time
+from registry.domain.versions import Version, VersionState
+from registry.errors import (
+    AlreadyExistsError,
+    InvalidFieldError,
+    InvalidStateError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from registry.names import ModelName, NamespaceName, PromotionName, VersionName
+from registry.names.text import show
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.ports.policy import Policy
+from registry.services.fields import check_text
+from registry.services.gates import may_enter
+from registry.services.lookups import event, model_of, version_of
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once
+from registry.services.stages import (
+    NOTE_LENGTH_MAX,
+    already_there,
+    check_expected,
+    check_stage_of,
+    enter,
+    require_held,
+)
+
+COMMENT_LENGTH_MAX = 2000
+TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
+#: A version in one of these states never enters a stage, whatever the policy.
+_WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
+
+
+class PromotionService:
+    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+        self._database = database
+        self._clock = clock
+        self._policy = policy
+
+    def create(
+        self,
+        caller: Caller,
+        name: VersionName,
+        *,
+        stage: str,
+        note: str,
+        expected_current: int,
+        expire_time_us: int | None,
+        validate_only: bool,
+        request_id: str,
+    ) -> Promotion:
+        """Ask for a version to enter a stage; where nothing waits, it enters at once."""
+        caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name))
+        check_stage_of(self._policy, stage)
+        check_text("note", note, NOTE_LENGTH_MAX)
+        check_expected(expected_current)
+
+        def planned(tx: Transaction, now: int, *, lock: bool) -> tuple[Model, Version, Promotion]:
+            model = model_of(tx, name.model, lock=lock)
+            version = version_of(tx, name, lock=lock)
+            current = tx.stages.current(version.model, stage)
+            _require_promotable(tx, version, stage, current, now_us=now)
+            asked = Promotion(
+                number=0,
+                model_key=model.key,
+                version_key=version.key,
+                model=version.model,
+                namespace=version.namespace,
+                version_number=version.number,
+                digest=version.digest,
+                stage=stage,
+                state=PromotionState.PENDING,
+                requester=caller.id,
+                note=note,
+                decisions=(),
+                waiting=(),
+                previous_number=current.version_number if current else None,
+                expected_current=expected_current,
+                create_time_us=now,
+                expire_time_us=_expire_time(
+                    expire_time_us, now, ttl_us=self._policy.promotion_ttl_us
+                ),
+                end_time_us=None,
+            )
+            answer = may_enter(tx, self._policy, caller, asked, version, current, now_us=now)
+            if answer.waiting:
+                return model, version, dataclasses.replace(asked, waiting=answer.waiting)
+            require_held(name.model, stage, current, expected_current)
+            done = dataclasses.replace(asked, state=PromotionState.COMPLETED, end_time_us=now)
+            return model, version, done
+
+        if validate_only:
+            now = self._clock.now_us()
+            return self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
+
+        def fn(tx: Transaction) -> Promotion:
+            now = self._clock.now_us()
+
+            def create() -> tuple[str, Promotion]:
+                model, version, plan = planned(tx, now, lock=True)
+                promotion = tx.promotions.insert(plan)
+                detail: dict[str, object] = {
+                    "version": version.name,
+                    "digest": version.digest,
+                    "stage": stage,
+                    "note": note,
+                    "policy_digest": self._policy.digest,
+                }
+                tx.events.append(
+                    event(caller, "promotion.create", promotion.name, promotion.namespace, detail)
+                )
+                if promotion.state is PromotionState.COMPLETED:
+                    enter(tx, caller, model, promotion, now_us=now)
+                return str(promotion.number), promotion
+
+            return once(
+                tx,
+                caller,
+                "CreatePromotion",
+                request_id,
+                content_of(str(name), stage, note, expected_current, expire_time_us),
+                now_us=now,
+                create=create,
+                reload=lambda number: _shown(_existing(tx, int(number)), now),
+            )
+
+        return self._database.write(fn)
+
+    def get(self, caller: Caller, name: PromotionName) -> Promotion:
+        now = self._clock.now_us()
+        found = self._database.snapshot(
+            lambda tx: _visible(tx, caller, Action.PROMOTION_READ, name)
+        )
+        return _shown(found, now)
+
+    def list(
+        self,
+        caller: Caller,
+        parent: ModelName | NamespaceName | None,
+        *,
+        state: PromotionState | None,
+        stage: str,
+        page: PageRequest,
+    ) -> Page[Promotion]:
+        """Newest first: of a model, of a namespace, or with no parent of all that may be read."""
+        patterns = patterns_holding(caller.principal.grants, Action.PROMOTION_READ)
+        if parent is not None:
+            caller.require(Action.PROMOTION_READ, parent.namespace, str(parent))
+            patterns = (parent.namespace,)
+        if stage:
+            check_stage_of(self._policy, stage)
+        of = fingerprint("promotions", str(parent), state, stage)
+        after = decode_token(page.token, of, int)
+        limit = page.limit()
+        now = self._clock.now_us()
+        found = self._database.snapshot(
+            lambda tx: tx.promotions.list(
+                patterns=patterns,
+                model=parent.path if isinstance(parent, ModelName) else "",
+                state=state,
+                stage=stage,
+                now_us=now,
+                after=after,
+                limit=limit + 1,
+            )
+        )
+        shown = [_shown(promotion, now) for promotion in found]
+        return page_of(shown, limit, lambda promotion: (promotion.number,), of)
+
+    def decide(
+        self,
+        caller: Caller,
+        name: PromotionName,
+        *,
+        outcome: Outcome,
+        comment: str,
+        digest: str,
+        expected_current: int,
+    ) -> Promotion:
+        """Record the caller's word; with an approval that satisfies the policy the stage moves."""
+        if caller.principal.kind is PrincipalKind.ROBOT:
+            raise PermissionDeniedError(
+                principal=caller.principal.name,
+                action=Action.PROMOTION_DECIDE.value,
+                resource=str(name),
+                roles="reviewer, security, held by a person and not by a robot",
+            )
+        asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
+        check_text("comment", comment, COMMENT_LENGTH_MAX)
+        check_expected(expected_current)
+        _check_digest(asked, digest)
+        model_name = ModelName(path=asked.model)
+
+        def fn(tx: Transaction) -> Promotion:
+            now = self._clock.now_us()
+            model = model_of(tx, model_name, lock=True)
+            version = version_of(
+                tx, VersionName(model=model_name, number=asked.version_number), lock=True
+            )
+            promotion = _existing(tx, asked.number, lock=True)
+            new = Decision(
+                outcome=outcome,
+                decider=caller.id,
+                roles=tuple(sorted(role.value for role in caller.roles_on(promotion.namespace))),
+                digest=digest,
+                policy_digest=self._policy.digest,
+                comment=comment,
+                create_time_us=now,
+            )
+            if _is_repeat(promotion, new):
+                return _shown(promotion, now)
+            require_pending(promotion, now, action="be decided on")
+            current = tx.stages.current(promotion.model, promotion.stage)
+            for expected in (expected_current, promotion.expected_current):
+                require_held(model_name, promotion.stage, current, expected)
+            decided = dataclasses.replace(
+                promotion, decisions=with_decision(promotion.decisions, new)
+            )
+            state = PromotionState.REJECTED
+            if outcome is Outcome.APPROVE:
+                answer = may_enter(tx, self._policy, caller, decided, version, current, now_us=now)
+                decided = dataclasses.replace(decided, waiting=answer.waiting)
+                state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
+            return _record(tx, caller, model, decided, state, now_us=now)
+
+        return self._database.write(fn)
+
+    def withdraw(self, caller: Caller, name: PromotionName) -> Promotion:
+        """End an open promotion: its requester may, and who holds promotion.withdraw."""
+        asked = self._database.read(lambda tx: _withdrawable(tx, caller, name))
+        model_name = ModelName(path=asked.model)
+
+        def fn(tx: Transaction) -> Promotion:
+            now = self._clock.now_us()
+            model_of(tx, model_name, lock=True)
+            promotion = _existing(tx, asked.number, lock=True)
+            if promotion.state is PromotionState.WITHDRAWN:
+                return _shown(promotion, now)
+            require_pending(promotion, now, action="be withdrawn")
+            return _withdraw(tx, caller, promotion, now_us=now)
+
+        return self._database.write(fn)
+
+    def expire_overdue(self, limit: int = 1000) -> int:
+        """Write down which promotions have run out of time; how many. Their state needs no such
+        note, since time ends them whether or not anybody looks: this is for the audit log."""
+
+        def fn(tx: Transaction) -> int:
+            now = self._clock.now_us()
+            found = (tx.promotions.lock(p.number) for p in tx.promotions.overdue(now, limit))
+            # What was decided by a replica whose clock is behind stays decided.
+            overdue = [p for p in found if p is not None and p.state is PromotionState.PENDING]
+            for promotion in overdue:
+                tx.promotions.set_state(
+                    promotion.number, PromotionState.EXPIRED, promotion.expire_time_us
+                )
+                tx.events.append(
+                    EventDraft(
+                        action="promotion.expire",
+                        resource=promotion.name,
+                        namespace=promotion.namespace,
+                        actor=SYSTEM,
+                    )
+                )
+            return len(overdue)
+
+        if not self._database.read(lambda tx: tx.promotions.overdue(self._clock.now_us(), 1)):
+            return 0
+        return self._database.write(fn)
+
+
+def withdraw_open(tx: Transaction, caller: Caller, version: Version, *, now_us: int) -> None:
+    """Withdraw what still asks for a version whose model is locked."""
+    for promotion in tx.promotions.open_of(version.key, "", now_us):
+        _withdraw(tx, caller, promotion, now_us=now_us)
+
+
+def _require_promotable(
+    tx: Transaction, version: Version, stage: str, current: StagePeriod | None, *, now_us: int
+) -> None:
+    if version.state in _WITHDRAWN:
+        raise InvalidStateError(
+            name=version.name,
+            action=f"be promoted to {stage}",
+            found=version.state.value.upper(),
+            allowed=VersionState.RELEASED.value.upper(),
+            fix=f"Take another version: hallmark version list {version.model}",
+        )
+    if current is not None and current.version_key == version.key:
+        raise already_there(version, current)
+    for promotion in tx.promotions.open_of(version.key, stage, now_us):
+        raise AlreadyExistsError(
+            kind="request",
+            name=f"{version.ref} -> {stage}",
+            existing=promotion.name,
+            fix=f"Have that one decided on: hallmark decide {promotion.number} --approve",
+        )
+
+
+def _expire_time(wanted_us: int | None, now_us: int, *, ttl_us: int) -> int:
+    if wanted_us is None:
+        return now_us + ttl_us
+    if not now_us < wanted_us <= now_us + TTL_US_MAX:
+        raise InvalidFieldError(
+            field="expire_time",
+            found=show_time(wanted_us),
+            expected="a time from now on, at most 90 days ahead",
+            fix="Leave it out for the policy's own.",
+        )
+    return wanted_us
+
+
+def _existing(tx: Transaction, number: int, *, lock: bool = False) -> Promotion:
+    found = tx.promotions.lock(number) if lock else tx.promotions.get(number)
+    if found is None:
+        raise _no_promotion(PromotionName(number=number))
+    return found
+
+
+def _no_promotion(name: PromotionName) -> NotFoundError:
+    return NotFoundError(
+        kind="promotion", name=str(name), fix="See which there are: hallmark promotion list"
+    )
+
+
+def _visible(tx: Transaction, caller: Caller, action: Action, name: PromotionName) -> Promotion:
+    """The promotion, if the caller may act on it; one that is not there is told apart from a
+    foreign one only to those who may act on all."""
+    found = tx.promotions.get(name.number)
+    caller.require(action, found.namespace if found else REGISTRY_WIDE, str(name))
+    if found is None:
+        raise _no_promotion(name)
+    return found
+
+
+def _withdrawable(tx: Transaction, caller: Caller, name: PromotionName) -> Promotion:
+    found = tx.promotions.get(name.number)
+    is_requester = found is not None and found.requester == caller.id
+    if found is not None and is_requester and caller.may(Action.PROMOTION_READ, found.namespace):
+        return found
+    return _visible(tx, caller, Action.PROMOTION_WITHDRAW, name)
+
+
+def _check_digest(promotion: Promotion, digest: str) -> None:
+    if digest != promotion.digest:
+        raise InvalidFieldError(
+            field="digest",
+            found=show(digest) if digest else "nothing",
+            expected=f"the promotion's digest, {promotion.digest}",
+            fix="Look at the version that is asked for, and decide on its digest.",
+        )
+
+
+def _is_repeat(promotion: Promotion, new: Decision) -> bool:
+    earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
+    return earlier is not None and (earlier.outcome, earlier.comment) == (new.outcome, new.comment)
+
+
+def _shown(promotion: Promotion, now_us: int) -> Promotion:
+    """The promotion as it stands at a moment: time may have ended it, and what has ended waits
+    for nothing."""
+    state = promotion.state_at(now_us)
+    if state is PromotionState.PENDING:
+        return promotion
+    end_us = promotion.end_time_us
+    return dataclasses.replace(
+        promotion,
+        state=state,
+        waiting=(),
+        end_time_us=promotion.expire_time_us if end_us is None else end_us,
+    )
+
+
+def _record(
+    tx: Transaction,
+    caller: Caller,
+    model: Model,
+    decided: Promotion,
+    state: PromotionState,
+    *,
+    now_us: int,
+) -> Promotion:
+    """Store the newest decision and where it has brought the promotion."""
+    decision = decided.decisions[-1]
+    tx.promotions.put_decision(decided.number, decision)
+    detail: dict[str, object] = {
+        "outcome": decision.outcome.value,
+        "digest": decision.digest,
+        "policy_digest": decision.policy_digest,
+        "roles": list(decision.roles),
+        "comment": decision.comment,
+    }
+    tx.events.append(event(caller, "promotion.decide", decided.name, decided.namespace, detail))
+    if state is PromotionState.PENDING:
+        tx.promotions.set_waiting(decided.number, decided.waiting)
+        return decided
+    tx.promotions.set_state(decided.number, state, now_us)
+    if state is PromotionState.COMPLETED:
+        enter(tx, caller, model, decided, now_us=now_us)
+    return _shown(dataclasses.replace(decided, state=state, end_time_us=now_us), now_us)
+
+
+def _withdraw(tx: Transaction, caller: Caller, promotion: Promotion, *, now_us: int) -> Promotion:
+    tx.promotions.set_state(promotion.number, PromotionState.WITHDRAWN, now_us)
+    tx.events.append(event(caller, "promotion.withdraw", promotion.name, promotion.namespace, {}))
+    withdrawn = dataclasses.replace(promotion, state=PromotionState.WITHDRAWN, end_time_us=now_us)
+    return _shown(withdrawn, now_us)

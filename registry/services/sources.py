@@ -1,0 +1,102 @@
+"""Where the files of a new tree come from: an upload session, digests that are stored, or both.
+
+`gather` looks at all of it before the unit of work, `still_there` once more within.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.domain.access import Caller
+from registry.domain.manifests import Manifest, ManifestFile
+from registry.domain.uploads import Upload, UploadState
+from registry.errors import (
+    BytesMissingError,
+    InvalidStateError,
+    NotFoundError,
+    UploadIncompleteError,
+)
+from registry.names import ModelName, UploadName
+from registry.ports.blobs import BlobStore
+from registry.ports.database import Database, Transaction
+from registry.services.possession import granted, stored_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    upload: UploadName | None = None
+    files: tuple[ManifestFile, ...] = ()
+
+
+def gather(
+    database: Database,
+    blobs: BlobStore,
+    caller: Caller,
+    model: ModelName,
+    source: Source,
+    *,
+    now_us: int,
+) -> Manifest:
+    """All files of a source, checked as one tree. The caller may refer to every byte of it.
+
+    Raises NotFoundError, InvalidStateError or UploadIncompleteError for the session,
+    BytesMissingError for digests, and what `Manifest.of` raises for paths.
+    """
+    named = Manifest.of(source.files)
+    if named.files:
+        stored = stored_for(database, blobs, caller, model.namespace, named.files)
+        _require_all(named, stored)
+    if source.upload is None:
+        return named
+    name = source.upload
+    upload = database.read(lambda tx: tx.uploads.get(name.upload))
+    sent = _usable(upload, name, caller, model, now_us)
+    # A session's files were checked as a manifest when they were announced, and come by path.
+    files = tuple(entry.file for entry in sent.files)
+    return Manifest.of((*named.files, *files)) if named.files else Manifest(files=files)
+
+
+def still_there(
+    tx: Transaction, caller: Caller, model: ModelName, source: Source, *, now_us: int
+) -> None:
+    """Raise unless what was gathered may still be referred to: what nothing refers to is freed."""
+    if source.files:
+        named = Manifest(files=source.files)
+        _require_all(
+            named, granted(tx, caller, model.namespace, {file.sha256 for file in source.files})
+        )
+    if source.upload is not None:
+        # Without its files, which do not change once they are complete.
+        upload = tx.uploads.find(source.upload.upload, "")
+        _usable(upload, source.upload, caller, model, now_us)
+
+
+def _usable(
+    upload: Upload | None, name: UploadName, caller: Caller, model: ModelName, now_us: int
+) -> Upload:
+    if upload is None or upload.creator != caller.id or upload.model != model.path:
+        # Somebody else's session and one for another model are not told apart from none.
+        raise NotFoundError(
+            kind=f"upload session of yours for {model}",
+            name=str(name),
+            fix="A session serves its creator and its model; open one with: hallmark push",
+        )
+    state = upload.state_at(now_us)
+    if state is UploadState.EXPIRED:
+        raise InvalidStateError(
+            name=upload.name,
+            action="be made a version",
+            found=state.value.upper(),
+            allowed=UploadState.COMPLETE.value.upper(),
+            fix="Open a new one with: hallmark push. What is stored already is not sent again.",
+        )
+    if state is UploadState.RECEIVING:
+        lacking = [entry.file for entry in upload.files if not entry.stored]
+        raise UploadIncompleteError(upload=upload.name, count=len(lacking), path=lacking[0].path)
+    return upload
+
+
+def _require_all(manifest: Manifest, stored: set[str]) -> None:
+    missing = [file for file in manifest.files if file.sha256 not in stored]
+    if missing:
+        raise BytesMissingError(count=len(missing), path=missing[0].path, sha256=missing[0].sha256)

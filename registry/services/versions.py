@@ -1,0 +1,287 @@
+"""Versions: make, cut, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from registry.domain.access import Action, Caller
+from registry.domain.commits import MAIN, Commit
+from registry.domain.manifests import Manifest, ManifestFile
+from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.domain.versions import Card, Version, VersionSpec, VersionState
+from registry.errors import InvalidFieldError, TooLargeError
+from registry.names import CommitName, ModelName, VersionName, check_ref_name
+from registry.names.text import show
+from registry.ports.blobs import BlobStore
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.services.commits import (
+    MESSAGE_LENGTH_MAX,
+    add_commit,
+    commit_at,
+    head_of,
+    is_commit_id,
+)
+from registry.services.cutting import CARD_PATH, Cards, cut_version
+from registry.services.fields import check_text
+from registry.services.lookups import model_of, version_of, whole_manifest
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once, repeat_of
+from registry.services.sources import Source, gather, still_there
+from registry.services.specs import check_bases, check_metadata_size, check_spec
+
+FILES_PAGE_MAX = 10_000
+MANIFEST_BYTES_MAX = 3_000_000
+#: What a file takes in a canonical manifest at the very least.
+_FILE_BYTES_MIN = 120
+_ORDERS = {"": False, "number desc": False, "number": True}
+
+
+class VersionService:
+    """`read_card` parses README.md; `on_quarantined` is called when there is something to vet."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        clock: Clock,
+        read_card: Callable[[bytes], Card],
+        on_quarantined: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._cards = Cards(blobs=blobs, read_card=read_card)
+        self._on_quarantined = on_quarantined
+
+    def create(
+        self,
+        caller: Caller,
+        model: ModelName,
+        *,
+        source: Source,
+        spec: VersionSpec,
+        message: str,
+        request_id: str,
+    ) -> Version:
+        """A version of a source's files, on top of branch main."""
+        caller.require(Action.VERSION_CREATE, model.namespace, str(model))
+        bases = check_bases(caller, spec.bases)
+        spec = check_spec(spec)
+        check_text("message", message, MESSAGE_LENGTH_MAX)
+        content = content_of(model.path, source, spec, message)
+        earlier = self._earlier(caller, "CreateVersion", request_id, content)
+        if earlier is not None:
+            return earlier
+        tree = gather(
+            self._database, self._blobs, caller, model, source, now_us=self._clock.now_us()
+        )
+        _require_files(len(tree.files), "files")
+        card = self._cards.of(tree.files)
+        check_metadata_size(spec, card)
+
+        def create(tx: Transaction, now: int) -> Version:
+            stored = model_of(tx, model, lock=True)
+            still_there(tx, caller, model, source, now_us=now)
+            commit = add_commit(
+                tx,
+                caller,
+                stored,
+                branch=MAIN,
+                head=head_of(tx, stored, MAIN),
+                tree=tree,
+                message=message or "Create version",
+                now_us=now,
+            )
+            return cut_version(
+                tx, caller, stored, commit, spec=spec, bases=bases, card=card, now_us=now
+            )
+
+        return self._make(caller, "CreateVersion", request_id, content, create)
+
+    def cut(
+        self,
+        caller: Caller,
+        model: ModelName,
+        *,
+        revision: str,
+        spec: VersionSpec,
+        request_id: str,
+    ) -> Version:
+        """A version of a commit, or of a branch's head as it is when the call begins."""
+        caller.require(Action.VERSION_CREATE, model.namespace, str(model))
+        bases = check_bases(caller, spec.bases)
+        spec = check_spec(spec)
+        if not is_commit_id(revision):
+            check_ref_name(revision, stages=(), field="revision")
+        content = content_of(model.path, revision, spec)
+        earlier = self._earlier(caller, "CutVersion", request_id, content)
+        if earlier is not None:
+            return earlier
+        commit, card_files = self._database.snapshot(lambda tx: _committed(tx, model, revision))
+        _require_files(commit.file_count, "revision")
+        card = self._cards.of(card_files)
+        check_metadata_size(spec, card)
+
+        def create(tx: Transaction, now: int) -> Version:
+            stored = model_of(tx, model, lock=True)
+            # A model that was deleted and made anew meanwhile does not have it.
+            here = commit_at(tx, stored, commit.id)
+            return cut_version(
+                tx, caller, stored, here, spec=spec, bases=bases, card=card, now_us=now
+            )
+
+        return self._make(caller, "CutVersion", request_id, content, create)
+
+    def get(self, caller: Caller, name: VersionName) -> Version:
+        caller.require(Action.VERSION_READ, name.model.namespace, str(name))
+        return self._database.read(lambda tx: version_of(tx, name))
+
+    def list(
+        self,
+        caller: Caller,
+        model: ModelName,
+        *,
+        state: VersionState | None,
+        digest: str,
+        order_by: str,
+        page: PageRequest,
+    ) -> Page[Version]:
+        """By number, newest first; oldest first with `order_by` "number"."""
+        caller.require(Action.VERSION_READ, model.namespace, str(model))
+        oldest_first = _ORDERS.get(order_by)
+        if oldest_first is None:
+            raise InvalidFieldError(
+                field="order_by",
+                found=show(order_by),
+                expected="number or number desc",
+                fix="Leave it out for newest first.",
+            )
+        of = fingerprint("versions", model.path, state, digest, oldest_first)
+        after = decode_token(page.token, of, int)
+        limit = page.limit()
+
+        def fn(tx: Transaction) -> Page[Version]:
+            found = tx.versions.list(
+                model.path,
+                state=state,
+                digest=digest,
+                oldest_first=oldest_first,
+                after=after,
+                limit=limit + 1,
+            )
+            if not found:
+                model_of(tx, model)
+            return page_of(found, limit, lambda version: (version.number,), of)
+
+        return self._database.snapshot(fn)
+
+    def files(
+        self, caller: Caller, name: VersionName | CommitName, page: PageRequest
+    ) -> Page[ManifestFile]:
+        """By path in byte order. A commit's are for those who may write there."""
+        is_version = isinstance(name, VersionName)
+        action = Action.VERSION_READ if is_version else Action.VERSION_CREATE
+        caller.require(action, name.model.namespace, str(name))
+        of = fingerprint("files", str(name))
+        after = decode_token(page.token, of, str)
+        limit = page.limit(FILES_PAGE_MAX)
+
+        def fn(tx: Transaction) -> Page[ManifestFile]:
+            digest = _digest_of(tx, name)
+            found = tx.manifests.files(digest, after, limit + 1)
+            return page_of(found, limit, lambda file: (file.path,), of)
+
+        return self._database.read(fn)
+
+    def manifest(self, caller: Caller, name: VersionName) -> Manifest:
+        """The manifest, if its canonical JSON has at most 3 MB; else TooLargeError."""
+        caller.require(Action.VERSION_READ, name.model.namespace, str(name))
+
+        def fn(tx: Transaction) -> Manifest:
+            version = version_of(tx, name)
+            if version.file_count * _FILE_BYTES_MIN > MANIFEST_BYTES_MAX:
+                raise _too_large(name, f"{version.file_count} files")
+            return whole_manifest(tx, version)
+
+        manifest = self._database.read(fn)
+        size_bytes = len(manifest.canonical_json)
+        if size_bytes > MANIFEST_BYTES_MAX:
+            raise _too_large(name, f"{size_bytes} bytes")
+        return manifest
+
+    def _earlier(
+        self, caller: Caller, method: str, request_id: str, content: str
+    ) -> Version | None:
+        """What an earlier request with this id made, before anything that may be gone is looked
+        at."""
+
+        def fn(tx: Transaction) -> Version | None:
+            name = repeat_of(tx, caller, method, request_id, content)
+            return None if name is None else version_of(tx, VersionName.parse(name))
+
+        return self._database.read(fn) if request_id else None
+
+    def _make(
+        self,
+        caller: Caller,
+        method: str,
+        request_id: str,
+        content: str,
+        create: Callable[[Transaction, int], Version],
+    ) -> Version:
+        def fn(tx: Transaction) -> Version:
+            now = self._clock.now_us()
+
+            def named() -> tuple[str, Version]:
+                version = create(tx, now)
+                return version.name, version
+
+            return once(
+                tx,
+                caller,
+                method,
+                request_id,
+                content,
+                now_us=now,
+                create=named,
+                reload=lambda name: version_of(tx, VersionName.parse(name)),
+            )
+
+        version = self._database.write(fn)
+        self._on_quarantined()
+        return version
+
+
+def _committed(
+    tx: Transaction, name: ModelName, revision: str
+) -> tuple[Commit, Sequence[ManifestFile]]:
+    """What a revision leads to, and its card's file if it has one."""
+    commit = commit_at(tx, model_of(tx, name), revision)
+    return commit, tx.manifests.find(commit.tree, {CARD_PATH})
+
+
+def _digest_of(tx: Transaction, name: VersionName | CommitName) -> str:
+    if isinstance(name, VersionName):
+        return version_of(tx, name).digest
+    return commit_at(tx, model_of(tx, name.model), name.commit).tree
+
+
+def _require_files(count: int, field: str) -> None:
+    if count == 0:
+        raise InvalidFieldError(
+            field=field,
+            found="no files",
+            expected="at least one",
+            fix="Add the model's files.",
+        )
+
+
+def _too_large(name: VersionName, found: str) -> TooLargeError:
+    return TooLargeError(
+        what=f"Manifest of {name}",
+        found=found,
+        limit=f"{MANIFEST_BYTES_MAX} bytes",
+        fix="Ask for its files page by page instead (ListFiles).",
+    )
