@@ -106,7 +106,8 @@ class Models(Protocol):
         limit: int,
     ) -> Sequence[Model]:
         """Models of namespaces that a pattern covers. Order: name, create_time, update_time, likes,
-        downloads, each also with " desc"; `after` = (path,) for name, else (value, path)."""
+        downloads, each also with " desc"; ties by path, upwards in either direction. `after` =
+        (path,) for name, else (value, path). Text is looked for in path and description."""
 
     def update(self, model: Model, expected_etag: str) -> bool:
         """Store fields, etag and update time if the stored etag is the expected one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.testing.contracts.database.events import EventsContract
+from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.requests import RequestsContract
@@ -18,6 +19,10 @@ class TestPrincipals(PrincipalsContract):
 
 
 class TestTokens(TokensContract):
+    pass
+
+
+class TestModels(ModelsContract):
     pass
 
 
