@@ -3,8 +3,8 @@
 A subclass owns three things: the gRPC status by name (plain text, so that this module needs no
 grpc), a reason that clients may compare, and a message template over its own fields. A message
 says what was found, what was expected and how to mend it; each value in it is in `metadata` too.
-One interceptor turns these into gRPC statuses and one table into HTTP ones (`registry/api/errors.py`,
-`registry/doors/errors.py`); nobody else knows about statuses.
+One interceptor turns these into gRPC statuses and one table into HTTP ones
+(`registry/api/errors.py`, `registry/doors/errors.py`); nobody else knows about statuses.
 """
 
 from __future__ import annotations
@@ -143,9 +143,7 @@ class AmbiguousReferenceError(HallmarkError):
 class QuotaError(HallmarkError):
     status: ClassVar[str] = "RESOURCE_EXHAUSTED"
     reason: ClassVar[str] = "QUOTA"
-    template: ClassVar[str] = (
-        "{what}: found {found}, at most {limit} are allowed at once. {fix}"
-    )
+    template: ClassVar[str] = "{what}: found {found}, at most {limit} are allowed at once. {fix}"
     what: str
     found: int
     limit: int
@@ -210,9 +208,7 @@ class TicketError(HallmarkError):
 
     status: ClassVar[str] = "PERMISSION_DENIED"
     reason: ClassVar[str] = "TICKET_REFUSED"
-    template: ClassVar[str] = (
-        "This address cannot be used: {problem}. Ask for a new one: {fix}"
-    )
+    template: ClassVar[str] = "This address cannot be used: {problem}. Ask for a new one: {fix}"
     problem: str
     fix: str
 
@@ -303,9 +299,7 @@ class ConflictError(HallmarkError):
 
     status: ClassVar[str] = "ABORTED"
     reason: ClassVar[str] = "CONFLICT"
-    template: ClassVar[str] = (
-        "{what} was changed by somebody else at the same time. Retry."
-    )
+    template: ClassVar[str] = "{what} was changed by somebody else at the same time. Retry."
     what: str
 
 
@@ -454,9 +448,7 @@ class DigestMismatchError(HallmarkError):
 class SizeMismatchError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "SIZE_MISMATCH"
-    template: ClassVar[str] = (
-        "{what}: found {found} bytes, announced were {expected}. {fix}"
-    )
+    template: ClassVar[str] = "{what}: found {found} bytes, announced were {expected}. {fix}"
     what: str
     found: int
     expected: int
@@ -543,9 +535,7 @@ class CorruptBytesError(HallmarkError):
 class DatabaseUnavailableError(HallmarkError):
     status: ClassVar[str] = "UNAVAILABLE"
     reason: ClassVar[str] = "DATABASE_UNAVAILABLE"
-    template: ClassVar[str] = (
-        "The database did not answer ({cause}). Nothing was changed; {fix}"
-    )
+    template: ClassVar[str] = "The database did not answer ({cause}). Nothing was changed; {fix}"
     cause: str
     fix: str = "retry."
 
