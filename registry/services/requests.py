@@ -10,7 +10,8 @@ from typing import TypeVar
 from registry.domain.access import Caller
 from registry.errors import ConflictError, InvalidFieldError, RequestIdReusedError
 from registry.names.text import show
-from registry.ports.database import DoneRequest, Transaction
+from registry.ports.clock import Clock
+from registry.ports.database import Database, DoneRequest, Transaction
 
 #: A repeat is recognised for so long.
 REMEMBERED_US = 7 * 24 * 3600 * 1_000_000
@@ -78,3 +79,9 @@ def repeat_of(
     if done.fingerprint != content:
         raise RequestIdReusedError(request_id=request_id, method=method)
     return done.result
+
+
+def forget_old(database: Database, clock: Clock) -> int:
+    """Forget requests that are no longer recognised as repeated; how many."""
+    before_us = clock.now_us() - REMEMBERED_US
+    return database.write(lambda tx: tx.requests.purge(before_us))
