@@ -20,7 +20,7 @@ FILE_STATES = EnumCodec(pb.UploadFileState, "UPLOAD_FILE_STATE", UploadFileState
 
 
 class TransferServicer:
-    """`address_of` makes the address that the HTTP door serves for a ticket."""
+    """The two functions make the addresses that the HTTP door serves for tickets."""
 
     DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["TransferService"]
 
@@ -28,11 +28,14 @@ class TransferServicer:
         self,
         uploads: UploadService,
         downloads: DownloadService,
-        address_of: Callable[[str], str],
+        *,
+        upload_url: Callable[[str], str],
+        download_url: Callable[[str], str],
     ) -> None:
         self._uploads = uploads
         self._downloads = downloads
-        self._address_of = address_of
+        self._upload_url = upload_url
+        self._download_url = download_url
 
     def create_upload(self, call: Call, request: pb.CreateUploadRequest) -> pb.Upload:
         upload = UploadName.parse(request.upload, field="upload") if request.upload else None
@@ -64,7 +67,7 @@ class TransferServicer:
         )
         return pb.CreateDownloadsResponse(
             downloads=[
-                pb.Download(file=file_to_proto(file), url=self._address_of(ticket))
+                pb.Download(file=file_to_proto(file), url=self._download_url(ticket))
                 for file, ticket in downloads.files
             ],
             expire_time=timestamp(downloads.expire_time_us),
@@ -85,5 +88,5 @@ class TransferServicer:
             file=file_to_proto(progress.file),
             offset_bytes=progress.offset_bytes,
             state=FILE_STATES.to_proto(progress.state),
-            url=self._address_of(progress.ticket) if progress.ticket else "",
+            url=self._upload_url(progress.ticket) if progress.ticket else "",
         )
