@@ -32,7 +32,7 @@ from registry.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from registry.names import ModelName, NamespaceName, PromotionName, VersionName
+from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
@@ -162,27 +162,30 @@ class PromotionService:
     def list(
         self,
         caller: Caller,
-        parent: ModelName | NamespaceName | None,
         *,
+        model: ModelName | None,
+        namespace: str | None,
         state: PromotionState | None,
         stage: str,
         page: PageRequest,
     ) -> Page[Promotion]:
-        """Newest first: of a model, of a namespace, or with no parent of all that may be read."""
+        """Newest first: of a model, of a namespace, or with neither of all that may be read."""
         patterns = patterns_holding(caller.principal.grants, Action.PROMOTION_READ)
-        if parent is not None:
-            caller.require(Action.PROMOTION_READ, parent.namespace, str(parent))
-            patterns = (parent.namespace,)
+        if model is not None:
+            caller.require(Action.PROMOTION_READ, model.namespace, str(model))
+        elif namespace is not None:
+            caller.require(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
+            patterns = (namespace,)
         if stage:
             check_stage_of(self._policy, stage)
-        of = fingerprint("promotions", str(parent), state, stage)
+        of = fingerprint("promotions", str(model), namespace, state, stage)
         after = decode_token(page.token, of, int)
         limit = page.limit()
         now = self._clock.now_us()
         found = self._database.snapshot(
             lambda tx: tx.promotions.list(
                 patterns=patterns,
-                model=parent.path if isinstance(parent, ModelName) else "",
+                model=model.path if model else "",
                 state=state,
                 stage=stage,
                 now_us=now,
