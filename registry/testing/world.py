@@ -10,25 +10,38 @@ from pathlib import Path
 
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
+from registry.domain.builtin_policy import BuiltinPolicy
 from registry.domain.commits import Commit
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
+from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
 from registry.services.authentication import Authenticator, hash_of, new_secret
+from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
+from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
+from registry.services.promotions import PromotionService
+from registry.services.references import ReferenceService
+from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
 from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
+from registry.services.version_diffs import VersionDiffService
+from registry.services.versions import VersionService
+from registry.services.vetting import VettingService
+from registry.services.yanks import YankService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.faults import GuardedDatabase
+from registry.vetting.structure import StructureVetter
 
 DAY_US = 24 * 3600 * 1_000_000
 
@@ -61,7 +74,8 @@ class World:
         self.database = GuardedDatabase(
             open_database(url or f"sqlite:///{folder}/hallmark.db", clock=self.clock)
         )
-        self.blobs: BlobStore = blobs or MemoryBlobStore(now_us=self.clock.now_us)
+        self.memory = MemoryBlobStore(now_us=self.clock.now_us)
+        self.blobs: BlobStore = blobs or self.memory
         self.signer = TicketSigner(key=b"k" * 32, clock=self.clock)
         self.authenticator = Authenticator(database=self.database, clock=self.clock)
         self.namespaces = NamespaceService(database=self.database, clock=self.clock)
@@ -88,6 +102,40 @@ class World:
             signer=self.signer,
             authenticator=self.authenticator,
         )
+        self._open_versions()
+
+    def _open_versions(self) -> None:
+        """The services that make versions and decide on them."""
+        database, blobs, clock = self.database, self.blobs, self.clock
+        self.policy = BuiltinPolicy()
+        #: How often a service said that there is something to vet.
+        self.wakes = 0
+        self.commits = CommitService(
+            database=database, blobs=blobs, clock=clock, policy=self.policy
+        )
+        self.versions = VersionService(
+            database=database,
+            blobs=blobs,
+            clock=clock,
+            read_card=parse_card,
+            on_quarantined=self._wake,
+        )
+        self.yanks = YankService(database=database, clock=clock, on_quarantined=self._wake)
+        self.version_diffs = VersionDiffService(database=database)
+        self.evaluations = EvaluationService(database=database, clock=clock)
+        self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
+        self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
+        self.stages = StageService(database=database, clock=clock, policy=self.policy)
+        self.lineage = LineageService(database=database, clock=clock)
+        self.vetting = VettingService(
+            database=database,
+            clock=clock,
+            policy=self.policy,
+            vetter=StructureVetter(blobs=blobs),
+        )
+
+    def _wake(self) -> None:
+        self.wakes += 1
 
     def close(self) -> None:
         self.database.close()
