@@ -1,0 +1,148 @@
+"""Pull: a version's files into a folder that is there whole, verified, or not at all.
+
+Bytes go into a hidden folder beside the target, named by the version's digest, and only a complete
+one is renamed. What a cut left there is used again: it is read back and gone on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from registry.client.connection import Connection
+from registry.client.errors import DamagedError, checked_locally
+from registry.client.names import split_reference
+from registry.client.parallel import Crew
+from registry.client.progress import Progress
+from registry.client.receiving import Receiver
+from registry.client.references import References
+from registry.client.target import Target
+from registry.client.transfers import DOWNLOAD_PATHS_MAX, Transfers
+from registry.client.values import File, Version
+from registry.client.versions import Versions
+from registry.domain.manifests import Manifest, ManifestFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullResult:
+    """What a pull did."""
+
+    version: Version
+    reference: str
+    target: Path
+    files: tuple[File, ...]
+    size_bytes: int
+    #: Bytes that came over the wire; the rest was there from an earlier pull.
+    received_bytes: int
+    #: True where the target held exactly this already, verified again.
+    already_there: bool
+
+
+class Puller:
+    """One pull. `run` may be called once."""
+
+    def __init__(self, connection: Connection, *, progress: Progress) -> None:
+        self._connection = connection
+        self._references = References(connection)
+        self._versions = Versions(connection)
+        self._transfers = Transfers(connection)
+        self._progress = progress
+        self._crew = Crew(ca_file=connection.access.ca_file)
+
+    def run(self, reference: str, target: Path, *, sync: bool = False) -> PullResult:
+        """`sync`: the target also outlives a power cut from the moment it is there.
+
+        TargetError unless the target is absent, empty, or this version already. DamagedError where
+        bytes are not those of the version's digest, after one more try.
+        """
+        place = Target(target)
+        version = self._references.resolve(reference).version
+        files = self._files(version)
+        received = 0
+        try:
+            already_there = place.holds(version, files, crew=self._crew, progress=self._progress)
+            if not already_there:
+                received = self._fetch(reference, version, place, files, sync=sync)
+        finally:
+            self._crew.close()
+        return PullResult(
+            version=version,
+            reference=reference,
+            target=place.path,
+            files=files,
+            size_bytes=sum(file.size_bytes for file in files),
+            received_bytes=received,
+            already_there=already_there,
+        )
+
+    def _files(self, version: Version) -> tuple[File, ...]:
+        """The version's files, proven by its digest, so that no list can smuggle one in."""
+        files = tuple(self._versions.files_of(version.name))
+        with checked_locally():
+            manifest = Manifest.of(
+                ManifestFile(
+                    path=file.path,
+                    size_bytes=file.size_bytes,
+                    sha256=file.sha256,
+                    media_type=file.media_type,
+                )
+                for file in files
+            )
+        if manifest.digest != version.digest:
+            raise DamagedError(
+                f"{version.ref}: found a list of files with digest {manifest.digest}, expected "
+                f"{version.digest}. Nothing was fetched; tell the registry's operator.",
+                metadata={"found": manifest.digest, "expected": version.digest},
+            )
+        return files
+
+    def _fetch(
+        self,
+        reference: str,
+        version: Version,
+        place: Target,
+        files: Sequence[File],
+        *,
+        sync: bool,
+    ) -> int:
+        digest = _digest_to_show(reference, version)
+
+        def addresses(wanted: Sequence[File]) -> list[str]:
+            return list(self._addresses(version.name, digest, wanted, count=len(files)))
+
+        with place.filling(version) as folder:
+            receiver = Receiver(
+                folder, crew=self._crew, progress=self._progress, addresses=addresses
+            )
+            received = receiver.run(files)
+            place.finish(
+                version,
+                files,
+                reference=reference,
+                server=self._connection.access.url,
+                sync=sync,
+            )
+        return received
+
+    def _addresses(
+        self, version: str, digest: str, wanted: Sequence[File], *, count: int
+    ) -> Iterator[str]:
+        """An address for each file, in the order given."""
+        left = iter(wanted)
+        while batch := list(islice(left, DOWNLOAD_PATHS_MAX)):
+            # All are named by none.
+            paths = () if len(batch) == count else [file.path for file in batch]
+            downloads = self._transfers.create_downloads(version, digest=digest, paths=paths)
+            urls = {each.file.path: each.url for each in downloads}
+            for file in batch:
+                yield self._connection.address(urls[file.path])
+
+
+def _digest_to_show(reference: str, version: Version) -> str:
+    """The digest guards against mix-ups; a yanked version's must come from the caller himself."""
+    _, selector = split_reference(reference)
+    if version.state == "yanked" and not selector.startswith("sha256:"):
+        return ""
+    return version.digest
