@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from registry.testing.contracts.database.blob_grants import BlobGrantsContract
 from registry.testing.contracts.database.commits import CommitsContract
+from registry.testing.contracts.database.deletion import DeletionContract
+from registry.testing.contracts.database.lineage import LineageContract
 from registry.testing.contracts.database.manifests import ManifestsContract
+from registry.testing.contracts.database.pointers import PointersContract
+from registry.testing.contracts.database.promotions import PromotionsContract
 from registry.testing.contracts.database.references import ReferencesContract
 from registry.testing.contracts.database.stages import StagesContract
+from registry.testing.contracts.database.uploads import UploadsContract
+from registry.testing.contracts.database.usage import UsageContract
 from registry.testing.contracts.database.versions import VersionsContract
+
+
+class TestBlobGrants(BlobGrantsContract):
+    pass
+
+
+class TestCommits(CommitsContract):
+    pass
+
+
+class TestDeletion(DeletionContract):
+    pass
+
+
+class TestLineage(LineageContract):
+    pass
 
 
 class TestManifests(ManifestsContract):
     pass
 
 
-class TestCommits(CommitsContract):
+class TestPointers(PointersContract):
+    pass
+
+
+class TestPromotions(PromotionsContract):
     pass
 
 
@@ -22,6 +49,14 @@ class TestReferences(ReferencesContract):
 
 
 class TestStages(StagesContract):
+    pass
+
+
+class TestUploads(UploadsContract):
+    pass
+
+
+class TestUsage(UsageContract):
     pass
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from registry.domain.manifests import FILES_MAX, Manifest
 from registry.ports.database import Database
 from registry.testing.contracts.database.version_samples import (
@@ -77,6 +79,7 @@ class ManifestsContract:
         assert [f.path for f in found] == ["a", "c"]
         assert list(database.read(lambda tx: tx.manifests.find(manifest.digest, []))) == []
 
+    @pytest.mark.slow
     def test_holds_as_many_files_as_a_manifest_may_have(self, database: Database) -> None:
         """The largest manifest is written, read and searched whole."""
         salt = fresh("salt")
