@@ -27,6 +27,7 @@ from registry.errors import (
     NotFoundError,
     OffsetMismatchError,
     PermissionDeniedError,
+    SizeMismatchError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
@@ -237,6 +238,9 @@ class Reception:
             except DigestMismatchError:
                 self._failed.add(key)
                 raise
+            except SizeMismatchError as error:
+                # All bytes were here just now: the session's end took them away.
+                raise _ended(upload) from error
             self._proven.add(key)
 
         def fn(tx: Transaction) -> None:
