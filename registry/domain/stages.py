@@ -34,6 +34,9 @@ def _entered(history: Sequence[StagePeriod]) -> list[StagePeriod]:
         if entered and (was_emptied or period.rollback):
             entered.pop()
         if not period.rollback:
+            if entered and entered[-1].version_number == period.version_number:
+                # It lies there already, left bare when the stage was emptied.
+                entered.pop()
             entered.append(period)
             continue
         place = next(

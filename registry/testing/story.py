@@ -1,0 +1,119 @@
+"""People and the steps they take with a model, for tests that are about something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from registry.domain.access import Role
+from registry.domain.manifests import ManifestFile
+from registry.domain.promotions import Outcome, Promotion
+from registry.domain.versions import Base, LineageKind, Version, VersionSpec
+from registry.names import ModelName, PromotionName, VersionName
+from registry.services.sources import Source
+from registry.testing.world import World, grant, manifest_file
+
+MODEL = "fraud/scorer"
+
+
+class Story:
+    """Namespace fraud with model fraud/scorer, and those who work on it.
+
+    alice and ann register, bob and ben review, dora deploys, rosa reads, sam secures, root
+    administers. mallory has every role, on another namespace.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        world.model(MODEL)
+        self.alice = world.caller("alice", grant(Role.REGISTRANT, "fraud"))
+        self.ann = world.caller("ann", grant(Role.REGISTRANT, "fraud"))
+        self.bob = world.caller("bob", grant(Role.REVIEWER, "fraud"))
+        self.ben = world.caller("ben", grant(Role.REVIEWER, "fraud"))
+        self.dora = world.caller("dora", grant(Role.DEPLOYER, "fraud"))
+        self.rosa = world.caller("rosa", grant(Role.READER, "fraud"))
+        self.sam = world.caller("sam", grant(Role.SECURITY, "fraud"))
+        self.root = world.caller("root", grant(Role.ADMIN))
+        self.mallory = world.caller("mallory", *(grant(role, "other") for role in Role))
+
+    def send(self, files: Mapping[str, bytes], *, namespace: str = "fraud") -> Source:
+        """Files whose bytes were sent to a namespace."""
+        for data in files.values():
+            self.world.store(data)
+        named: tuple[ManifestFile, ...] = tuple(
+            manifest_file(path, data) for path, data in files.items()
+        )
+        sha256s = {file.sha256 for file in named}
+        self.world.database.write(lambda tx: tx.blob_grants.add(namespace, sha256s))
+        return Source(files=named)
+
+    def push(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        model: str = MODEL,
+        spec: VersionSpec | None = None,
+        bases: tuple[Version, ...] = (),
+        request_id: str = "",
+    ) -> Version:
+        """A version in quarantine, registered by alice."""
+        name = ModelName(path=model)
+        declared = tuple(Base(version=base.name, kind=LineageKind.FINETUNE) for base in bases)
+        return self.world.versions.create(
+            self.alice,
+            name,
+            source=self.send(files or {"weights.bin": b"weights"}, namespace=name.namespace),
+            spec=spec or VersionSpec(bases=declared),
+            message="",
+            request_id=request_id,
+        )
+
+    def released(self, files: Mapping[str, bytes] | None = None) -> Version:
+        """A version that has passed vetting and the release gate."""
+        return self.vetted(self.push(files))
+
+    def vetted(self, version: Version) -> Version:
+        """The version, after all that waits was vetted."""
+        while self.world.vetting.run_pending(100):
+            pass
+        return self.now(version)
+
+    def now(self, version: Version) -> Version:
+        found = self.world.database.read(lambda tx: tx.versions.get(version.model, version.number))
+        assert found is not None
+        return found
+
+    def ask(self, version: Version, stage: str = "production", *, expected: int = 0) -> Promotion:
+        """A request by alice."""
+        return self.world.promotions.create(
+            self.alice,
+            name_of(version),
+            stage=stage,
+            note="please",
+            expected_current=expected,
+            expire_time_us=None,
+            validate_only=False,
+            request_id="",
+        )
+
+    def approve(self, promotion: Promotion, *, expected: int = 0) -> Promotion:
+        """A yes by bob."""
+        return self.world.promotions.decide(
+            self.bob,
+            PromotionName(number=promotion.number),
+            outcome=Outcome.APPROVE,
+            comment="",
+            digest=promotion.digest,
+            expected_current=expected,
+        )
+
+    def promote(self, version: Version, stage: str = "production") -> Promotion:
+        return self.approve(self.ask(version, stage))
+
+    def in_stage(self, stage: str = "production", model: str = MODEL) -> int:
+        """The number of the version in a stage, 0 for none."""
+        period = self.world.database.read(lambda tx: tx.stages.current(model, stage))
+        return period.version_number if period else 0
+
+
+def name_of(version: Version) -> VersionName:
+    return VersionName(model=ModelName(path=version.model), number=version.number)
