@@ -61,6 +61,19 @@ class HallmarkError(Exception):
         return ()
 
 
+@dataclass(eq=False, kw_only=True)
+class UnforeseenError(HallmarkError):
+    """What a caller is told of a failure that nobody foresaw; the log has all of it."""
+
+    status: ClassVar[str] = "INTERNAL"
+    reason: ClassVar[str] = "INTERNAL"
+    template: ClassVar[str] = (
+        "The registry failed in a way that it did not foresee. Its log has the details under "
+        "{incident}; please tell its operator."
+    )
+    incident: str
+
+
 # --- The request itself is wrong -----------------------------------------------------------------
 
 

@@ -24,7 +24,12 @@ from grpc_status import rpc_status
 
 from registry.api.errors import status_of
 from registry.domain.access import Caller
-from registry.errors import HallmarkError, InvalidFieldError, UnauthenticatedError
+from registry.errors import (
+    HallmarkError,
+    InvalidFieldError,
+    UnauthenticatedError,
+    UnforeseenError,
+)
 
 logger = logging.getLogger("registry.calls")
 failures = logging.getLogger("registry.failures")
@@ -120,7 +125,7 @@ def _framed(
             outcome = "INTERNAL INTERNAL"
             failures.exception("call %s of %s failed", id, name, exc_info=error)
             context.abort_with_status(
-                rpc_status.to_status(status_of(_UnknownError(incident=id), id))
+                rpc_status.to_status(status_of(UnforeseenError(incident=id), id))
             )
         finally:
             if logger.isEnabledFor(logging.INFO):
@@ -184,19 +189,3 @@ def _resource(request: Any) -> str:
         if isinstance(value, str) and value:
             return value[:300]
     return ""
-
-
-class _UnknownError(HallmarkError):
-    """A failure that we did not foresee: its details are in the log, under the id shown."""
-
-    template = (
-        "The registry failed in a way that it did not foresee. Its log has the details under "
-        "{incident}; please tell its operator."
-    )
-
-    def __init__(self, *, incident: str) -> None:
-        self.incident = incident
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return {"incident": self.incident}
