@@ -442,6 +442,21 @@ class VersionsContract:
         assert unvetted(10) == [1, 3, 4]
         assert unvetted(2) == [1, 3]
 
+    def test_a_lock_sees_what_the_one_before_it_did(self, database: Database) -> None:
+        """Of writers that lock one version, each sees the references that those before it made."""
+        version = add_version(database, add_model(database))
+
+        def point_after_looking(writer: int) -> int:
+            def write(tx: Transaction) -> int:
+                locked = tx.versions.lock(version.model, version.number)
+                assert locked is not None
+                point(tx, locked, f"alias-{writer}")
+                return len(locked.references)
+
+            return database.write(write)
+
+        assert sorted(race(WRITERS, point_after_looking)) == list(range(WRITERS))
+
     def test_evaluations_are_kept_and_counted(self, database: Database) -> None:
         """Evaluations come back as put in, newest first, in pages, and are counted."""
         model = add_model(database)
