@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from registry.db import postgresql, sqlite
@@ -41,41 +42,58 @@ def open_database(
     SchemaMismatchError. The caller closes it.
     """
     parsed = _parse(url)
+
+    def pool_of(engine: Engine) -> ConnectionPool:
+        return ConnectionPool(engine, size=connections_max, wait_s=wait_s)
+
     with TRANSLATED:
         if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(_path(parsed), clock, serving, connections_max, wait_s)
-        return _open_postgresql(parsed, clock, serving, connections_max, wait_s)
-
-
-def _open_sqlite(
-    path: Path, clock: Clock, serving: bool, connections_max: int, wait_s: float
-) -> SqlDatabase:
-    if serving:
-        if not path.parent.is_dir():
-            raise StartError(
-                what=f"Database {path} cannot be opened",
-                found=f"there is no folder {path.parent}",
-                fix="Make that folder, or name another file.",
-            )
-        lock = sqlite.ServingLock(path)
-        try:
-            engine = sqlite.writer_engine(path)
+            path = _path(parsed)
+            pool = pool_of(sqlite.reader_engine(path))
+            if serving:
+                return _sqlite(pool, *_serve_sqlite(path, clock))
+            if not path.is_file():
+                raise DatabaseUnavailableError(
+                    cause=f"there is no file {path}", fix="name the one that the server uses."
+                )
+            _check(pool)
+            return _sqlite(pool, NoWriter(), _nothing)
+        engine = postgresql.engine(parsed)
+        pool = pool_of(engine)
+        if serving:
             migrate(engine)
-        except BaseException:
-            lock.release()
-            raise
-        writer: Writer = GroupCommitWriter(engine, clock)
-        release = lock.release
-    else:
-        if not path.is_file():
-            raise DatabaseUnavailableError(
-                cause=f"there is no file {path}", fix="name the one that the server uses."
-            )
-        writer = NoWriter()
-        release = _nothing
-    pool = ConnectionPool(sqlite.reader_engine(path), size=connections_max, wait_s=wait_s)
-    if not serving:
+            return _postgresql(pool, postgresql.PostgresWriter(pool, clock))
         _check(pool)
+        return _postgresql(pool, NoWriter())
+
+
+def _serve_sqlite(path: Path, clock: Clock) -> tuple[Writer, Callable[[], None]]:
+    """The writer of a file that is up to date then, and what gives the file free again."""
+    try:
+        lock = sqlite.ServingLock(path)
+    except OSError as cause:
+        raise _cannot_open(path, cause) from cause
+    try:
+        engine = sqlite.writer_engine(path)
+        migrate(engine)
+    except OSError as cause:
+        lock.release()
+        raise _cannot_open(path, cause) from cause
+    except BaseException:
+        lock.release()
+        raise
+    return GroupCommitWriter(engine, clock), lock.release
+
+
+def _cannot_open(path: Path, cause: OSError) -> StartError:
+    return StartError(
+        what=f"Database {path} cannot be opened",
+        found=f"{cause.strerror} ({cause.filename})",
+        fix="Let the server's user write that file and the folder that it is in.",
+    )
+
+
+def _sqlite(pool: ConnectionPool, writer: Writer, release: Callable[[], None]) -> SqlDatabase:
     return SqlDatabase(
         kind="sqlite",
         schema_revision=HEAD,
@@ -86,20 +104,12 @@ def _open_sqlite(
     )
 
 
-def _open_postgresql(
-    url: URL, clock: Clock, serving: bool, connections_max: int, wait_s: float
-) -> SqlDatabase:
-    engine = postgresql.engine(url)
-    pool = ConnectionPool(engine, size=connections_max, wait_s=wait_s)
-    if serving:
-        migrate(engine)
-    else:
-        _check(pool)
+def _postgresql(pool: ConnectionPool, writer: Writer) -> SqlDatabase:
     return SqlDatabase(
         kind="postgresql",
         schema_revision=HEAD,
         pool=pool,
-        writer=postgresql.PostgresWriter(pool, clock) if serving else NoWriter(),
+        writer=writer,
         begin_snapshot=_POSTGRESQL_SNAPSHOT,
         release=_nothing,
     )
@@ -138,7 +148,8 @@ def _path(url: URL) -> Path:
             found="a SQLite address without a file",
             fix="Write it like sqlite:///var/hallmark.db.",
         )
-    return Path(url.database).absolute()
+    # One file, one lock, whichever way leads to it.
+    return Path(url.database).resolve()
 
 
 def _nothing() -> None:

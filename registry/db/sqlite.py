@@ -16,9 +16,7 @@ from registry.errors import StartError
 BUSY_TIMEOUT_MS = 5_000
 _STATEMENTS_KEPT = 512
 
-_PRAGMAS = (
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
-    "PRAGMA journal_mode = WAL",
+_WRITER_PRAGMAS = (
     # An acknowledged change survives a power cut, not only a crash.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -28,13 +26,25 @@ _PRAGMAS = (
     # After a long snapshot the log may have grown; give the room back.
     f"PRAGMA journal_size_limit = {64 * 2**20}",
 )
-_READER_PRAGMAS = (*_PRAGMAS, "PRAGMA query_only = ON")
+_READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY")
 
 
 def writer_engine(path: Path) -> Engine:
     """Connections that may write. Makes the file where there is none, for its owner only."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    return _engine(path, _PRAGMAS)
+    if not path.exists():
+        # Not where there is one: closing it would drop SQLite's own locks in this process.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    engine = _engine(path, _WRITER_PRAGMAS)
+    with engine.connect() as connection:
+        # So that readers go on while the writer writes. Kept in the file from then on.
+        mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+    if mode != "wal":
+        raise StartError(
+            what=f"{path} cannot be served",
+            found=f"its file system allows journal mode {mode}, not wal",
+            fix="Put it on a local disk.",
+        )
+    return engine
 
 
 def reader_engine(path: Path) -> Engine:

@@ -1,0 +1,166 @@
+"""Migrations: from nothing to the tables that the code states, on both databases."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from registry.db import schema
+from registry.db.engine import open_database
+from registry.db.schema import HEAD, check_revision, migrate
+from registry.db.tables import metadata
+from registry.errors import SchemaMismatchError
+from registry.testing.clock import FixedClock
+from registry.testing.contracts.database.events import check_chains
+from registry.testing.db_driver import Call, claim, claimed
+from registry.testing.postgres import PostgresServer
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """All that a database says of its tables, but how SQLite's statements were spaced."""
+    found: dict[str, Any] = {}
+    look = inspect(engine)
+    for table in sorted(set(look.get_table_names()) - {"alembic_version"}):
+        found[table] = {
+            "columns": {str(c["name"]): without_noise(c) for c in look.get_columns(table)},
+            "key": look.get_pk_constraint(table),
+            "foreign": sorted(map(str, look.get_foreign_keys(table))),
+            # What they are in full stands in their definitions below.
+            "indexes": sorted(str(index["name"]) for index in look.get_indexes(table)),
+            "options": look.get_table_options(table),
+        }
+    query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    if engine.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    with engine.connect() as connection:
+        definitions = {row[0]: row[1] for row in connection.execute(text(query))}
+    found["definitions"] = {n: re.sub(r'[\s"]+', " ", sql) for n, sql in definitions.items()}
+    found["definitions"].pop("alembic_version_pkc", None)
+    return found
+
+
+def without_noise(column: Any) -> dict[str, str]:
+    """A reflected column as text; types compare by identity."""
+    return {key: str(value) for key, value in column.items()}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def engines(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Engine, Engine]:
+    """Two empty databases of a kind."""
+    if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("empty")
+        urls = [f"sqlite:///{folder}/{name}.db" for name in "ab"]
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        urls = [server.new_database() for _ in range(2)]
+    one, two = (
+        create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT") for url in urls
+    )
+    return one, two
+
+
+def test_migrations_make_what_the_code_states(engines: tuple[Engine, Engine]) -> None:
+    """A migrated database and one made from `tables.py` are alike to the last index."""
+    migrated, stated = engines
+    assert migrate(migrated) == ""
+    metadata.create_all(stated)
+    assert shape(migrated) == shape(stated)
+    assert len(shape(migrated)) == len(metadata.tables) + 1
+
+
+def test_migrating_again_changes_nothing(engines: tuple[Engine, Engine]) -> None:
+    """A database that is up to date is left alone."""
+    engine, _ = engines
+    migrate(engine)
+    before = shape(engine)
+    assert migrate(engine) == HEAD
+    assert shape(engine) == before
+
+
+def test_a_newer_schema_is_refused(url: str) -> None:
+    """A database that a newer release used is neither changed nor used, however it is opened."""
+    database = open_database(url, clock=FixedClock())
+    database.write(claim("a"))
+    database.close()
+    engine = create_engine(url, poolclass=NullPool)
+    set_revision(engine, "0999")
+    try:
+        for serving in (True, False):
+            with pytest.raises(SchemaMismatchError, match=f"0999, this release knows .* {HEAD}"):
+                open_database(url, clock=FixedClock(), serving=serving)
+    finally:
+        set_revision(engine, HEAD)
+    database = open_database(url, clock=FixedClock())
+    assert claimed(database) == ["a"]
+    database.close()
+
+
+def set_revision(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        statement = text("UPDATE alembic_version SET version_num = :revision")
+        connection.execute(statement, {"revision": revision})
+
+
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [("", "start the server"), ("0000", "start the server"), ("0999", "newer"), ("9f2c", "newer")],
+)
+def test_advice_fits_what_was_found(found: str, advice: str) -> None:
+    """Older, newer and empty databases each get the advice that mends them."""
+    with pytest.raises(SchemaMismatchError, match=advice):
+        check_revision(found)
+
+
+def test_a_failed_migration_leaves_nothing(
+    engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables come all together or not at all, so that a second try finds nothing half made."""
+    engine, _ = engines
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("cut")
+
+    monkeypatch.setattr("alembic.op.execute", fail)
+    with pytest.raises(RuntimeError, match="cut"):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == []
+    monkeypatch.undo()
+    assert migrate(engine) == ""
+
+
+@pytest.mark.slow
+def test_servers_that_start_together_migrate_once(postgres: PostgresServer) -> None:
+    """Of several replicas on an empty database one migrates, all can work."""
+    url = postgres.new_database()
+
+    def start(number: int) -> None:
+        database = open_database(url, clock=FixedClock())
+        database.write(claim(f"n{number}"))
+        database.close()
+
+    calls = [Call(lambda n=n: start(n)) for n in range(4)]  # type: ignore[misc]
+    assert [call.outcome for call in calls] == [None] * 4
+    database = open_database(url, clock=FixedClock())
+    assert claimed(database) == ["n0", "n1", "n2", "n3"]
+    assert check_chains(database) == 4
+    database.close()
+
+
+def test_head_is_the_last_revision() -> None:
+    """The revision that the code expects is the one that the migrations end at, and they are
+    numbered in a row."""
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("registry.db") / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [schema.HEAD]
+    numbers = [script.revision for script in scripts.walk_revisions()]
+    assert numbers[::-1] == [f"{n:04}" for n in range(1, len(numbers) + 1)]
