@@ -7,9 +7,9 @@ ever: a field added later is missing in older text, so it is read with `.get` an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 from registry.domain.canonical import canonical_json
 from registry.domain.policies import Requirement
@@ -23,6 +23,22 @@ from registry.domain.versions import (
     VersionSpec,
 )
 
+T = TypeVar("T")
+
+_SHORT = 4096
+
+
+def _remembering(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """The same function, which parses short texts once: what is hot is read over and over, and the
+    values cannot change."""
+    short = lru_cache(maxsize=1024)(parse)
+
+    @wraps(parse)
+    def remembered(text: str) -> T:
+        return short(text) if len(text) <= _SHORT else parse(text)
+
+    return remembered
+
 
 def text_of(value: object, *, field: str) -> str:
     """Canonical JSON text of plain values; raises InvalidFieldError for what has none."""
@@ -33,7 +49,7 @@ def names_text(names: tuple[str, ...], *, field: str) -> str:
     return text_of(names, field=field)
 
 
-@lru_cache(maxsize=1024)
+@_remembering
 def names_of(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
@@ -73,6 +89,7 @@ def spec_text(spec: VersionSpec) -> str:
     )
 
 
+@_remembering
 def spec_of(text: str) -> VersionSpec:
     value = json.loads(text)
     code = value["code"]
@@ -104,11 +121,12 @@ def card_text(card: Card) -> str:
     )
 
 
-def card_of(document: str, text: str = "") -> Card:
-    value = json.loads(document)
+@_remembering
+def card_of(text: str) -> Card:
+    """All of the card but its text."""
+    value = json.loads(text)
     return Card(
         metadata_json=value["metadata_json"],
-        text=text,
         license=value["license"],
         base_models=tuple(value["base_models"]),
         missing=tuple(value["missing"]),
@@ -131,6 +149,7 @@ def findings_text(findings: Iterable[Finding]) -> str:
     )
 
 
+@_remembering
 def findings_of(text: str) -> tuple[Finding, ...]:
     return tuple(
         Finding(

@@ -394,7 +394,7 @@ class SqlVersions:
 
     def text_of_card(self, key: int) -> Card:
         row = self._connection.execute(_CARD, {"key": key}).one()
-        return card_of(row.card, row.text or "")
+        return replace(card_of(row.card), text=row.text or "")
 
     def _one(
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]
