@@ -99,6 +99,15 @@ def refusal(call: Callable[[], object]) -> Any:
     raise AssertionError(f"it was not refused, but answered {answer!r}")
 
 
+def outcome(call: Callable[[], object]) -> str:
+    """How a call ends: "OK", or the code of its error."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return code_of(error)
+    return "OK"
+
+
 def code_of(error: Any) -> str:
     """Such as "NOT_FOUND"."""
     return str(error.code().name)
