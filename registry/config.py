@@ -205,7 +205,7 @@ FIELDS = (
 FILE_VARIABLE = "HALLMARK_SERVER_CONFIG"
 #: Variables of the command line, which share the prefix; see `registry/client`.
 CLIENT_VARIABLES = frozenset(
-    {"HALLMARK_URL", "HALLMARK_TOKEN", "HALLMARK_TOKEN_FILE", "HALLMARK_CONFIG"}
+    {"HALLMARK_URL", "HALLMARK_TOKEN", "HALLMARK_TOKEN_FILE", "HALLMARK_CA_FILE", "HALLMARK_CONFIG"}
 )
 
 

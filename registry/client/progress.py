@@ -31,9 +31,6 @@ class Progress(Protocol):
     def end(self) -> None:
         """The step is over, done or not."""
 
-    def note(self, text: str) -> None:
-        """A sentence worth telling, such as what was left out."""
-
 
 class Silent:
     """Tells nobody."""
@@ -45,9 +42,6 @@ class Silent:
         return
 
     def end(self) -> None:
-        return
-
-    def note(self, text: str) -> None:
         return
 
 

@@ -1,0 +1,122 @@
+"""login, logout, whoami: which server, and as whom."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from registry.cli import output
+from registry.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from registry.client.values import Caller
+
+
+@click.command("login")
+@click.argument("address", metavar="URL")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that holds the token; else HALLMARK_TOKEN, else you are asked.",
+)
+@with_session
+def login(session: Session, address: str, token_file: Path | None) -> None:
+    """Store the address and token of a server.
+
+    The token is tried first, and never taken from the command line, where other users of this
+    machine could read it.
+    """
+    from registry.client import Client
+    from registry.client.credentials import (
+        StoredLogin,
+        checked_url,
+        load_logins,
+        save_logins,
+        store_path,
+        token_in_file,
+    )
+
+    url = checked_url(address)
+    if token_file is not None:
+        token = token_in_file(token_file)
+    else:
+        token = os.environ.get("HALLMARK_TOKEN") or click.prompt("Token", hide_input=True)
+    with Client(url, token=token.strip()) as client:
+        caller = client.principals.caller()
+    expires = caller.token.expire_time if caller.token else None
+    path = store_path()
+    stored = StoredLogin(
+        token=token.strip(),
+        principal=caller.principal.name,
+        expire_time=expires.isoformat() if expires else "",
+    )
+    save_logins(path, load_logins(path).with_login(url, stored))
+    session.emit(
+        {"url": url, "caller": caller, "store": path},
+        [
+            f"Logged in to {url} as {caller.principal.id}"
+            + (f". Token valid until {output.when(expires)}." if expires else "."),
+            f"Stored in {path}; forget it with: hallmark logout",
+        ],
+    )
+
+
+@click.command("logout")
+@click.argument("address", metavar="[URL]", default="")
+@click.option("--revoke", is_flag=True, help="Also revoke the token at the server, for good.")
+@with_session
+def logout(session: Session, address: str, revoke: bool) -> None:
+    """Forget a server's token: that of URL, or of the server last logged in to."""
+    from registry.client import Client
+    from registry.client.credentials import checked_url, load_logins, save_logins, store_path
+
+    path = store_path()
+    logins = load_logins(path)
+    url = checked_url(address) if address else logins.current
+    login = logins.servers.get(url)
+    if login is None:
+        session.emit({"url": url, "forgotten": False}, ["No token is stored; nothing to do."])
+        return
+    if revoke:
+        with Client(url, token=login.token) as client:
+            caller = client.principals.caller()
+            if caller.token is not None:
+                client.tokens.revoke(caller.token.name)
+    save_logins(path, logins.without(url))
+    done = "Revoked and forgot" if revoke else "Forgot"
+    session.emit(
+        {"url": url, "forgotten": True, "revoked": revoke},
+        [f"{done} the token for {url}. Log in again with: hallmark login {url}"],
+    )
+
+
+@click.command("whoami")
+@with_session
+def whoami(session: Session) -> None:
+    """Show who you are at the server, and what you may do there."""
+    caller = session.client.principals.caller()
+    session.emit(caller, _caller_lines(session, caller))
+
+
+def _caller_lines(session: Session, caller: Caller) -> list[str]:
+    who = caller.principal
+    name = f" ({who.display_name})" if who.display_name else ""
+    grants = [f"{grant.role} on {grant.namespace_pattern}" for grant in who.grants]
+    token = ""
+    if caller.token is not None:
+        expires = caller.token.expire_time
+        left = f", {_left(expires)} left" if expires else ""
+        token = f"{caller.token.label or caller.token.name}, until {output.when(expires)}{left}"
+    return [
+        f"{who.id}{name}, {who.kind}, at {session.client.url}",
+        *output.details([("grants", "\n".join(grants) or "none"), ("token", token)]),
+    ]
+
+
+def _left(expires: datetime) -> str:
+    days = (expires - datetime.now(UTC)).total_seconds() / 86400
+    return f"{days:.0f} days" if days >= 2 else f"{max(0.0, days * 24):.0f} hours"

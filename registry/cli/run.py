@@ -1,0 +1,66 @@
+"""Runs a command and turns however it ends into words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from registry.cli import exits
+from registry.cli.tree import cli
+
+if TYPE_CHECKING:
+    from registry.cli.errors import Failure
+
+
+def run(args: Sequence[str] | None = None) -> None:
+    """Run one command line, by default the process's own, and exit."""
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        code = cli.main(args=words, prog_name="hallmark", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        code = wrong.exit_code
+    except click.Abort:
+        click.echo("\nInterrupted.", err=True)
+        code = exits.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has enough, as `head` does; nothing more can be told to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exits.REFUSED
+    except _known_errors() as error:
+        code = _told(error, json="--json" in words)
+    except Exception:  # noqa: BLE001 - a bug of ours: what happened is not known, and shown whole
+        traceback.print_exc()
+        click.echo("This is a bug in hallmark. Please report it with what stands above.", err=True)
+        code = exits.CANNOT_TELL
+    sys.exit(code if isinstance(code, int) else exits.DONE)
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """What is raised on purpose. The client's errors exist only where it was loaded."""
+    from registry.errors import HallmarkError
+
+    if "registry.client.errors" not in sys.modules:
+        return (HallmarkError,)
+    from registry.client.errors import ClientError
+
+    return (HallmarkError, ClientError)
+
+
+def _told(error: Exception, *, json: bool) -> int:
+    """Print the error, and return its exit code."""
+    from registry.cli.errors import error_json, error_lines
+    from registry.cli.output import printable
+
+    failure = cast("Failure", error)
+    lines = [error_json(failure)] if json else map(printable, error_lines(failure))
+    for line in lines:
+        click.echo(line, err=True)
+    return exits.exit_code(failure.status)

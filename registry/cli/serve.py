@@ -1,0 +1,96 @@
+"""serve, fsck: the two commands that are the registry instead of talking to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from registry.cli import exits, output
+from registry.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from registry.services.fsck import Report
+
+
+@click.command("serve")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of database, bytes and keys; HALLMARK_HOME.",
+)
+@click.option("--grpc-address", metavar="HOST:PORT", help="HALLMARK_GRPC_ADDRESS.")
+@click.option("--http-address", metavar="HOST:PORT", help="HALLMARK_HTTP_ADDRESS.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of settings; HALLMARK_SERVER_CONFIG.",
+)
+def serve(
+    home: Path | None, grpc_address: str | None, http_address: str | None, config: Path | None
+) -> None:
+    """Run the registry until it is asked to stop (Ctrl-C, SIGTERM).
+
+    Settings come from options, the environment and the file, in this order; all of them are in the
+    README's table.
+    """
+    from registry.app import run_serve
+
+    given = {
+        "HALLMARK_HOME": home,
+        "HALLMARK_GRPC_ADDRESS": grpc_address,
+        "HALLMARK_HTTP_ADDRESS": http_address,
+        "HALLMARK_SERVER_CONFIG": config,
+    }
+    overrides = {name: str(value) for name, value in given.items() if value is not None}
+    raise click.exceptions.Exit(run_serve(overrides))
+
+
+@click.command("fsck")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The registry's folder; HALLMARK_HOME.",
+)
+@click.option("--quick", is_flag=True, help="Compare sizes, but do not read the bytes.")
+@click.option(
+    "--repair", is_flag=True, help="Remove bytes that nothing refers to; stop the server first."
+)
+@with_session
+def fsck(session: Session, home: Path | None, quick: bool, repair: bool) -> None:
+    """Check a registry's database, bytes and audit log, where they lie.
+
+    Needs no server, and harms none that runs. Exit code 0 when all is well, 1 when something is
+    damaged.
+    """
+    from registry.app import run_fsck
+
+    report = run_fsck(
+        home, repair=repair, quick=quick, tell=lambda text: session.note(f"  checked {text}")
+    )
+    session.emit(report, _report_lines(report, quick=quick))
+    raise click.exceptions.Exit(exits.DONE if report.is_clean else exits.REFUSED)
+
+
+def _report_lines(report: Report, *, quick: bool) -> list[str]:
+    read = "sizes compared" if quick else "read whole"
+    looked_at = (
+        f"{output.counted(report.versions, 'version')}, {output.counted(report.events, 'event')}, "
+        f"{output.counted(report.blobs, 'file')} ({output.size(report.size_bytes)}, {read})"
+    )
+    lines = [f"  {problem}" for problem in report.problems]
+    if lines:
+        lines.insert(0, f"{output.counted(len(lines), 'problem')} found in {looked_at}:")
+        lines.append("Restore what is damaged from a backup.")
+    else:
+        lines = [f"{looked_at}: clean."]
+    if report.removed:
+        lines.append(f"Removed {output.counted(report.removed, 'file')} that nothing refers to.")
+    elif report.orphans:
+        freed = output.size(report.orphan_bytes)
+        lines.append(
+            f"{output.counted(len(report.orphans), 'file')} ({freed}) that nothing refers to, "
+            "which is no damage. Remove with the server stopped: hallmark fsck --repair"
+        )
+    return lines

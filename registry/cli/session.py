@@ -1,0 +1,127 @@
+"""What every command works with: the client, and one way to speak to people and to programs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from registry.cli import output
+
+if TYPE_CHECKING:
+    from registry.client import Client, Progress
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Item = TypeVar("Item")
+
+LIMIT = 100
+
+
+class Session:
+    """One run of one command."""
+
+    def __init__(self, *, json: bool = False, full: bool = False, url: str = "") -> None:
+        self.json = json
+        self.full = full
+        self._url = url
+
+    @cached_property
+    def client(self) -> Client:
+        from registry.client import Client
+
+        return Client(self._url)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Bars on a terminal, now and then a line elsewhere, nothing where a program listens."""
+        from registry.cli.bars import progress_for
+
+        return progress_for(self)
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
+    def emit(self, value: Any, lines: Iterable[str]) -> None:
+        """The result: the value in JSON, or the lines for people."""
+        if self.json:
+            click.echo(output.as_json(value))
+            return
+        for line in lines:
+            self.say(line)
+
+    def say(self, text: str) -> None:
+        click.echo(output.printable(text), color=colours(sys.stdout))
+
+    def note(self, text: str) -> None:
+        """Something beside the result, for people alone."""
+        if not self.json:
+            click.echo(output.printable(text), err=True, color=colours(sys.stderr))
+
+    def digest(self, text: str) -> str:
+        return output.digest(text, full=self.full)
+
+    def rows(self, items: Iterator[Item], limit: int) -> list[Item]:
+        """At most `limit` items (0: all); says so where there are more."""
+        if limit == 0:
+            return list(items)
+        found = list(islice(items, limit + 1))
+        if len(found) > limit:
+            self.note(f"Only the first {limit} are shown; all of them: --limit 0")
+        return found[:limit]
+
+    def table(self, rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> list[str]:
+        """Columns; headers are for terminals only, so that a pipe gets rows and nothing else."""
+        return output.table(rows, headers if sys.stdout.isatty() else ())
+
+
+def colours(stream: Any) -> bool:
+    """Whether colours and bars are wanted: on a terminal, unless NO_COLOR is set."""
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
+
+
+def command_line() -> str:
+    """What was typed, as it can be typed again."""
+    return shlex.join(["hallmark", *sys.argv[1:]])
+
+
+def with_session(function: Callable[Concatenate[Session, P], R]) -> Callable[..., R]:
+    """Give a command its session, and the options that every command has."""
+
+    @click.option("--json", "json", is_flag=True, help="Print JSON for programs.")
+    @click.option("--full", is_flag=True, help="Print digests whole.")
+    @click.option(
+        "--url",
+        metavar="URL",
+        default="",
+        help="The server; else HALLMARK_URL, else the one last logged in to.",
+    )
+    @functools.wraps(function)
+    def wrapped(json: bool, full: bool, url: str, *args: P.args, **kwargs: P.kwargs) -> R:
+        session = Session(json=json, full=full, url=url)
+        try:
+            return function(session, *args, **kwargs)
+        finally:
+            session.close()
+
+    return wrapped
+
+
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=LIMIT,
+    show_default=True,
+    help="How many at most; 0 for all.",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Check everything, change nothing, and say what would be."
+)
