@@ -1,0 +1,1 @@
+"""Bytes over HTTP: files go out by range, and come in by offset."""
