@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from registry.domain.access import Role
+from registry.domain.access import Caller, Role
+from registry.domain.commits import Commit
 from registry.domain.manifests import ManifestFile
+from registry.domain.pages import PageRequest
 from registry.domain.promotions import Outcome, Promotion
 from registry.domain.versions import Base, LineageKind, Version, VersionSpec
 from registry.names import ModelName, PromotionName, VersionName
+from registry.ports.database import EventQuery
+from registry.services.commits import Change
 from registry.services.sources import Source
 from registry.testing.world import World, grant, manifest_file
 
 MODEL = "fraud/scorer"
+NAME = ModelName(path=MODEL)
 
 
 class Story:
@@ -46,6 +51,33 @@ class Story:
         self.world.database.write(lambda tx: tx.blob_grants.add(namespace, sha256s))
         return Source(files=named)
 
+    def session(self, files: Mapping[str, bytes], *, complete: bool = True) -> str:
+        """An upload session of alice's; its id."""
+        if complete:
+            self.send(files)
+        named = [manifest_file(path, data) for path, data in files.items()]
+        opened = self.world.uploads.create(self.alice, NAME, named, upload=None, request_id="")
+        return opened.upload.id
+
+    def create(
+        self,
+        source: Source,
+        *,
+        model: ModelName = NAME,
+        by: Caller | None = None,
+        spec: VersionSpec | None = None,
+        message: str = "",
+        request_id: str = "",
+    ) -> Version:
+        return self.world.versions.create(
+            by or self.alice,
+            model,
+            source=source,
+            spec=spec or VersionSpec(),
+            message=message,
+            request_id=request_id,
+        )
+
     def push(
         self,
         files: Mapping[str, bytes] | None = None,
@@ -53,17 +85,43 @@ class Story:
         model: str = MODEL,
         spec: VersionSpec | None = None,
         bases: tuple[Version, ...] = (),
-        request_id: str = "",
+        by: Caller | None = None,
     ) -> Version:
         """A version in quarantine, registered by alice."""
         name = ModelName(path=model)
         declared = tuple(Base(version=base.name, kind=LineageKind.FINETUNE) for base in bases)
-        return self.world.versions.create(
-            self.alice,
-            name,
-            source=self.send(files or {"weights.bin": b"weights"}, namespace=name.namespace),
-            spec=spec or VersionSpec(bases=declared),
-            message="",
+        source = self.send(files or {"weights.bin": b"weights"}, namespace=name.namespace)
+        return self.create(source, model=name, spec=spec or VersionSpec(bases=declared), by=by)
+
+    def commit(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        by: Caller | None = None,
+        branch: str = "",
+        expected_head: str = "",
+        deleted: tuple[str, ...] = (),
+        replace_tree: bool = False,
+        message: str = "change",
+        request_id: str = "",
+    ) -> Commit:
+        change = Change(source=self.send(files), deleted_paths=deleted, replace_tree=replace_tree)
+        return self.world.commits.create(
+            by or self.alice,
+            NAME,
+            branch=branch,
+            expected_head=expected_head,
+            change=change,
+            message=message,
+            request_id=request_id,
+        )
+
+    def cut(self, revision: str, *, by: Caller | None = None, request_id: str = "") -> Version:
+        return self.world.versions.cut(
+            by or self.alice,
+            NAME,
+            revision=revision,
+            spec=VersionSpec(),
             request_id=request_id,
         )
 
@@ -81,6 +139,19 @@ class Story:
         found = self.world.database.read(lambda tx: tx.versions.get(version.model, version.number))
         assert found is not None
         return found
+
+    def versions(self) -> tuple[Version, ...]:
+        page = self.world.versions.list(
+            self.rosa, NAME, state=None, digest="", order_by="", page=PageRequest(size=1000)
+        )
+        return page.items
+
+    def is_empty(self) -> bool:
+        """The model has no version, no branch and no event of its own."""
+        references = self.world.references.list(self.rosa, NAME, kind=None, page=PageRequest())
+        query = EventQuery(namespace="fraud")
+        events = self.world.database.read(lambda tx: tx.events.list(query, None, 10))
+        return not (self.versions() or references.items or events)
 
     def ask(self, version: Version, stage: str = "production", *, expected: int = 0) -> Promotion:
         """A request by alice."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.testing.story import Story
 from registry.testing.world import World
 
 
@@ -15,3 +16,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def story(world: World) -> Story:
+    return Story(world)
