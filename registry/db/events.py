@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from sqlalchemy import (
     Connection,
     Row,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     insert,
+    make_url,
     or_,
     select,
     tuple_,
@@ -61,6 +63,10 @@ _MOVE = (
     .where(event_heads.c.shard == bindparam("of"))
     .values(number=bindparam("number"), hash=bindparam("hash"), time_us=bindparam("time_us"))
 )
+# For the driver itself, which can send them together with COMMIT.
+_psycopg = make_url("postgresql+psycopg://").get_dialect()()
+_INSERT_SQL = str(_INSERT.compile(dialect=_psycopg))
+_MOVE_SQL = str(_MOVE.compile(dialect=_psycopg))
 
 
 class SqlEvents:
@@ -129,24 +135,34 @@ class Chain:
 
     def store(self, connection: Connection) -> None:
         """Insert what was added since the last time, and move the heads behind it."""
-        if not self._new:
-            return
-        connection.execute(_INSERT, [_columns(event) for event in self._new])
-        moved = {event.shard: event for event in self._new}
-        heads = [
+        if self._new:
+            connection.execute(_INSERT, self._rows())
+            connection.execute(_MOVE, self._moves())
+            self._new = []
+
+    def store_and_commit(self, driver: psycopg.Connection[Any]) -> None:
+        """As `store`, and COMMIT, all sent at once.
+
+        Whoever waits for a head waits until this COMMIT: were there steps of ours between, each
+        could find other threads at work and be late.
+        """
+        with driver.pipeline(), driver.cursor() as cursor:
+            if self._new:
+                cursor.executemany(_INSERT_SQL, self._rows())
+                cursor.executemany(_MOVE_SQL, self._moves())
+                self._new = []
+            cursor.execute("COMMIT")
+
+    def _rows(self) -> list[dict[str, object]]:
+        return [_columns(event) for event in self._new]
+
+    def _moves(self) -> list[dict[str, object]]:
+        """The last event of each shard, by shard."""
+        last = {event.shard: event for event in self._new}
+        return [
             {"of": shard, "number": last.number, "hash": last.hash, "time_us": last.time_us}
-            for shard, last in sorted(moved.items())
+            for shard, last in sorted(last.items())
         ]
-        connection.execute(_MOVE, heads)
-        self._new = []
-
-
-def append_all(connection: Connection, drafts: Sequence[EventDraft], now_us: int) -> None:
-    """Store the drafts as the last thing before COMMIT, until which their shards stay locked."""
-    if drafts:
-        chained = Chain()
-        chained.add(connection, drafts, now_us)
-        chained.store(connection)
 
 
 def _lock(connection: Connection, shards: Iterable[int]) -> dict[int, Head]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from registry.db.events import append_all
+from registry.db.events import Chain
 from registry.db.failures import TRANSLATED, is_retriable, outcome_unknown
 from registry.db.pool import ConnectionPool, abandon
 from registry.db.transaction import SqlTransaction
@@ -84,9 +84,11 @@ class PostgresWriter:
             driver.execute(_BEGIN)
             transaction = SqlTransaction(connection, writing=True)
             result = fn(transaction)
-            append_all(connection, transaction.drafts, self._clock.now_us())
+            chain = Chain()
+            if transaction.drafts:
+                chain.add(connection, transaction.drafts, self._clock.now_us())
             committing = True
-            driver.execute("COMMIT")
+            chain.store_and_commit(driver)
         except BaseException as error:
             if not abandon(driver, begun=True):
                 self._pool.give(connection)

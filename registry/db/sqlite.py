@@ -23,6 +23,9 @@ _WRITER_PRAGMAS = (
     # Without it INSERT OR REPLACE deletes rows of the audit log past its triggers.
     "PRAGMA recursive_triggers = ON",
     "PRAGMA temp_store = MEMORY",
+    # Pages that many changes touch are then written to the file once, not once per 1,000 pages.
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA cache_size = -16000",
     # After a long snapshot the log may have grown; give the room back.
     f"PRAGMA journal_size_limit = {64 * 2**20}",
 )
