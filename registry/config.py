@@ -49,6 +49,7 @@ class Settings:
     ticket_key_file: Path
     tls_certificate_file: Path | None
     tls_key_file: Path | None
+    accel_prefix: str
     log_level: str
 
     @property
@@ -106,6 +107,12 @@ def _database(text: str) -> str:
 
 def _log_level(text: str) -> str:
     if text not in LOG_LEVELS:
+        raise ValueError(text)
+    return text
+
+
+def _prefix(text: str) -> str:
+    if text and not (text.startswith("/") and text.endswith("/")):
         raise ValueError(text)
     return text
 
@@ -191,6 +198,14 @@ FIELDS = (
         expected="a PEM file's path",
         default="",
         meaning="Private key of the certificate.",
+    ),
+    Field(
+        key="accel_prefix",
+        parse=_prefix,
+        expected="a path such as /internal/",
+        default="",
+        meaning="Let an nginx in front send the bytes (X-Accel-Redirect) from this internal "
+        "location; empty: send them ourselves.",
     ),
     Field(
         key="log_level",

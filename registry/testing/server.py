@@ -1,0 +1,145 @@
+"""A whole registry on free loopback ports, for tests of clients and of the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry import config
+from registry.app import Registry
+from registry.client import Client
+
+#: A start takes under two seconds; a machine under load gets this long.
+START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningServer:
+    grpc_target: str
+    http_url: str
+    admin_token: str
+    home: Path
+    registry: Registry
+
+    def client(self, token: str | None = None) -> Client:
+        """A client of this server, as the administrator unless another token is given."""
+        return Client(self.http_url, token=token or self.admin_token)
+
+
+@contextmanager
+def running_server(
+    home: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[RunningServer]:
+    """Serve from a home folder, in this process, until the block ends.
+
+    On a folder that was served before, the token file of the first time is used again.
+    """
+    environment = {
+        "HALLMARK_HOME": str(home),
+        "HALLMARK_GRPC_ADDRESS": "127.0.0.1:0",
+        "HALLMARK_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+    registry = Registry(config.load({**environment, **(settings or {})}))
+    token_file = home / "admin.token"
+    if registry.admin_token:
+        token_file.write_text(registry.admin_token)
+    registry.start()
+    try:
+        yield RunningServer(
+            grpc_target=registry.grpc_target,
+            http_url=registry.http_url,
+            admin_token=token_file.read_text(),
+            home=home,
+            registry=registry,
+        )
+    finally:
+        registry.stop()
+
+
+class ServerProcess:
+    """A registry in a process of its own, as `hallmark serve` starts it: it can be killed."""
+
+    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self._settings = dict(settings or {})
+        self._log = home.parent / f"{home.name}.log"
+        self.admin_token = ""
+        self.start()
+
+    def start(self) -> None:
+        """Start, or start again after a kill, on the ports of the first time."""
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("HALLMARK_")
+        } | {
+            "HALLMARK_HOME": str(self.home),
+            "HALLMARK_GRPC_ADDRESS": "127.0.0.1:0",
+            "HALLMARK_HTTP_ADDRESS": "127.0.0.1:0",
+            **self._settings,
+        }
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "registry.cli", "serve"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                text=True,
+            )
+        self._read_greeting()
+        self._settings["HALLMARK_GRPC_ADDRESS"] = self.grpc_target
+        self._settings["HALLMARK_HTTP_ADDRESS"] = self.http_url.removeprefix("http://")
+
+    def _read_greeting(self) -> None:
+        assert self._process.stdout is not None
+        until = time.monotonic() + START_TIMEOUT_S
+        for line in self._process.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "HTTP":
+                self.http_url = rest.strip()
+            elif word == "gRPC":
+                self.grpc_target = rest.strip()
+            elif word.startswith("hm_"):
+                self.admin_token = word
+            elif " login " in line:
+                return
+            if time.monotonic() > until:
+                break
+        self.kill()
+        raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def client(self, token: str | None = None) -> Client:
+        return Client(self.http_url, token=token or self.admin_token)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self._process.kill()
+        self._end()
+
+    def stop(self) -> int:
+        """SIGTERM, as Kubernetes does; the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def _end(self) -> int:
+        code = self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return code
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.stop()
