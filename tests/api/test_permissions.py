@@ -1,0 +1,211 @@
+"""Who may call what: every RPC of these services, tried by every role, against the one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from registry.domain.access import TABLE, Action, Role
+from registry.testing.api import Api, info_of, outcome, refusal
+from registry.testing.world import World, grant
+from registry.v1 import (
+    events_pb2,
+    models_pb2,
+    namespaces_pb2,
+    principals_pb2,
+    transfers_pb2,
+    usage_pb2,
+    versions_pb2,
+)
+
+SHA256 = "0" * 64
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an RPC needs, and a request for something that is not there.
+
+    `action` is None where any caller may call it, `registry_wide` where a role on "*" is needed.
+    """
+
+    request: Message
+    action: Action | None
+    registry_wide: bool = False
+
+
+def _wide(request: Message, action: Action) -> Need:
+    return Need(request, action, registry_wide=True)
+
+
+NEEDS = {
+    "NamespaceService": {
+        "CreateNamespace": _wide(
+            namespaces_pb2.CreateNamespaceRequest(namespace_id="new"), Action.NAMESPACE_CREATE
+        ),
+        "GetNamespace": Need(
+            namespaces_pb2.GetNamespaceRequest(name="namespaces/gone"), Action.NAMESPACE_READ
+        ),
+        "ListNamespaces": Need(namespaces_pb2.ListNamespacesRequest(), None),
+        "UpdateNamespace": Need(
+            namespaces_pb2.UpdateNamespaceRequest(
+                namespace=namespaces_pb2.Namespace(name="namespaces/gone"),
+                update_mask=FieldMask(paths=["owner"]),
+            ),
+            Action.NAMESPACE_UPDATE,
+        ),
+        "DeleteNamespace": _wide(
+            namespaces_pb2.DeleteNamespaceRequest(name="namespaces/gone"), Action.NAMESPACE_DELETE
+        ),
+    },
+    "PrincipalService": {
+        "GetCaller": Need(principals_pb2.GetCallerRequest(), None),
+        "CreatePrincipal": _wide(
+            principals_pb2.CreatePrincipalRequest(
+                principal_id="new",
+                principal=principals_pb2.Principal(kind=principals_pb2.PRINCIPAL_KIND_ROBOT),
+            ),
+            Action.PRINCIPAL_WRITE,
+        ),
+        "GetPrincipal": _wide(
+            principals_pb2.GetPrincipalRequest(name="principals/gone"), Action.PRINCIPAL_READ
+        ),
+        "ListPrincipals": _wide(principals_pb2.ListPrincipalsRequest(), Action.PRINCIPAL_READ),
+        "UpdatePrincipal": _wide(
+            principals_pb2.UpdatePrincipalRequest(
+                principal=principals_pb2.Principal(name="principals/gone"),
+                update_mask=FieldMask(paths=["display_name"]),
+            ),
+            Action.PRINCIPAL_WRITE,
+        ),
+        "ListRoles": Need(principals_pb2.ListRolesRequest(), None),
+        "CreateToken": _wide(
+            principals_pb2.CreateTokenRequest(
+                parent="principals/gone",
+                token=principals_pb2.Token(expire_time=Timestamp(seconds=1_700_000_100)),
+            ),
+            Action.PRINCIPAL_WRITE,
+        ),
+        "ListTokens": _wide(
+            principals_pb2.ListTokensRequest(parent="principals/gone"), Action.PRINCIPAL_READ
+        ),
+        "RevokeToken": _wide(
+            principals_pb2.RevokeTokenRequest(name="principals/gone/tokens/t"),
+            Action.PRINCIPAL_WRITE,
+        ),
+    },
+    "ModelService": {
+        "CreateModel": Need(
+            models_pb2.CreateModelRequest(parent="namespaces/gone", model_id="m"),
+            Action.MODEL_CREATE,
+        ),
+        "GetModel": Need(models_pb2.GetModelRequest(name="models/gone/m"), Action.MODEL_READ),
+        "ListModels": Need(
+            models_pb2.ListModelsRequest(parent="namespaces/gone"), Action.MODEL_READ
+        ),
+        "UpdateModel": Need(
+            models_pb2.UpdateModelRequest(
+                model=models_pb2.Model(name="models/gone/m"), update_mask=FieldMask(paths=["*"])
+            ),
+            Action.MODEL_UPDATE,
+        ),
+        "DeleteModel": Need(
+            models_pb2.DeleteModelRequest(name="models/gone/m"), Action.MODEL_DELETE
+        ),
+    },
+    "TransferService": {
+        "CreateUpload": Need(
+            transfers_pb2.CreateUploadRequest(
+                parent="models/gone/m",
+                files=[versions_pb2.File(path="a", size_bytes=1, sha256=SHA256)],
+            ),
+            Action.VERSION_CREATE,
+        ),
+        "GetUpload": Need(transfers_pb2.GetUploadRequest(name="uploads/gone"), None),
+        "DeleteUpload": Need(transfers_pb2.DeleteUploadRequest(name="uploads/gone"), None),
+        "CreateDownloads": Need(
+            transfers_pb2.CreateDownloadsRequest(version="models/gone/m/versions/1"),
+            Action.VERSION_FETCH,
+        ),
+    },
+    "UsageService": {
+        "GetUsage": Need(usage_pb2.GetUsageRequest(model="models/gone/m"), Action.MODEL_READ),
+        "LikeModel": Need(usage_pb2.LikeModelRequest(model="models/gone/m"), Action.MODEL_READ),
+        "UnlikeModel": Need(usage_pb2.UnlikeModelRequest(model="models/gone/m"), Action.MODEL_READ),
+    },
+    "EventService": {
+        "ListEvents": Need(
+            events_pb2.ListEventsRequest(parent="namespaces/gone"), Action.EVENT_READ
+        ),
+        "VerifyEvents": _wide(events_pb2.VerifyEventsRequest(), Action.EVENT_READ),
+    },
+}
+
+
+def cases() -> Iterator[tuple[str, str, Need]]:
+    for service, methods in NEEDS.items():
+        for method, need in methods.items():
+            yield service, method, need
+
+
+def call(api: Api, secret: str, service: str, method: str, request: Message) -> Any:
+    channel: Any = api.channel(secret)
+    return channel.unary_unary(f"/registry.v1.{service}/{method}")(request.SerializeToString())
+
+
+def test_the_list_is_complete(api: Api) -> None:
+    """Each RPC of these services is in the list, and nothing else is."""
+    for servicer in api.servicers:
+        service = servicer.DESCRIPTOR
+        if service.name in NEEDS:
+            assert NEEDS[service.name].keys() == {method.name for method in service.methods}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_role_may_what_the_table_says(world: World, api: Api, role: Role) -> None:
+    """A role on the namespace, or on "*" where that is needed, lets in as the table says."""
+    on_namespace = world.login("narrow", grant(role, "go*")).secret
+    everywhere = world.login("wide", grant(role)).secret
+    for service, method, need in cases():
+        allowed = need.action is None or need.action in TABLE[role]
+        for secret, covered in ((on_namespace, not need.registry_wide), (everywhere, True)):
+            found = outcome(partial(call, api, secret, service, method, need.request))
+            expected = allowed and (covered or need.action is None)
+            assert (found != "PERMISSION_DENIED") is expected, (method, found)
+
+
+def test_roles_elsewhere_let_nobody_in(world: World, api: Api) -> None:
+    """Whoever holds all roles on other namespaces is refused, and told which roles it takes."""
+    secret = world.login("mallory", *(grant(role, "other") for role in Role)).secret
+    for service, method, need in cases():
+        if need.action is None:
+            continue
+        error = refusal(partial(call, api, secret, service, method, need.request))
+        info = info_of(error)
+        assert info.reason == "PERMISSION_DENIED", method
+        assert info.metadata["action"] == need.action
+        assert info.metadata["principal"] == "principals/mallory"
+        holders = {role.value for role in Role if need.action in TABLE[role]}
+        assert set(info.metadata["roles"].split(", ")) == holders
+
+
+def test_a_refusal_says_nothing_of_what_exists(world: World, api: Api) -> None:
+    """What is there and what is not are refused in the same words, but for the name asked for."""
+    secret = world.login("mallory").secret
+    before: dict[str, str] = {}
+    for when in ("before", "after"):
+        for service, method, need in cases():
+            if need.action is None:
+                continue
+            error = refusal(partial(call, api, secret, service, method, need.request))
+            assert before.setdefault(method, error.details()) == error.details(), (method, when)
+        if when == "before":
+            world.model("gone/m")
+            world.version("gone/m", {"a": b"a"})
+            world.login("gone")
