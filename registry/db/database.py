@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from registry.db.failures import TRANSLATED
 from registry.db.pool import ConnectionPool, abandon
 from registry.db.transaction import SqlTransaction
-from registry.errors import StorageError
+from registry.errors import HallmarkError, StorageError
 from registry.ports.database import Transaction
 
 T = TypeVar("T")
@@ -101,11 +101,15 @@ class SqlDatabase:
             if begin is not None:
                 driver.execute("COMMIT")
         except BaseException as error:
-            if not abandon(driver, begun=begin is not None):
+            if abandon(driver, begun=begin is not None):
+                self._pool.drop_all(connection)
+                raise _LostError(error) from error
+            if isinstance(error, HallmarkError):
                 self._pool.give(connection)
-                raise
-            self._pool.drop(connection)
-            raise _LostError(error) from error
+            else:
+                # It may have come amid rows, whose cursor then keeps SQLite at that moment.
+                self._pool.drop(connection)
+            raise
         self._pool.give(connection)
         return result
 

@@ -55,9 +55,13 @@ class ConnectionPool:
             self._close_idle()
 
     def drop(self, connection: Connection) -> None:
-        """Close a broken connection, and the idle ones too: they broke in the same moment."""
+        """Close a connection in place of giving it back."""
         discard(connection)
         self._slots.release()
+
+    def drop_all(self, connection: Connection) -> None:
+        """As drop, after its server was lost: the idle ones lost it in the same moment."""
+        self.drop(connection)
         self._close_idle()
 
     def close(self) -> None:

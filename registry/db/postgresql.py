@@ -95,7 +95,7 @@ class PostgresWriter:
                 if is_retriable(error):
                     raise _TryAgainError(error) from error
                 raise
-            self._pool.drop(connection)
+            self._pool.drop_all(connection)
             if committing:
                 raise outcome_unknown(error) from error
             # A connection that lay idle while the server was restarted is found out here.

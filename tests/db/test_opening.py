@@ -19,7 +19,7 @@ from registry.errors import (
 )
 from registry.ports.database import Transaction
 from registry.testing.clock import FixedClock
-from registry.testing.db_driver import claim, claimed, sql
+from registry.testing.db_driver import claim, claimed, connection_of, sql
 from registry.testing.postgres import PostgresServer, free_port
 
 
@@ -82,6 +82,25 @@ def test_snapshot_sees_one_moment(url: str) -> None:
 
     assert database.snapshot(look) == [1, 1]
     assert claimed(database) == ["a", "b"]
+    database.close()
+
+
+def test_a_read_that_breaks_off_leaves_nothing_open(sqlite_url: str) -> None:
+    """After a failure amid rows the next read sees what was committed since."""
+    database = open_database(sqlite_url, clock=FixedClock(), connections_max=1)
+    for id in ("a", "b"):
+        database.write(claim(id))
+
+    def break_off(tx: Transaction) -> None:
+        rows = iter(connection_of(tx).exec_driver_sql("SELECT id FROM namespaces"))
+        next(rows)
+        raise RuntimeError(rows)
+
+    with pytest.raises(RuntimeError) as held:
+        database.read(break_off)
+    database.write(claim("c"))
+    assert claimed(database) == ["a", "b", "c"]
+    assert held.value.args
     database.close()
 
 
