@@ -50,5 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in PROXY_VARIABLES:
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
-    hypothesis.settings.register_profile("hallmark", deadline=None)
+    # How fast a machine draws examples says nothing about the code.
+    hypothesis.settings.register_profile(
+        "hallmark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
     hypothesis.settings.load_profile("hallmark")

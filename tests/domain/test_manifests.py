@@ -16,6 +16,7 @@ from registry.domain import manifests
 from registry.domain.manifests import (
     FILE_SIZE_BYTES_MAX,
     FILES_MAX,
+    TOTAL_SIZE_BYTES_MAX,
     Manifest,
     ManifestDiff,
     ManifestFile,
@@ -43,7 +44,9 @@ files = st.builds(
     digests,
     st.sampled_from(["", "application/json", "text/plain"]),
 )
-file_lists = st.lists(files, unique_by=lambda file: file.path)
+file_lists = st.lists(files, unique_by=lambda file: file.path).filter(
+    lambda files: sum(file.size_bytes for file in files) <= TOTAL_SIZE_BYTES_MAX
+)
 made = file_lists.map(Manifest.of)
 
 # --- Digest --------------------------------------------------------------------------------------
