@@ -72,6 +72,23 @@ def together(database: SqlDatabase, *fns: Callable[[Transaction], object]) -> li
     return [call.outcome for call in calls]
 
 
+def test_settings_that_promises_hang_on(database: SqlDatabase) -> None:
+    """Acknowledged means flushed; references hold; replaced rows count as deleted."""
+
+    def settings(tx: Transaction) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        run = connection_of(tx).exec_driver_sql
+        return {name: run(f"PRAGMA {name}").scalar() for name in names}
+
+    full = 2
+    assert database.write(settings) == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+    }
+
+
 def test_one_that_fails_leaves_its_neighbours_alone(database: SqlDatabase) -> None:
     """In one group the good are stored and the bad are not, each with its own outcome."""
     first, failed, last = together(database, claim("first"), refuse, claim("last"))

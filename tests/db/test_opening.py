@@ -11,6 +11,7 @@ import pytest
 
 from registry.db.engine import open_database
 from registry.db.schema import HEAD
+from registry.domain.events import shard_of
 from registry.errors import (
     DatabaseUnavailableError,
     SchemaMismatchError,
@@ -19,6 +20,7 @@ from registry.errors import (
 )
 from registry.ports.database import Transaction
 from registry.testing.clock import FixedClock
+from registry.testing.contracts.database.events import check_chains, draft
 from registry.testing.db_driver import claim, claimed, connection_of, sql
 from registry.testing.postgres import PostgresServer, free_port
 
@@ -171,6 +173,20 @@ def test_connections_are_bounded(url: str) -> None:
     with pytest.raises(DatabaseUnavailableError, match="all 2 connections"):
         database.read(nested)
     assert database.read(lambda tx: claimed(database)) == []
+    database.close()
+
+
+def test_time_never_goes_back_within_a_shard(url: str) -> None:
+    """A server whose clock is behind continues the chain at the time of the event before."""
+    for offset, id in ((5, "a"), (-5, "b"), (7, "c")):
+        database = open_database(url, clock=FixedClock(1_000 + offset))
+        claimed_in = draft(f"namespaces/{id}", namespace="fraud")
+        database.write(lambda tx, event=claimed_in: tx.events.append(event))  # type: ignore[misc]
+        database.close()
+    database = open_database(url, clock=FixedClock())
+    events = database.read(lambda tx: tx.events.shard(shard_of("fraud"), 0, 10))
+    assert [event.time_us for event in events] == [1_005, 1_005, 1_007]
+    assert check_chains(database) == 3
     database.close()
 
 
