@@ -1,0 +1,46 @@
+"""pull: a version's files into a new folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from registry.cli import output
+from registry.cli.finding import find_reference
+from registry.cli.push import stopped
+from registry.cli.session import Session, with_session
+
+
+@click.command("pull")
+@click.argument("reference", metavar="MODEL@REF")
+@click.argument("target", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
+@click.option("--sync", is_flag=True, help="Have the disk hold it all before it appears.")
+@with_session
+def pull(session: Session, reference: str, target: Path | None, sync: bool) -> None:
+    """Fetch a version's files, each verified, into FOLDER.
+
+    FOLDER (by default the model's last name) must not exist, or be empty; it appears whole, in one
+    step. A pull that is cut goes on where it stopped when it is run again.
+    """
+    reference = find_reference(session, reference)
+    place = target or Path(reference.partition("@")[0].rpartition("/")[2])
+    begun_s = time.monotonic()
+    try:
+        result = session.client.pull(reference, place, sync=sync, progress=session.progress)
+    except KeyboardInterrupt:
+        raise stopped(session) from None
+    took = output.duration(time.monotonic() - begun_s)
+    version = result.version
+    files = f"{output.counted(len(result.files), 'file')}, {output.size(result.size_bytes)}"
+    digest = session.digest(version.digest)
+    if result.already_there:
+        lines = [f"{result.target} already is {version.ref} ({files}), verified again in {took}."]
+    else:
+        received = ""
+        if result.received_bytes != result.size_bytes:
+            received = f", {output.size(result.received_bytes)} of it fetched now"
+        lines = [f"{version.ref}   {digest}   {files} verified in {took}{received}"]
+        lines.append(f"  wrote {result.target}")
+    session.emit(result, lines)

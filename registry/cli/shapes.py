@@ -1,0 +1,79 @@
+"""How a version and what hangs on it is shown, wherever it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from registry.cli import output
+from registry.cli.session import Session
+
+if TYPE_CHECKING:
+    from registry.client.values import Finding, Version, VersionSpec
+
+
+def version_lines(session: Session, version: Version) -> list[str]:
+    """All of a version, empty parts left out."""
+    spec = version.spec
+    created = f"{output.when(version.create_time)} by {output.path_of(version.registrant)}"
+    others = [output.path_of(who) for who in version.contributors if who != version.registrant]
+    files = f"{output.number(version.file_count)}, {output.size(version.size_bytes)}"
+    return [
+        f"{version.ref}   {session.digest(version.digest)}   {version.state}",
+        *output.details(
+            [
+                ("description", spec.description),
+                ("created", created),
+                ("with", ", ".join(others)),
+                ("commit", session.digest(version.commit)),
+                ("files", files),
+                ("stages", ", ".join(version.stages)),
+                ("names", ", ".join(version.references)),
+                ("card", _card(version)),
+                ("metrics", output.pairs(spec.metrics)),
+                ("parameters", output.pairs(spec.parameters)),
+                *_origin(session, spec),
+                ("vetting", version.vetting.verdict or "not done yet"),
+                ("yanked", version.yank_reason),
+            ]
+        ),
+        *finding_lines(version.vetting.findings),
+    ]
+
+
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """One finding a line, its mend below; what fails the version is marked ✗, the rest !."""
+    lines = []
+    for each in findings:
+        where = f"{each.path}: " if each.path else ""
+        lines.append(f"  {'✗' if each.fails else '!'} {each.rule}  {where}{each.message}")
+        if each.fix:
+            lines.append(f"    {' ' * len(each.rule)}  {each.fix}")
+    return lines
+
+
+def _card(version: Version) -> str:
+    parts = []
+    if version.card.license:
+        parts.append(f"license {version.card.license}")
+    if version.card.missing:
+        parts.append(f"lacks {', '.join(version.card.missing)}")
+    return "; ".join(parts)
+
+
+def _origin(session: Session, spec: VersionSpec) -> list[tuple[str, str]]:
+    """Bases, data sets, code and run."""
+    code = f"{spec.code.repository} {spec.code.revision}".strip()
+    if spec.code.dirty:
+        code += " with changes not committed"
+    datasets = [
+        " ".join(filter(None, (each.name, session.digest(each.digest), each.role)))
+        for each in spec.datasets
+    ]
+    bases = [f"{output.path_of(base.version)} ({base.kind})" for base in spec.bases]
+    return [
+        ("bases", "\n".join(bases)),
+        ("data", "\n".join(datasets)),
+        ("code", code),
+        ("run", spec.run_url),
+    ]
