@@ -46,9 +46,8 @@ def _rows(context: click.Context, group: click.Group, name: str) -> Iterator[Row
             yield from _rows(own, command, each)
         return
     words = [own.command_path.removeprefix("hallmark "), *_arguments(own), *_options(own)]
-    yield Row(
-        usage=" ".join(words), help=(command.help or "").partition("\n\n")[0].replace("\n", " ")
-    )
+    first = (command.help or "").partition("\n\n")[0]
+    yield Row(usage=" ".join(words), help=" ".join(first.split()))
 
 
 def _arguments(context: click.Context) -> list[str]:

@@ -104,8 +104,7 @@ def cut(session: Session, model: str, revision: str, description: str) -> None:
     session.emit(
         made,
         [
-            f"Created {made.model} version {made.number}   {session.digest(made.digest)}   "
-            f"{made.state}, vetting started",
+            f"Created {made.ref}   {session.digest(made.digest)}   {made.state}, vetting started",
             f"  hallmark version show {made.ref} --wait",
         ],
     )
@@ -176,7 +175,7 @@ def evaluate(
     session.emit(
         made,
         [
-            f"Added to {output.path_of(made.version)}: {made.evaluation} {output.pairs(made.metrics)}",
+            f"{output.path_of(made.version)}: {made.evaluation} {output.pairs(made.metrics)}",
             "It cannot be taken back; a newer one of the same name stands before it.",
         ],
     )
