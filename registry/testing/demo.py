@@ -124,7 +124,7 @@ class Demo:
         write_safetensors(folder, BIG_BYTES)
         self._cut_push()
         self.hallmark("alice", "push big digits/big")
-        self.hallmark("alice", "push big digits/big --new-version")
+        self.hallmark("alice", "push big digits/big --new")
         self._wait_for_release("digits/big@1")
         self.hallmark("deploy", "pull digits/big@1 big-pulled")
 
