@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from registry.domain.access import Caller, Role
@@ -96,20 +98,12 @@ def test_resolve_ambiguous_commit(story: Story) -> None:
     world = story.world
     for number in range(2):
         world.version("fraud/scorer", {"a": str(number).encode()})
-    world.database.write(
-        lambda tx: [
-            tx.commits.insert(_renamed(tx.commits.get(1, f"{n:040x}"), f"abcdef0{n:033x}"))
-            for n in (1, 2)
-        ]
-    )
+    one = world.commits.get(story.rosa, NAME, f"{1:040x}")
+    for number in range(2):
+        twin = dataclasses.replace(one, key=0, id=f"abcdef0{number:033x}")
+        world.database.write(lambda tx, twin=twin: tx.commits.insert(twin))  # type: ignore[misc]
     with pytest.raises(AmbiguousReferenceError):
         resolve(story, "abcdef0")
-
-
-def _renamed(commit: object, id: str):  # type: ignore[no-untyped-def]
-    import dataclasses
-
-    return dataclasses.replace(commit, id=id, key=0)  # type: ignore[type-var]
 
 
 def test_resolve_branch(story: Story) -> None:

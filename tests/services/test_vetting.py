@@ -1,0 +1,241 @@
+"""Vetting: verdicts, and where they lead."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.domain.events import SYSTEM
+from registry.domain.gates import GateInput
+from registry.domain.manifests import ManifestFile
+from registry.domain.policies import GateAnswer, RuleResult
+from registry.domain.versions import Finding, Verdict, Version, VersionState, Vetting
+from registry.errors import StorageError
+from registry.ports.database import EventQuery
+from registry.services.vetting import RETRY_US, VettingService
+from registry.testing.blobs import MemoryBlobStore
+from registry.testing.story import Story, name_of
+
+
+class ScriptedVetter:
+    """A second vetting adapter, whose rules and answers a test states."""
+
+    def __init__(self) -> None:
+        self.rules_digest = "sha256:rules-1"
+        self.verdict = Verdict.PASS
+        self.findings: tuple[Finding, ...] = ()
+        self.unreadable: set[int] = set()
+        self.seen: list[int] = []
+
+    def vet(self, version: Version, files: tuple[ManifestFile, ...], now_us: int) -> Vetting:
+        self.seen.append(version.number)
+        if version.number in self.unreadable:
+            raise StorageError(what=version.name, store="disk", cause="EIO")
+        return Vetting(
+            verdict=self.verdict,
+            findings=self.findings,
+            rules_digest=self.rules_digest,
+            time_us=now_us,
+        )
+
+
+class ShutGate:
+    """A policy that releases nothing by itself."""
+
+    digest = "sha256:shut"
+    exclusive_stages = ("staging", "production")
+    label_stages = ()
+    promotion_ttl_us = 1
+
+    def evaluate(self, given: GateInput) -> GateAnswer:
+        waits = RuleResult(rule="HUMAN", passed=False, message="wait", fix="ask", waits=True)
+        return GateAnswer(gate=given.gate, results=(waits,), policy_digest=self.digest)
+
+
+@pytest.fixture
+def vetter() -> ScriptedVetter:
+    return ScriptedVetter()
+
+
+@pytest.fixture
+def vetting(story: Story, vetter: ScriptedVetter) -> VettingService:
+    world = story.world
+    return VettingService(
+        database=world.database, clock=world.clock, vetter=vetter, policy=world.policy
+    )
+
+
+def events(story: Story, action: str) -> list[tuple[str, str]]:
+    query = EventQuery(namespace="fraud", action=action)
+    found = story.world.database.read(lambda tx: tx.events.list(query, None, 99))
+    return [(event.resource, event.actor) for event in found]
+
+
+def test_pass_releases(story: Story, vetting: VettingService) -> None:
+    """A pass is stored and, where the gate asks for nothing more, releases the version at once."""
+    version = story.push()
+    assert vetting.run_pending(10) == 1
+    now = story.now(version)
+    assert now.state is VersionState.RELEASED
+    assert now.vetting is not None
+    assert now.vetting.verdict is Verdict.PASS
+    assert now.vetting.time_us == story.world.clock.now_us()
+    assert events(story, "version.vet") == [(version.name, SYSTEM)]
+    assert events(story, "version.release") == [(version.name, SYSTEM)]
+    assert vetting.run_pending(10) == 0
+
+
+def test_pass_before_a_shut_gate(story: Story, vetter: ScriptedVetter) -> None:
+    """A pass that the gate does not release leaves the version VETTED."""
+    version = story.push()
+    vetting = VettingService(
+        database=story.world.database,
+        clock=story.world.clock,
+        vetter=vetter,
+        policy=ShutGate(),
+    )
+    vetting.run_pending(10)
+    assert story.now(version).state is VersionState.VETTED
+    assert events(story, "version.release") == []
+
+
+def test_fail_rejects(story: Story, vetting: VettingService, vetter: ScriptedVetter) -> None:
+    """A fail rejects the version and keeps its findings, at most 100."""
+    vetter.verdict = Verdict.FAIL
+    vetter.findings = tuple(
+        Finding(rule="R", message=str(number), path="a", fix="mend") for number in range(101)
+    )
+    version = story.push()
+    vetting.run_pending(10)
+    now = story.now(version)
+    assert now.state is VersionState.REJECTED
+    assert now.vetting is not None
+    assert now.vetting.findings == vetter.findings[:100]
+
+
+def test_unknown_stays(story: Story, vetting: VettingService, vetter: ScriptedVetter) -> None:
+    """An unknown verdict leaves the version in quarantine, and is not asked for again until the
+    rules change."""
+    vetter.verdict = Verdict.UNKNOWN
+    version = story.push()
+    assert vetting.run_pending(10) == 1
+    assert vetting.run_pending(10) == 0
+    assert story.now(version).state is VersionState.QUARANTINED
+    vetter.rules_digest, vetter.verdict = "sha256:rules-2", Verdict.PASS
+    assert vetting.run_pending(10) == 1
+    assert story.now(version).state is VersionState.RELEASED
+
+
+def test_many_at_once(story: Story, vetting: VettingService, vetter: ScriptedVetter) -> None:
+    """Versions are judged oldest first, as many as asked for."""
+    for number in range(5):
+        story.push({"a": bytes([number])})
+    assert vetting.run_pending(3) == 3
+    assert vetter.seen == [1, 2, 3]
+    assert vetting.run_pending(3) == 2
+    assert vetting.run_pending(3) == 0
+
+
+def test_unreadable_bytes(
+    story: Story,
+    vetting: VettingService,
+    vetter: ScriptedVetter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A version whose bytes cannot be read waits, is tried again, and holds up no other."""
+    first, second = story.push({"a": b"1"}), story.push({"a": b"2"})
+    vetter.unreadable = {first.number}
+    assert vetting.run_pending(1) == 0
+    assert "EIO" in caplog.text
+    assert vetting.run_pending(1) == 1
+    assert story.now(second).state is VersionState.RELEASED
+    assert vetting.run_pending(1) == 0
+    assert vetter.seen == [1, 2]
+    vetter.unreadable = set()
+    story.world.clock.advance(RETRY_US + 1)
+    assert vetting.run_pending(1) == 1
+    assert story.now(first).state is VersionState.RELEASED
+
+
+def test_yanked_meanwhile(story: Story, vetting: VettingService) -> None:
+    """A version that is yanked while it is judged stays so, and comes back where its verdict put
+    it."""
+    version = story.push()
+    story.world.database.after_read = lambda: story.world.yanks.yank(
+        story.alice, name_of(version), reason="oops", validate_only=False
+    )
+    assert vetting.run_pending(10) == 1
+    now = story.now(version)
+    assert (now.state, now.yanked_from) == (VersionState.YANKED, VersionState.RELEASED)
+    assert now.yank_reason == "oops"
+    back = story.world.yanks.unyank(story.alice, name_of(version))
+    assert back.state is VersionState.RELEASED
+
+
+def test_unyanked_is_vetted(story: Story, vetting: VettingService) -> None:
+    """A version yanked before its verdict gets one after the yank is undone."""
+    version = story.push()
+    story.world.yanks.yank(story.alice, name_of(version), reason="oops", validate_only=False)
+    assert vetting.run_pending(10) == 0
+    story.world.yanks.unyank(story.alice, name_of(version))
+    assert vetting.run_pending(10) == 1
+
+
+def test_recalled_meanwhile(story: Story, vetting: VettingService) -> None:
+    """A version recalled while it is judged stays recalled."""
+    version = story.push()
+    story.world.database.after_read = lambda: story.world.database.write(
+        lambda tx: tx.versions.set_state(version.key, VersionState.RECALLED)
+    )
+    vetting.run_pending(10)
+    assert story.now(version).state is VersionState.RECALLED
+
+
+def test_deleted_meanwhile(story: Story, vetting: VettingService) -> None:
+    """A version deleted while it is judged is passed over."""
+    version = story.push({"a": b"1"})
+    story.world.model("fraud/other")
+    other = story.push({"a": b"1"}, model="fraud/other")
+    story.world.database.after_read = lambda: story.world.database.write(
+        lambda tx: tx.models.delete(version.model_key)
+    )
+    vetting.run_pending(10)
+    assert story.now(other).state is VersionState.RELEASED
+
+
+def test_two_judges(story: Story, vetting: VettingService, vetter: ScriptedVetter) -> None:
+    """Of two judges of one version the first one's verdict is stored, once."""
+    version = story.push()
+    other = VettingService(
+        database=story.world.database,
+        clock=story.world.clock,
+        vetter=vetter,
+        policy=story.world.policy,
+    )
+    story.world.database.after_read = lambda: other.run_pending(10)
+    vetting.run_pending(10)
+    assert events(story, "version.vet") == [(version.name, SYSTEM)]
+
+
+def test_failed_commit_is_tried_again(story: Story, vetting: VettingService) -> None:
+    """Where the verdict cannot be stored, the version is judged again."""
+    version = story.push()
+    story.world.database.error = StorageError(what="x", store="database", cause="gone")
+    with pytest.raises(StorageError):
+        vetting.run_pending(10)
+    story.world.database.error = None
+    assert story.now(version).state is VersionState.QUARANTINED
+    assert vetting.run_pending(10) == 1
+
+
+def test_real_bytes(story: Story) -> None:
+    """The structural check passes what was sent whole and fails what the disk damaged."""
+    good, bad = story.push({"a": b"good"}), story.push({"a": b"will break"})
+    blobs = story.world.blobs
+    assert isinstance(blobs, MemoryBlobStore)
+    sha256 = story.world.versions.manifest(story.rosa, name_of(bad)).files[0].sha256
+    blobs.damage(sha256, b"broken now")
+    assert story.vetted(good).state is VersionState.RELEASED
+    rejected = story.now(bad)
+    assert rejected.state is VersionState.REJECTED
+    assert rejected.vetting is not None
+    assert [f.rule for f in rejected.vetting.findings] == ["STRUCT-4"]
