@@ -7,6 +7,7 @@ neighbours alone. What fails the COMMIT itself fails the whole group.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -140,11 +141,16 @@ class GroupCommitWriter:
         driver.execute("RELEASE unit")
 
     def _connect(self) -> tuple[Connection, sqlite3.Connection]:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        driver = self._connection.connection.driver_connection
+        fresh = self._connection is None
+        connection = self._connection = self._connection or self._engine.connect()
+        driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
-        return self._connection, driver
+        if fresh:
+            # After a full disk: the log holds pages many times over, and is used anew once it has
+            # been copied to the file. Where there is no room for that either, the write will tell.
+            with contextlib.suppress(sqlite3.OperationalError):
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        return connection, driver
 
     def _disconnect(self) -> None:
         if self._connection is not None:
