@@ -7,10 +7,12 @@ what it could be is said, or what comes nearest.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, NoReturn
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
+from registry.cli import output
 from registry.cli.session import Session
 from registry.cli.tree import complete_word
 from registry.names import DEFAULT_STAGES
@@ -18,7 +20,7 @@ from registry.names import DEFAULT_STAGES
 if TYPE_CHECKING:
     from registry.client.errors import NotFoundError
 
-_MODELS_SEARCHED = 1000
+_SEARCHED = 1000
 
 
 def find_model(session: Session, text: str) -> str:
@@ -43,6 +45,8 @@ def find_model(session: Session, text: str) -> str:
 
 def find_reference(session: Session, text: str) -> str:
     """`fraud/scorer@7`, its model perhaps shortened. Without `@` it says how to name a version."""
+    if text.startswith("models/"):
+        text = output.path_of(text)
     model, at, selector = text.partition("@")
     if not at or not selector:
         path = find_model(session, model)
@@ -60,28 +64,42 @@ def find_stage(session: Session, text: str) -> str:
     return complete_word(text, list(session.client.info().exclusive_stages), what="stage")
 
 
-def suggest_model(session: Session, path: str, error: NotFoundError) -> NoReturn:
-    """Raise the error, with the nearest models where it is the model that is missing."""
+def with_nearest(session: Session, error: NotFoundError) -> NotFoundError:
+    """The error, with what comes nearest where a model or a name within one is missing."""
     from registry.client.errors import ClientError, NotFoundError
 
-    if error.metadata.get("kind") != "model":
-        raise error
+    kind, name = error.metadata.get("kind"), output.path_of(error.metadata.get("name", ""))
     try:
-        near = difflib.get_close_matches(path, _models(session, ""), n=3, cutoff=0.6)
+        if kind == "model":
+            near = _near(name, _models(session, ""))
+        elif kind == "reference" and "@" in name:
+            path, _, word = name.partition("@")
+            near = [f"{path}@{each}" for each in _near(word, _references(session, path))]
+        else:
+            return error
     except ClientError:
-        # Only a courtesy: where models cannot be listed, the first error says enough.
-        raise error from None
+        # Only a courtesy: where nothing can be listed, the error says enough by itself.
+        return error
     if not near:
-        raise error
-    raise NotFoundError(
-        f"There is no model {path}. Did you mean {' or '.join(near)}?",
+        return error
+    return NotFoundError(
+        f"There is no {kind} {name}. Did you mean {' or '.join(near)}?",
         reason=error.reason,
         metadata=error.metadata,
-    ) from error
+    )
+
+
+def _near(word: str, names: list[str]) -> list[str]:
+    """Names that begin with the word, else those that look like it."""
+    beginning = [name for name in names if name.startswith(word)]
+    return beginning[:3] or difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+
+
+def _references(session: Session, path: str) -> list[str]:
+    found = session.client.references.list(path)
+    return [reference.id for reference in islice(found, _SEARCHED)]
 
 
 def _models(session: Session, text: str) -> list[str]:
-    from itertools import islice
-
     found = session.client.models.list(text=text)
-    return [model.path for model in islice(found, _MODELS_SEARCHED)]
+    return [model.path for model in islice(found, _SEARCHED)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.cli import output
-from registry.cli.finding import find_model, suggest_model
+from registry.cli.finding import find_model
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.tree import Group
 
@@ -102,7 +102,7 @@ model.add_command(list_models)
 @with_session
 def show(session: Session, name: str) -> None:
     """Show a model."""
-    found = _get(session, name)
+    found = session.client.models.get(find_model(session, name))
     stages = ", ".join(f"{stage} is version {n}" for stage, n in found.stages.items())
     newest = f"version {found.latest_version}" if found.latest_version else "none yet"
     created = f"{output.when(found.create_time)} by {output.path_of(found.creator)}"
@@ -146,7 +146,7 @@ def update(session: Session, /, name: str, clear: tuple[str, ...], **fields: Any
     given |= {key: () if key in ("tags", "languages", "owners") else "" for key in clear}
     if not given:
         raise click.UsageError("Say what to change, such as --license mit or --clear tags.")
-    before = _get(session, name)
+    before = session.client.models.get(find_model(session, name))
     after = session.client.models.update(before.path, etag=before.etag, **given)
     session.emit(
         after,
@@ -230,16 +230,6 @@ def usage(session: Session, name: str) -> None:
         for row in found.principals
     ]
     session.emit(found, [line, *output.table(versions), *output.table(people)])
-
-
-def _get(session: Session, name: str) -> Model:
-    from registry.client.errors import NotFoundError
-
-    path = find_model(session, name)
-    try:
-        return session.client.models.get(path)
-    except NotFoundError as error:
-        suggest_model(session, path, error)
 
 
 def _undo(before: Model, fields: list[str]) -> str:

@@ -10,7 +10,7 @@ import click
 
 from registry.cli import output
 from registry.cli.errors import rule_lines
-from registry.cli.finding import find_reference, find_stage, suggest_model
+from registry.cli.finding import find_reference, find_stage
 from registry.cli.params import Moment
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.tree import Group
@@ -65,13 +65,7 @@ def promote(
     dry_run: bool,
 ) -> None:
     """Ask for a version to enter a stage, such as production."""
-    from registry.client.errors import NotFoundError
-
-    whole = find_reference(session, reference)
-    try:
-        name = session.client.versions.get(whole).name
-    except NotFoundError as error:
-        suggest_model(session, whole.partition("@")[0], error)
+    name = session.client.versions.name(find_reference(session, reference))
     found = session.client.promotions.create(
         name,
         find_stage(session, stage),

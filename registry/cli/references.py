@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.cli import output
-from registry.cli.finding import find_model, find_reference, suggest_model
+from registry.cli.finding import find_model, find_reference
 from registry.cli.session import Session, limit_option, with_session
 from registry.cli.tree import Group
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 @with_session
 def resolve(session: Session, reference: str) -> None:
     """Say which version a number, digest, commit, alias, tag, branch or stage means now."""
-    from registry.client.errors import NotFoundError
-
-    whole = find_reference(session, reference)
-    try:
-        found = session.client.resolve(whole)
-    except NotFoundError as error:
-        suggest_model(session, whole.partition("@")[0], error)
+    found = session.client.resolve(find_reference(session, reference))
     session.emit(found, [_resolved_line(session, found)])
 
 
@@ -133,7 +127,7 @@ def _existing(session: Session, path: str, name: str) -> Reference | None:
         return session.client.references.get(path, name)
     except NotFoundError as error:
         if error.metadata.get("kind") == "model":
-            suggest_model(session, path, error)
+            raise
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from registry.cli.session import Session, with_session
 
 if TYPE_CHECKING:
     from registry.services.fsck import Report
+
+TELL_EVERY_S = 2.0
 
 
 @click.command("serve")
@@ -66,9 +69,15 @@ def fsck(session: Session, home: Path | None, quick: bool, repair: bool) -> None
     """
     from registry.app import run_fsck
 
-    report = run_fsck(
-        home, repair=repair, quick=quick, tell=lambda text: session.note(f"  checked {text}")
-    )
+    told_s = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= TELL_EVERY_S:
+            told_s = time.monotonic()
+            session.note(f"  checked {text}")
+
+    report = run_fsck(home, repair=repair, quick=quick, tell=tell)
     session.emit(report, _report_lines(report, quick=quick))
     raise click.exceptions.Exit(exits.DONE if report.is_clean else exits.REFUSED)
 

@@ -17,6 +17,7 @@ from registry.cli import output
 
 if TYPE_CHECKING:
     from registry.client import Client, Progress
+    from registry.client.errors import NotFoundError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,8 +47,12 @@ class Session:
 
         return progress_for(self)
 
+    @property
+    def has_client(self) -> bool:
+        return "client" in self.__dict__
+
     def close(self) -> None:
-        if "client" in self.__dict__:
+        if self.has_client:
             self.client.close()
 
     def emit(self, value: Any, lines: Iterable[str]) -> None:
@@ -109,10 +114,23 @@ def with_session(function: Callable[Concatenate[Session, P], R]) -> Callable[...
         session = Session(json=json, full=full, url=url)
         try:
             return function(session, *args, **kwargs)
+        except _not_found(session) as error:
+            from registry.cli.finding import with_nearest
+
+            raise with_nearest(session, error) from error.__cause__
         finally:
             session.close()
 
     return wrapped
+
+
+def _not_found(session: Session) -> tuple[type[NotFoundError], ...]:
+    """The error that can be answered with a suggestion; none before there is a client to ask."""
+    if not session.has_client:
+        return ()
+    from registry.client.errors import NotFoundError
+
+    return (NotFoundError,)
 
 
 limit_option = click.option(

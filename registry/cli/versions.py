@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.cli import output
-from registry.cli.finding import find_model, find_reference, suggest_model
+from registry.cli.finding import find_model, find_reference
 from registry.cli.params import numbers_of
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.shapes import version_lines
@@ -30,13 +30,8 @@ def version() -> None:
 @with_session
 def list_versions(session: Session, model: str, state: str, limit: int) -> None:
     """List a model's versions, newest first."""
-    from registry.client.errors import NotFoundError
-
     path = find_model(session, model)
-    try:
-        found = session.rows(session.client.versions.list(path, state=state), limit)
-    except NotFoundError as error:
-        suggest_model(session, path, error)
+    found = session.rows(session.client.versions.list(path, state=state), limit)
     rows = [
         (
             each.ref,
@@ -182,13 +177,7 @@ def evaluate(
 
 
 def _get(session: Session, reference: str) -> Version:
-    from registry.client.errors import NotFoundError
-
-    whole = find_reference(session, reference)
-    try:
-        return session.client.versions.get(whole)
-    except NotFoundError as error:
-        suggest_model(session, whole.partition("@")[0], error)
+    return session.client.versions.get(find_reference(session, reference))
 
 
 def _evaluation_lines(session: Session, measured: list[Evaluation]) -> list[str]:
