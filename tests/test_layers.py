@@ -14,11 +14,10 @@ HOME = Path(__file__).resolve().parent.parent / "registry"
 GRPC = {"google", "grpc", "grpc_health", "grpc_reflection", "grpc_status"}
 OUTSIDE = {
     "api": GRPC,
-    "app": {"uvicorn"},
     "cli": {"click", "rich"},
     "client": GRPC | {"httpx"},
     "db": {"alembic", "psycopg", "sqlalchemy"},
-    "doors": {"starlette"},
+    "doors": {"starlette", "uvicorn"},
     "formats": {"numpy", "onnx", "yaml"},
     "v1": GRPC,
     "web": {"starlette"},
