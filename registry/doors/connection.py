@@ -42,13 +42,43 @@ def body_of(scope: Scope) -> Body:
     return take()
 
 
+class Receiver(asyncio.BufferedProtocol):
+    """What uvicorn makes for each connection: a Connection that receives into one's own memory.
+
+    As asyncio.Protocol it would get at most 256 kB at once, each in fresh memory. All connections
+    of an event loop share `buffer`: whoever gets bytes is done with them before anybody gets more.
+    """
+
+    def __init__(self, buffer: memoryview, **of_uvicorn: Any) -> None:
+        self._buffer = buffer
+        self._connection = Connection(**of_uvicorn)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.data_received(self._buffer[:nbytes])
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection.connection_made(cast(asyncio.Transport, transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+
 class Connection(HttpToolsProtocol):
-    """To be made by uvicorn, for each connection. `sweep` is to be called every second."""
+    """One connection's state. `sweep` is to be called every second."""
 
     transport: asyncio.Transport
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, **of_uvicorn: Any) -> None:
+        super().__init__(**of_uvicorn)
         self._in_head = True
         self._head_bytes = 0
         #: Received since the last byte of a body, or the end of a request.
@@ -62,11 +92,12 @@ class Connection(HttpToolsProtocol):
 
     # -- what the network says
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         if not self._idle_bytes:
             self._since_s = self.loop.time()
         self._idle_bytes += len(data)
-        super().data_received(data)
+        # The parser takes any buffer, and copies what it hands on.
+        super().data_received(cast(bytes, data))
         if self._idle_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self._refuse(_too_large(f"more than {HEAD_BYTES_MAX} bytes"))
 

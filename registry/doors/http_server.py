@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
 import threading
+from functools import partial
 from typing import Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from registry.doors.connection import Connection
+from registry.doors.connection import Connection, Receiver
 from registry.errors import StartError
 
 BACKLOG = 2048
@@ -19,6 +21,8 @@ BACKLOG = 2048
 CONNECTIONS_MAX = 512
 #: Longer than proxies and clients keep idle connections, so that these are closed by them.
 KEEP_ALIVE_S = 75
+#: At once, from one connection.
+RECEIVED_BYTES_MAX = 1 << 20
 _TICKS_A_SECOND = 10
 _FIX = "Stop the program that listens there, or choose another address with HALLMARK_HTTP_ADDRESS."
 
@@ -49,11 +53,14 @@ class HttpServer:
     def start(self, app: ASGIApp) -> None:
         """Serve; returns once requests are answered. To be called once."""
         context = self._context
+        buffer = memoryview(bytearray(RECEIVED_BYTES_MAX))
         self._server = server = _Server(
             uvicorn.Config(
                 app,
-                loop="uvloop",
-                http=Connection,
+                # uvloop moves no more bytes than asyncio here, and raises where one writes to a
+                # connection that has just been lost.
+                loop="asyncio",
+                http=cast(type[asyncio.Protocol], partial(Receiver, buffer)),
                 ws="none",
                 lifespan="on",
                 interface="asgi3",

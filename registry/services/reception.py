@@ -54,6 +54,9 @@ REMEMBERED_MAX = 10_000
 class FileStatus:
     """How far a file is. `failed`: what came was not what was announced, it starts again at 0."""
 
+    #: `uploads/{id}`, and the id of who sends.
+    upload: str
+    principal: str
     state: UploadFileState
     offset_bytes: int
     size_bytes: int
@@ -114,7 +117,7 @@ class Reception:
                 checked = self._checked(upload, file.file, writer, offset, pieces)
                 staged_bytes = self._blobs.append(key, offset, checked)
                 if staged_bytes < file.file.size_bytes:
-                    return _status(file, UploadFileState.RECEIVING, staged_bytes)
+                    return _status(upload, file, UploadFileState.RECEIVING, staged_bytes)
             return self._store(upload, file, writer)
 
     def state(self, ticket: str) -> FileStatus:
@@ -131,23 +134,23 @@ class Reception:
         except UploadBusyError:
             return self.status_of(upload, file)
         except DigestMismatchError:
-            return _status(file, UploadFileState.RECEIVING, 0, failed=True)
+            return _status(upload, file, UploadFileState.RECEIVING, 0, failed=True)
 
     def status_of(self, upload: Upload, file: UploadFile) -> FileStatus:
         """How far a file of a live session is, just looked at."""
         size_bytes = file.file.size_bytes
         if file.stored:
-            return _status(file, UploadFileState.STORED, size_bytes)
+            return _status(upload, file, UploadFileState.STORED, size_bytes)
         key = staging_key(upload.id, file.file.sha256)
         writer = self._writers.get(key)
         if writer is not None and writer.verifying:
-            return _status(file, UploadFileState.VERIFYING, size_bytes)
+            return _status(upload, file, UploadFileState.VERIFYING, size_bytes)
         if key in self._proven:
-            return _status(file, UploadFileState.RECEIVING, size_bytes)
+            return _status(upload, file, UploadFileState.RECEIVING, size_bytes)
         staged = self._blobs.staged(key)
         offset = 0 if staged is None else staged.size_bytes
         failed = offset == 0 and key in self._failed
-        return _status(file, UploadFileState.RECEIVING, offset, failed=failed)
+        return _status(upload, file, UploadFileState.RECEIVING, offset, failed=failed)
 
     def _open(self, text: str) -> tuple[Upload, UploadFile]:
         """The session, with this file alone, that a ticket still lets bytes in to."""
@@ -253,7 +256,7 @@ class Reception:
 
         self._database.write(fn)
         self._proven.discard(key)
-        return _status(file, UploadFileState.STORED, file.file.size_bytes)
+        return _status(upload, file, UploadFileState.STORED, file.file.size_bytes)
 
     def _live(self, tx: Transaction, upload: Upload, file: ManifestFile) -> Upload:
         found = tx.uploads.find(upload.id, file.sha256)
@@ -263,9 +266,16 @@ class Reception:
 
 
 def _status(
-    file: UploadFile, state: UploadFileState, offset_bytes: int, *, failed: bool = False
+    upload: Upload,
+    file: UploadFile,
+    state: UploadFileState,
+    offset_bytes: int,
+    *,
+    failed: bool = False,
 ) -> FileStatus:
     return FileStatus(
+        upload=upload.name,
+        principal=upload.creator,
         state=state,
         offset_bytes=offset_bytes,
         size_bytes=file.file.size_bytes,
@@ -282,7 +292,7 @@ def _append_to_stored(
         raise OffsetMismatchError(what=upload.name, stored=size_bytes, offset=offset)
     if any(pieces):
         raise _too_long(upload, file.file)
-    return _status(file, UploadFileState.STORED, size_bytes)
+    return _status(upload, file, UploadFileState.STORED, size_bytes)
 
 
 def _too_long(upload: Upload, file: ManifestFile) -> TooLargeError:

@@ -33,10 +33,12 @@ class UploadDoor:
         ticket: str = scope["path_params"]["ticket"]
         if scope["method"] == "HEAD":
             status = await self._workers.call(lambda: self._service.state(ticket))
+            _note(call, status)
             length = {"upload-length": str(status.size_bytes), "content-length": "0"}
             await answer(send, 200, _headers(status) | length)
         else:
             status = await self._append(call, ticket, scope)
+            _note(call, status)
             await answer(send, 204, _headers(status))
 
     async def _append(self, call: HttpCall, ticket: str, scope: Scope) -> FileStatus:
@@ -55,6 +57,10 @@ class UploadDoor:
             # Wakes the thread where the server stops meanwhile; else nobody listens any more.
             body.fail(CallCancelledError(what="An upload"))
             call.moved_bytes = body.taken_bytes
+
+
+def _note(call: HttpCall, status: FileStatus) -> None:
+    call.resource, call.principal = status.upload, status.principal
 
 
 def _announced(scope: Scope) -> tuple[int, int | None]:
