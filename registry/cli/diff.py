@@ -66,5 +66,19 @@ def _files(sign: str, files: Sequence[File], count: int) -> list[str]:
 def _values(title: str, changes: Sequence[ValueChange]) -> list[str]:
     if not changes:
         return []
-    rows = [(f"  {each.key}", each.base or "-", "->", each.other or "-") for each in changes]
+    # The card's text is compared by its digest, which tells nobody anything.
+    rows = [
+        ("  text", "changed", "", "")
+        if title == "card" and each.key == "/"
+        else (f"  {each.key}", _value(each.base), "->", _value(each.other))
+        for each in changes
+    ]
     return [f"{title}:", *output.table(rows)]
+
+
+def _value(text: str) -> str:
+    """Numbers in as few digits as tell them apart; `-` for what is not there."""
+    try:
+        return output.metric(float(text)) if "." in text else text or "-"
+    except ValueError:
+        return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,9 @@ def login(session: Session, address: str, token_file: Path | None) -> None:
     if token_file is not None:
         token = token_in_file(token_file)
     else:
-        token = os.environ.get("HALLMARK_TOKEN") or click.prompt("Token", hide_input=True)
+        token = os.environ.get("HALLMARK_TOKEN") or _asked()
+    if not token.strip():
+        raise click.UsageError("Found no token. Give --token-file, HALLMARK_TOKEN, or type it.")
     with Client(url, token=token.strip()) as client:
         caller = client.principals.caller()
     expires = caller.token.expire_time if caller.token else None
@@ -100,6 +103,14 @@ def whoami(session: Session) -> None:
     """Show who you are at the server, and what you may do there."""
     caller = session.client.principals.caller()
     session.emit(caller, _caller_lines(session, caller))
+
+
+def _asked() -> str:
+    """What is typed without being shown, or a line that is piped in."""
+    if sys.stdin.isatty():
+        typed: str = click.prompt("Token", hide_input=True)
+        return typed
+    return sys.stdin.readline()
 
 
 def _caller_lines(session: Session, caller: Caller) -> list[str]:

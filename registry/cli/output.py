@@ -43,6 +43,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
+def took(seconds: float) -> str:
+    """How long something was: 0.3 s, 12 s, 0:03:20."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 99.5 else duration(seconds)
+
+
 def when(time: datetime | None) -> str:
     """To the minute, in UTC: 2026-11-20T22:06Z. Empty for None."""
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if time else ""

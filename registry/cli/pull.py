@@ -31,7 +31,7 @@ def pull(session: Session, reference: str, target: Path | None, sync: bool) -> N
         result = session.client.pull(reference, place, sync=sync, progress=session.progress)
     except KeyboardInterrupt:
         raise stopped(session) from None
-    took = output.duration(time.monotonic() - begun_s)
+    took = output.took(time.monotonic() - begun_s)
     version = result.version
     files = f"{output.counted(len(result.files), 'file')}, {output.size(result.size_bytes)}"
     digest = session.digest(version.digest)

@@ -151,6 +151,8 @@ def _lines(session: Session, result: PushResult, model: str) -> list[str]:
             "Make another all the same: add --new",
         ]
     sent = f"{output.size(result.sent_bytes)} sent"
+    if result.sent_bytes < result.size_bytes:
+        sent += ", the rest was stored"
     if result.model_created:
         lines.append(f"Created model {version.model}.")
     lines.append(
