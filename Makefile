@@ -32,7 +32,7 @@ demo:
 
 quick: setup
 	@.ci/check.sh code
-	$(PYTEST) -m "not slow and not soak"
+	$(PYTEST) -m "not slow and not soak" --hypothesis-profile=quick
 
 test: setup
 	@.ci/apt.sh

@@ -43,6 +43,15 @@ def close_network(event: str, args: tuple[object, ...]) -> None:
         )
 
 
+# How fast a machine draws examples says nothing about the code.
+hypothesis.settings.register_profile(
+    "hallmark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile(
+    "quick", parent=hypothesis.settings.get_profile("hallmark"), max_examples=20
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # An audit hook stays for good and sees every Python socket, however it is reached. Libraries
     # with sockets of their own (grpc, libpq) pass by it; without a proxy they have nowhere to go.
@@ -50,8 +59,5 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in PROXY_VARIABLES:
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
-    # How fast a machine draws examples says nothing about the code.
-    hypothesis.settings.register_profile(
-        "hallmark", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-    )
-    hypothesis.settings.load_profile("hallmark")
+    if config.getoption("--hypothesis-profile") is None:
+        hypothesis.settings.load_profile("hallmark")
