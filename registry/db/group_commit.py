@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from registry.db.events import Chain
 from registry.db.failures import translate
 from registry.db.pool import discard
+from registry.db.prepared import PreparedConnection
 from registry.db.transaction import SqlTransaction
 from registry.errors import DatabaseUnavailableError
 from registry.ports.clock import Clock
@@ -142,7 +143,7 @@ class GroupCommitWriter:
 
     def _connect(self) -> tuple[Connection, sqlite3.Connection]:
         fresh = self._connection is None
-        connection = self._connection = self._connection or self._engine.connect()
+        connection = self._connection = self._connection or PreparedConnection(self._engine)
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         if fresh:

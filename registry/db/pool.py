@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy import Connection, Engine
 
 from registry.db.failures import TRANSLATED
+from registry.db.prepared import PreparedConnection
 from registry.errors import DatabaseUnavailableError
 
 
@@ -73,7 +74,7 @@ class ConnectionPool:
         if self._closed:
             raise DatabaseUnavailableError(cause="this server is stopping")
         with TRANSLATED:
-            return self._engine.connect()
+            return PreparedConnection(self._engine)
 
     def _close_idle(self) -> None:
         with self._lock:
