@@ -82,7 +82,10 @@ TRANSLATED = Translated()
 
 
 def is_retriable(error: BaseException) -> bool:
-    """True where PostgreSQL broke a deadlock or a race by giving up on this transaction."""
+    """True where PostgreSQL gave up on this transaction, or its own work did, because of another
+    that was quicker: what that one did is seen by the next try."""
+    if isinstance(error, ConflictError):
+        return True
     origin = _origin(error)
     return isinstance(origin, psycopg.Error) and origin.sqlstate in _PG_RETRY
 

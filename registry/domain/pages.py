@@ -57,7 +57,8 @@ def fingerprint(*parts: object) -> str:
 
 
 def encode_token(cursor: Cursor, of: str) -> str:
-    text = json.dumps([of, *cursor], separators=(",", ":"))
+    # Not escaped, so that the longest path of a file makes a token of less than the bound.
+    text = json.dumps([of, *cursor], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -87,9 +88,16 @@ def decode_token(token: str, of: str, *kinds: type[str | int]) -> Cursor | None:
     cursor = parts[1:]
     if not all(type(part) is kind for part, kind in zip(cursor, kinds, strict=True)):
         raise problem
-    if any(isinstance(part, int) and abs(part) >= 2**63 for part in cursor):
+    if not all(map(_is_storable, cursor)):
         raise problem
     return tuple(cursor)
+
+
+def _is_storable(part: str | int) -> bool:
+    """Whether a database takes it: we made no token with anything else."""
+    if isinstance(part, int):
+        return abs(part) < 2**63
+    return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def page_of(

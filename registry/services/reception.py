@@ -125,8 +125,15 @@ class Reception:
         in between, is verified now."""
         upload, file = self._open(ticket)
         status = self.status_of(upload, file)
-        waits = status.state is UploadFileState.RECEIVING
-        if not waits or status.offset_bytes < file.file.size_bytes:
+        if status.state is not UploadFileState.RECEIVING:
+            return status
+        if status.offset_bytes == 0:
+            # Bytes that were staged when we looked up the session may be stored by now.
+            upload, file = self._open(ticket)
+            if not file.stored:
+                return status
+            return _status(upload, file, UploadFileState.STORED, file.file.size_bytes)
+        if status.offset_bytes < file.file.size_bytes:
             return status
         try:
             with self._writing(staging_key(upload.id, file.file.sha256), upload) as writer:

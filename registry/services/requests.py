@@ -8,7 +8,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from registry.domain.access import Caller
-from registry.errors import ConflictError, InvalidFieldError, RequestIdReusedError
+from registry.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    InvalidFieldError,
+    RequestIdReusedError,
+)
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, DoneRequest, Transaction
@@ -45,14 +50,19 @@ def once(
     earlier = repeat_of(tx, caller, method, request_id, content)
     if earlier is not None:
         return reload(earlier)
-    name, value = create()
+    try:
+        name, value = create()
+    except AlreadyExistsError:
+        if request_id and repeat_of(tx, caller, method, request_id, content) is not None:
+            raise ConflictError(what=f"request {request_id}") from None
+        raise
     if not request_id:
         return value
     new = DoneRequest(fingerprint=content, result=name)
     if tx.requests.save(caller.id, method, request_id, new, now_us):
         return value
-    # Another call with this id committed between the look and the save (PostgreSQL): what this one
-    # did is rolled back by the error, and the client's retry finds the first one's result.
+    # Another call with this id committed between the look and the save, or the creation just above
+    # (PostgreSQL): what this one did is rolled back, and the next try finds that one's result.
     raise ConflictError(what=f"request {request_id}")
 
 

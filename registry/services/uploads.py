@@ -35,7 +35,7 @@ from registry.services.lookups import model_of
 from registry.services.possession import EMPTY_SHA256, granted, stored_for
 from registry.services.reception import FileStatus, Reception
 from registry.services.requests import fingerprint as content_of
-from registry.services.requests import once
+from registry.services.requests import once, repeat_of
 from registry.services.tickets import TicketSigner, UploadTicket
 
 FILES_A_REQUEST_MAX = 25_000
@@ -254,10 +254,10 @@ class UploadService:
         self, tx: Transaction, caller: Caller, request_id: str, content: str, now_us: int
     ) -> None:
         """A push that comes again after its session ended finds the id free for a new one."""
-        done = tx.requests.find(caller.id, "CreateUpload", request_id) if request_id else None
-        if done is None or done.fingerprint != content:
+        earlier = repeat_of(tx, caller, "CreateUpload", request_id, content)
+        if earlier is None:
             return
-        found = tx.uploads.find(done.result, "")
+        found = tx.uploads.find(earlier, "")
         if found is None or found.state_at(now_us) is UploadState.EXPIRED:
             tx.requests.forget(caller.id, "CreateUpload", request_id)
 

@@ -10,7 +10,7 @@ from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.errors import InvalidFieldError, TooLargeError
-from registry.names import CommitName, ModelName, VersionName, check_ref_name
+from registry.names import CommitName, ModelName, VersionName, check_ref_name, check_sha256
 from registry.names.text import show
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
@@ -158,6 +158,8 @@ class VersionService:
                 expected="number or number desc",
                 fix="Leave it out for newest first.",
             )
+        if digest:
+            digest = f"sha256:{check_sha256(digest.removeprefix('sha256:'), field='digest')}"
         of = fingerprint("versions", model.path, state, digest, oldest_first)
         after = decode_token(page.token, of, int)
         limit = page.limit()

@@ -269,6 +269,13 @@ def test_knowing_a_digest_stores_nothing(world: World, ada: Login, ticket: str) 
     assert seen(world.uploads.append(ticket, 0, [])) == ("receiving", 0)
 
 
+def test_a_look_that_crosses_the_last_byte_is_right(world: World, ticket: str) -> None:
+    """Who asks just when the file becomes stored is not told to start again."""
+    world.uploads.append(ticket, 0, [DATA[:9]])
+    world.database.after_read = lambda: world.uploads.append(ticket, 9, [DATA[9:]])
+    assert seen(world.uploads.state(ticket)) == ("stored", 10)
+
+
 def test_a_full_store_keeps_what_arrived(tmp_path_factory: pytest.TempPathFactory) -> None:
     """When the store has no room left the sender is told, and goes on when there is some."""
     blobs = MemoryBlobStore(capacity_bytes=6)
