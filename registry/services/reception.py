@@ -224,9 +224,10 @@ class Reception:
             yield piece
 
     def _extend(self, upload: Upload, file: ManifestFile, writer: _Writer) -> None:
-        end_us = upload.end_after(writer.progress_us)
-        if end_us - writer.expire_time_us < EXTEND_US:
+        if upload.end_after(writer.progress_us) <= writer.expire_time_us:
             return
+        # A little ahead, so that the bytes of the next minute find it moved already.
+        end_us = upload.end_after(writer.progress_us + EXTEND_US)
 
         def fn(tx: Transaction) -> None:
             tx.uploads.extend(self._live(tx, upload, file).key, end_us)
@@ -258,7 +259,8 @@ class Reception:
             if all(file.stored for file in live.files):
                 return
             tx.blob_grants.add(live.namespace, {sha256})
-            tx.uploads.mark_stored(live.key, sha256, live.end_after(self._clock.now_us()))
+            end_us = max(live.expire_time_us, live.end_after(self._clock.now_us()))
+            tx.uploads.mark_stored(live.key, sha256, end_us)
             tx.events.append(_stored_event(live, file.file))
 
         self._database.write(fn)

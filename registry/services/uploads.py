@@ -245,7 +245,7 @@ class UploadService:
         _check_bytes([file.file for file in joined])
         digest = _digest(joined)
         tx.uploads.add_files(found.key, new, digest)
-        tx.uploads.extend(found.key, found.end_after(now_us))
+        tx.uploads.extend(found.key, max(found.expire_time_us, found.end_after(now_us)))
         detail = {"files": len(new), "digest": digest}
         tx.events.append(_event(caller.principal.name, "upload.add", found, detail))
         return _own(tx, caller, found.id)

@@ -317,6 +317,19 @@ def test_a_session_ends_a_day_after_its_last_byte(world: World, ticket: str) -> 
         world.uploads.state(ticket)
 
 
+@pytest.mark.parametrize("gap_us", [1, 30_000_000, 59_999_999, 60_000_000, 3_600_000_000])
+def test_no_byte_counts_less_than_another(world: World, ticket: str, gap_us: int) -> None:
+    """However soon after another the last byte comes, the session lives 24 h from then."""
+    for number in range(3):
+        world.clock.advance(gap_us)
+        world.uploads.append(ticket, number, [DATA[number : number + 1]])
+    world.clock.advance(DAY_US - 1)
+    assert seen(world.uploads.state(ticket)) == ("receiving", 3)
+    world.clock.advance(60_000_001)
+    with pytest.raises(TicketError, match="ended"):
+        world.uploads.state(ticket)
+
+
 def test_small_pieces_do_not_write_to_the_database_each(world: World, ticket: str) -> None:
     """A session's end is moved at most once a minute, however many requests bring bytes."""
     world.clock.advance(61_000_000)
