@@ -18,6 +18,7 @@ from registry.domain.pages import (
 )
 from registry.errors import (
     AlreadyExistsError,
+    ConflictError,
     NotEmptyError,
     NotFoundError,
     StaleEtagError,
@@ -122,8 +123,10 @@ class NamespaceService:
                 etag=new_etag(),
                 update_time_us=self._clock.now_us(),
             )
-            if (etag and etag != old.etag) or not tx.namespaces.update(new, old.etag):
+            if etag and etag != old.etag:
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
+            if not tx.namespaces.update(new, old.etag):
+                raise ConflictError(what=old.name)
             detail = {field: getattr(new, field) for field in sorted(fields)}
             tx.events.append(_event(caller, "namespace.update", new, detail))
             return new

@@ -11,8 +11,8 @@ import pytest
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.models import ModelFields
 from registry.domain.uploads import staging_key
-from registry.errors import AlreadyExistsError, LastAdminError
-from registry.names import ModelName, PrincipalName, UploadName
+from registry.errors import AlreadyExistsError, LastAdminError, StaleEtagError
+from registry.names import ModelName, NamespaceName, PrincipalName, UploadName
 from registry.services.uploads import UploadService
 from registry.testing.postgres import PostgresServer
 from registry.testing.world import DAY_US, World, grant, manifest_file
@@ -181,3 +181,21 @@ def test_unconditional_updates_all_succeed(world: World, ada: Caller) -> None:
 
     with ThreadPoolExecutor(TWINS) as pool:
         assert list(pool.map(update, range(TWINS))) == [str(number) for number in range(TWINS)]
+
+
+def test_unconditional_updates_of_a_namespace_all_succeed(world: World, ada: Caller) -> None:
+    """The same for four updates of a namespace; of sixteen with a common etag one is made."""
+    fraud = NamespaceName(namespace="fraud")
+
+    def update(etag: str) -> str:
+        try:
+            return world.namespaces.update(
+                ada, fraud, description="", owner="x", mask=["owner"], etag=etag
+            ).etag
+        except StaleEtagError:
+            return ""
+
+    with ThreadPoolExecutor(TWINS) as pool:
+        assert len(set(pool.map(update, [""] * 4)) - {""}) == 4
+        current = world.namespaces.get(ada, fraud).etag
+        assert list(pool.map(update, [current] * TWINS)).count("") == TWINS - 1
