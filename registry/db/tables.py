@@ -460,6 +460,12 @@ upload_files = Table(
     _text("media_type"),
     _flag("stored"),
     Index(None, "sha256", "upload_key"),
+    Index(
+        "ix_upload_files_awaited",
+        "upload_key",
+        sqlite_where=text("NOT stored"),
+        postgresql_where=text("NOT stored"),
+    ),
     **_CLUSTERED,
 )
 

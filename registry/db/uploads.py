@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
     insert,
     select,
@@ -54,8 +55,16 @@ _GET = _ALL.where(_u.id == bindparam("id"))
 _ROW = select(_u.key).where(_u.id == bindparam("id"))
 # As text, since a partial index answers only to its own condition.
 _live = text("NOT uploads.ended")
-_OPEN_COUNT = select(func.count()).where(
-    _u.creator == bindparam("creator"), _u.expire_time_us > bindparam("now_us"), _live
+_awaited = (
+    select(upload_files.c.upload_key)
+    .where(upload_files.c.upload_key == _u.key, text("NOT upload_files.stored"))
+    .correlate(uploads)
+)
+_AWAITING_COUNT = select(func.count()).where(
+    _u.creator == bindparam("creator"),
+    _u.expire_time_us > bindparam("now_us"),
+    _live,
+    exists(_awaited),
 )
 _OVERDUE = (
     _ALL.where(_u.expire_time_us <= bindparam("now_us"), _live)
@@ -126,9 +135,9 @@ class SqlUploads:
         parameters = {"keys": array([row.key]), "sha256": sha256}
         return _upload(row, self._files(_FILES_OF_SHA256, parameters).get(row.key, ()))
 
-    def open_count(self, creator: str, now_us: int) -> int:
+    def awaiting_count(self, creator: str, now_us: int) -> int:
         parameters = {"creator": creator, "now_us": now_us}
-        return self._connection.execute(_OPEN_COUNT, parameters).scalar_one()
+        return self._connection.execute(_AWAITING_COUNT, parameters).scalar_one()
 
     def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
         self._insert_files(key, files)

@@ -327,8 +327,8 @@ class Uploads(Protocol):
         """As get, with only those of its files that have this digest: asked for each piece that
         arrives, while a session may have 100,000 files."""
 
-    def open_count(self, creator: str, now_us: int) -> int:
-        """How many sessions of a principal have neither ended nor run out of time."""
+    def awaiting_count(self, creator: str, now_us: int) -> int:
+        """How many sessions of a principal wait for bytes, have not ended nor run out of time."""
 
     def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
         """Add files to a session, whose digest is then this one."""

@@ -39,7 +39,7 @@ from registry.services.requests import once, repeat_of
 from registry.services.tickets import TicketSigner, UploadTicket
 
 FILES_A_REQUEST_MAX = 25_000
-OPEN_MAX = 100
+AWAITING_MAX = 100
 #: A session that has more files shows only those that are still to come, so many at a time.
 SHOWN_MAX = 2000
 #: Staged bytes that nobody added to for so long belong to no session: none lives so long.
@@ -185,14 +185,7 @@ class UploadService:
         files: tuple[UploadFile, ...],
         now_us: int,
     ) -> Upload:
-        open_count = tx.uploads.open_count(caller.id, now_us)
-        if open_count >= OPEN_MAX:
-            raise QuotaError(
-                what=f"Open upload sessions of {caller.principal.name}",
-                found=open_count,
-                limit=OPEN_MAX,
-                fix="Finish or delete one of them; each ends by itself 24 h after its last byte.",
-            )
+        _check_quota(tx, caller, files, now_us)
         fresh = Upload(
             key=0,
             id=uuid.uuid4().hex,
@@ -241,6 +234,8 @@ class UploadService:
         new = _new_files(found, files)
         if not new:
             return found
+        if all(file.stored for file in found.files):
+            _check_quota(tx, caller, new, now_us)
         joined = (*found.files, *new)
         _check_bytes([file.file for file in joined])
         digest = _digest(joined)
@@ -331,6 +326,21 @@ def _own(tx: Transaction, caller: Caller, id: str, *, lock: bool = False) -> Upl
             fix="Open a new one: hallmark push does.",
         )
     return found
+
+
+def _check_quota(tx: Transaction, caller: Caller, files: Iterable[UploadFile], now_us: int) -> None:
+    """Refuse one more session that waits for bytes. Complete ones hold none back, so who pushes
+    often may have any number of them."""
+    if all(file.stored for file in files):
+        return
+    found = tx.uploads.awaiting_count(caller.id, now_us)
+    if found >= AWAITING_MAX:
+        raise QuotaError(
+            what=f"Upload sessions of {caller.principal.name} that wait for bytes",
+            found=found,
+            limit=AWAITING_MAX,
+            fix="Finish or delete one of them; each ends by itself 24 h after its last byte.",
+        )
 
 
 def _marked(files: Iterable[ManifestFile], stored: set[str]) -> tuple[UploadFile, ...]:

@@ -127,7 +127,7 @@ class TransferServiceServicer:
         and STORED bytes that no commit names are freed later. The same request_id with the same files
         returns the session as it is now: that is how a cut push goes on; one that is EXPIRED is not
         returned, a new one opens under the id. RESOURCE_EXHAUSTED, reason QUOTA: more than 100 sessions
-        of the caller are open. Empty files are STORED at once.
+        of the caller wait for bytes. Empty files are STORED at once.
         INVALID_ARGUMENT: paths, digests and sizes as in VersionService.CreateVersion.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -71,7 +71,7 @@ class TransferServiceStub:
     and STORED bytes that no commit names are freed later. The same request_id with the same files
     returns the session as it is now: that is how a cut push goes on; one that is EXPIRED is not
     returned, a new one opens under the id. RESOURCE_EXHAUSTED, reason QUOTA: more than 100 sessions
-    of the caller are open. Empty files are STORED at once.
+    of the caller wait for bytes. Empty files are STORED at once.
     INVALID_ARGUMENT: paths, digests and sizes as in VersionService.CreateVersion.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_transfers_pb2.GetUploadRequest, _transfers_pb2.Upload]
@@ -130,7 +130,7 @@ class TransferServiceAsyncStub(TransferServiceStub):
     and STORED bytes that no commit names are freed later. The same request_id with the same files
     returns the session as it is now: that is how a cut push goes on; one that is EXPIRED is not
     returned, a new one opens under the id. RESOURCE_EXHAUSTED, reason QUOTA: more than 100 sessions
-    of the caller are open. Empty files are STORED at once.
+    of the caller wait for bytes. Empty files are STORED at once.
     INVALID_ARGUMENT: paths, digests and sizes as in VersionService.CreateVersion.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_transfers_pb2.GetUploadRequest, _transfers_pb2.Upload]  # type: ignore[assignment]
@@ -192,7 +192,7 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         and STORED bytes that no commit names are freed later. The same request_id with the same files
         returns the session as it is now: that is how a cut push goes on; one that is EXPIRED is not
         returned, a new one opens under the id. RESOURCE_EXHAUSTED, reason QUOTA: more than 100 sessions
-        of the caller are open. Empty files are STORED at once.
+        of the caller wait for bytes. Empty files are STORED at once.
         INVALID_ARGUMENT: paths, digests and sizes as in VersionService.CreateVersion.
         """
 

@@ -109,7 +109,7 @@ def test_a_session_is_its_creators(world: World, api: Api, stub: TransferService
 
 
 def test_the_quota_is_told(stub: TransferServiceStub) -> None:
-    """Past 100 open sessions the next one is RESOURCE_EXHAUSTED, reason QUOTA."""
+    """Past 100 sessions that wait for bytes the next one is RESOURCE_EXHAUSTED, reason QUOTA."""
     request = pb.CreateUploadRequest(parent=MODEL, files=[file("a", b"a")])
     for _ in range(100):
         stub.CreateUpload(request)

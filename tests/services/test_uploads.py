@@ -195,7 +195,7 @@ def test_bad_files_are_refused(world: World, ada: Caller, files: list[ManifestFi
     """Unsafe or colliding paths, malformed digests, sizes that cannot be: nothing is opened."""
     with pytest.raises((InvalidFieldError, InvalidRequestError)):
         create(world, ada, *files)
-    assert world.database.read(lambda tx: tx.uploads.open_count("ada", 0)) == 0
+    assert world.database.read(lambda tx: tx.uploads.awaiting_count("ada", 0)) == 0
 
 
 def test_too_many_files_are_refused(world: World, ada: Caller) -> None:
@@ -224,7 +224,7 @@ def test_long_paths_make_a_shorter_reply(world: World, ada: Caller) -> None:
     assert sum(len(p.file.path.encode()) + len(p.ticket) for p in view.files) < 3_000_000
 
 
-def test_a_hundred_sessions_may_be_open(world: World, ada: Caller) -> None:
+def test_a_hundred_sessions_may_wait_for_bytes(world: World, ada: Caller) -> None:
     """One more is refused until one is deleted or has ended; those of others do not count."""
     views = [create(world, ada, A) for _ in range(100)]
     with pytest.raises(QuotaError):
@@ -234,6 +234,20 @@ def test_a_hundred_sessions_may_be_open(world: World, ada: Caller) -> None:
     create(world, ada, A)
     world.clock.advance(DAY_US)
     create(world, ada, A)
+
+
+def test_complete_sessions_do_not_count(world: World, ada: Caller) -> None:
+    """Who pushes a hundred times a day may go on, but not make complete sessions wait again."""
+    for number in range(101):
+        data = b"%d" % number
+        view = create(world, ada, manifest_file("f", data))
+        world.uploads.append(tickets(view)["f"], 0, [data])
+    complete = create(world, ada, manifest_file("empty", b""))
+    for _ in range(100):
+        create(world, ada, A)
+    create(world, ada, manifest_file("empty", b""))
+    with pytest.raises(QuotaError):
+        create(world, ada, manifest_file("more", b"more"), upload=complete.upload.id)
 
 
 def test_sessions_are_their_creators_alone(world: World, ada: Caller) -> None:

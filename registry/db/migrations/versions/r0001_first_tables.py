@@ -331,6 +331,9 @@ def _upload_files() -> None:
         sqlite_with_rowid=False,
     )
     _index("upload_files", "sha256", "upload_key")
+    op.create_index(
+        "ix_upload_files_awaited", "upload_files", ["upload_key"], **_where("NOT stored")
+    )
 
 
 def _versions() -> None:

@@ -39,6 +39,12 @@ def an_upload(*paths: str) -> Upload:
     )
 
 
+def complete(*paths: str) -> Upload:
+    """To be inserted; every file of it is stored."""
+    upload = an_upload(*paths)
+    return replace(upload, files=tuple(replace(f, stored=True) for f in upload.files))
+
+
 def add(database: Database, upload: Upload) -> Upload:
     return database.write(lambda tx: tx.uploads.insert(upload))
 
@@ -138,18 +144,21 @@ class UploadsContract:
 
         assert sorted(race(WRITERS, add_one)) == list(range(1, WRITERS + 1))
 
-    def test_counts_open_sessions(self, database: Database) -> None:
-        """Sessions of a principal that have neither ended nor run out of time are counted."""
+    def test_counts_sessions_that_wait_for_bytes(self, database: Database) -> None:
+        """Sessions of a principal that lack bytes and have neither ended nor run out of time are
+        counted."""
         put = [add(database, an_upload("a")) for _ in range(3)]
         add(database, replace(an_upload("a"), creator="grace"))
         add(database, replace(an_upload("a"), expire_time_us=T0 + 10))
         end(database, put[0])
+        add(database, complete("a", "b"))
+        add(database, replace(an_upload("a"), files=(*complete("b").files, *an_upload("a").files)))
 
         def count(creator: str, now_us: int) -> int:
-            return database.read(lambda tx: tx.uploads.open_count(creator, now_us))
+            return database.read(lambda tx: tx.uploads.awaiting_count(creator, now_us))
 
-        assert count("ada", T0) == 3
-        assert count("ada", T0 + 10) == 2
+        assert count("ada", T0) == 4
+        assert count("ada", T0 + 10) == 3
         assert count("grace", T0) == 1
         assert count("ada", T0 + 100) == 0
         assert count("nobody", T0) == 0
