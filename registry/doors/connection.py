@@ -65,6 +65,9 @@ class Receiver(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
 
+    def eof_received(self) -> bool:
+        return self._connection.waits_for_answer()
+
     def pause_writing(self) -> None:
         self._connection.pause_writing()
 
@@ -105,6 +108,14 @@ class Connection(HttpToolsProtocol):
         if self._body is not None:
             self._body.fail(CallCancelledError(what="An upload"))
         super().connection_lost(exc)
+
+    def waits_for_answer(self) -> bool:
+        """Who has sent a whole request may stop sending, and still gets the answer."""
+        cycle = self.cycle
+        if not self._in_head or self._idle_bytes or cycle is None or cycle.response_complete:
+            return False
+        cycle.keep_alive = False
+        return True
 
     # -- what the parser says
 
