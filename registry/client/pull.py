@@ -16,7 +16,7 @@ from registry.client.errors import DamagedError, checked_locally
 from registry.client.names import split_reference
 from registry.client.parallel import Crew
 from registry.client.progress import Progress
-from registry.client.receiving import Receiver
+from registry.client.receiving import PATIENCE_S, Receiver
 from registry.client.references import References
 from registry.client.target import Target
 from registry.client.transfers import DOWNLOAD_PATHS_MAX, Transfers
@@ -43,12 +43,19 @@ class PullResult:
 class Puller:
     """One pull. `run` may be called once."""
 
-    def __init__(self, connection: Connection, *, progress: Progress) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        progress: Progress,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._connection = connection
         self._references = References(connection)
         self._versions = Versions(connection)
         self._transfers = Transfers(connection)
         self._progress = progress
+        self._patience_s = patience_s
         self._crew = Crew(ca_file=connection.access.ca_file)
 
     def run(self, reference: str, target: Path, *, sync: bool = False) -> PullResult:
@@ -114,7 +121,11 @@ class Puller:
 
         with place.filling(version) as folder:
             receiver = Receiver(
-                folder, crew=self._crew, progress=self._progress, addresses=addresses
+                folder,
+                crew=self._crew,
+                progress=self._progress,
+                addresses=addresses,
+                patience_s=self._patience_s,
             )
             received = receiver.run(files)
             place.finish(

@@ -1,0 +1,173 @@
+"""Push and pull over a network that cuts connections and changes bytes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.client import Client
+from registry.client.connection import Connection
+from registry.client.credentials import Access
+from registry.client.errors import DamagedError, UnavailableError
+from registry.client.progress import Silent
+from registry.client.pull import Puller
+from registry.client.push import Pusher
+from registry.client.values import VersionSpec
+from registry.testing.people import Team, vetted
+from registry.testing.proxy import FaultyProxy, cut_every, cut_from, flip_after, pass_on
+from registry.testing.server import RunningServer, running_server
+
+pytestmark = pytest.mark.slow
+
+SIZE_BYTES = 40_000_000
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[FaultyProxy]:
+    with FaultyProxy() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, proxy: FaultyProxy) -> Iterator[RunningServer]:
+    """A server whose bytes come and go through the proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {"HALLMARK_HTTP_ADDRESS": f"127.0.0.1:{port}", "HALLMARK_HTTP_URL": proxy.url}
+    home = tmp_path_factory.mktemp("faults") / "home"
+    with running_server(home, settings) as running:
+        proxy.target = ("127.0.0.1", port)
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def sound_network(proxy: FaultyProxy) -> Iterator[None]:
+    """Every test begins and ends with a network that works."""
+    proxy.up = proxy.down = pass_on
+    yield
+    proxy.up = proxy.down = pass_on
+
+
+@pytest.fixture
+def big(folder: Path) -> Path:
+    (folder / "weights.bin").write_bytes(os.urandom(SIZE_BYTES))
+    return folder
+
+
+def impatient(server: RunningServer, token: str) -> Connection:
+    return Connection(Access(url=server.http_url, token=token))
+
+
+def test_a_push_that_is_cut_goes_on(team: Team, big: Path, proxy: FaultyProxy) -> None:
+    """Cuts in the middle cost a little of what was under way, and the push ends well by itself."""
+    before = proxy.up_bytes
+    proxy.up = cut_every(9_000_000)
+    result = team.alice.push(big, team.model())
+    assert result.version is not None
+    assert vetted(team.alice, result.version.ref).vetting.verdict == "pass"
+    assert proxy.up_bytes - before < 2 * SIZE_BYTES
+
+
+def test_a_pull_that_is_cut_goes_on(
+    team: Team, big: Path, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """Cuts in the middle lose no byte that arrived, and the pull ends well by itself."""
+    team.alice.push(big, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    proxy.down = cut_every(9_000_000)
+    result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert result.received_bytes == result.size_bytes
+    assert (tmp_path / "out" / "weights.bin").read_bytes() == (big / "weights.bin").read_bytes()
+
+
+def test_a_push_without_a_network_ends(
+    team: Team, big: Path, proxy: FaultyProxy, server: RunningServer
+) -> None:
+    """A push gives up when no byte gets through for its patience; the next one goes on."""
+    proxy.up = cut_from(12_000_000)
+    connection = impatient(server, team.alice_token)
+    pusher = Pusher(connection, progress=Silent(), patience_s=0.5)
+    with pytest.raises(UnavailableError):
+        pusher.run([big], team.model(), spec=VersionSpec())
+    connection.close()
+    proxy.up = pass_on
+    result = team.alice.push(big, team.model())
+    assert 0 < result.sent_bytes < result.size_bytes - 5_000_000
+
+
+def test_a_pull_without_a_network_leaves_no_target(
+    team: Team, big: Path, proxy: FaultyProxy, server: RunningServer, tmp_path: Path
+) -> None:
+    """A pull that gives up leaves nothing at its target; the next one goes on where it stopped."""
+    team.alice.push(big, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    proxy.down = cut_from(35_000_000)
+    connection = impatient(server, team.alice_token)
+    puller = Puller(connection, progress=Silent(), patience_s=0.5)
+    with pytest.raises(UnavailableError):
+        puller.run(f"{team.model()}@1", tmp_path / "out")
+    connection.close()
+    assert not (tmp_path / "out").exists()
+    proxy.down = pass_on
+    result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert 0 < result.received_bytes < result.size_bytes
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+
+def test_a_byte_changed_on_its_way_up_is_refused(team: Team, big: Path, proxy: FaultyProxy) -> None:
+    """Bytes that are not those announced make no version; the next push sends the file anew."""
+    proxy.up = flip_after(20_000_000, times=1)
+    with pytest.raises(DamagedError):
+        team.alice.push(big, team.model())
+    assert list(team.alice.versions.list(team.model())) == []
+    assert team.alice.push(big, team.model()).created
+
+
+def test_a_byte_changed_on_its_way_down_is_fetched_again(
+    team: Team, big: Path, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """A file that arrives wrong once is fetched once more, and right."""
+    team.alice.push(big, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    proxy.down = flip_after(20_000_000, times=1)
+    result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert result.received_bytes > result.size_bytes
+    assert (tmp_path / "out" / "weights.bin").read_bytes() == (big / "weights.bin").read_bytes()
+
+
+def test_bytes_that_keep_changing_are_never_put_into_place(
+    team: Team, big: Path, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """A file that arrives wrong twice ends the pull by name, and without a target."""
+    team.alice.push(big, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    proxy.down = flip_after(1_000_000, times=1_000_000)
+    with pytest.raises(DamagedError, match=r"\.bin: .* twice"):
+        team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_is_not_there(proxy: FaultyProxy) -> None:
+    """Where nobody listens, the error says the address and how to start a server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for url in (f"http://127.0.0.1:{port}", f"grpc://127.0.0.1:{port}"):
+        with (
+            Client(url, token="", patience_s=0.1) as client,
+            pytest.raises(UnavailableError, match="hallmark serve") as caught,
+        ):
+            client.info()
+        assert str(port) in str(caught.value)
+
+
+def test_both_addresses_lead_to_the_same_server(server: RunningServer) -> None:
+    """The HTTP address and the gRPC address are equally good."""
+    with (
+        Client(server.http_url, token="") as one,
+        Client(f"grpc://{server.grpc_target}", token="") as other,
+    ):
+        assert one.info() == other.info()
