@@ -75,6 +75,18 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start, or start again after a kill, on the ports of the first time."""
+        self._spawn()
+        self._read_greeting()
+        self._settings["HALLMARK_GRPC_ADDRESS"] = self.grpc_target
+        self._settings["HALLMARK_HTTP_ADDRESS"] = self.http_url.removeprefix("http://")
+
+    def start_and_kill(self, after_s: float) -> None:
+        """Start after a kill, and kill again so soon that it may not have come up."""
+        self._spawn()
+        time.sleep(after_s)
+        self.kill()
+
+    def _spawn(self) -> None:
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith("HALLMARK_")
         } | {
@@ -92,9 +104,6 @@ class ServerProcess:
                 env=environment,
                 text=True,
             )
-        self._read_greeting()
-        self._settings["HALLMARK_GRPC_ADDRESS"] = self.grpc_target
-        self._settings["HALLMARK_HTTP_ADDRESS"] = self.http_url.removeprefix("http://")
 
     def _read_greeting(self) -> None:
         assert self._process.stdout is not None
