@@ -176,6 +176,7 @@ def test_a_namespace_that_is_being_filled_is_not_deleted(database: SqlDatabase) 
     """Whoever puts a model into a namespace that he saw keeps it from being deleted meanwhile."""
     database.write(claim("fraud"))
     seen, deleting = threading.Event(), threading.Event()
+    holding: list[bool] = []
 
     def fill(tx: Transaction) -> None:
         assert tx.namespaces.get("fraud") is not None
@@ -183,18 +184,22 @@ def test_a_namespace_that_is_being_filled_is_not_deleted(database: SqlDatabase) 
         assert deleting.wait(60)
         assert tx.models.insert(model("fraud/scorer"), "fraud/scorer") is not None
 
-    def delete(tx: Transaction) -> None:
+    def delete(tx: Transaction) -> str:
         found = tx.namespaces.get("fraud")
         assert found is not None
-        assert not tx.namespaces.holds_models("fraud")
+        held = tx.namespaces.holds_models("fraud")
+        holding.append(held)
         deleting.set()
-        tx.namespaces.delete(found.key)
+        if not held:
+            tx.namespaces.delete(found.key)
+        return "held" if held else "deleted"
 
     filling = Call(lambda: database.write(fill))
     assert seen.wait(60)
-    with pytest.raises(ConflictError, match="fraud"):
-        database.write(delete)
+    assert database.write(delete) == "held"
     assert filling.outcome is None
+    # The first try saw nothing in it, and was given up where the model came to light.
+    assert holding == [False, True]
     assert claimed(database) == ["fraud"]
 
 
