@@ -2,8 +2,8 @@
 
 `Database.write(fn)` runs `fn` in one transaction with the audit events it appends; its result is
 returned after COMMIT. `fn` does nothing but calls on the transaction: it may run twice, and several
-may share one COMMIT. What `fn` raises rolls its own work back and is raised to the caller; save that a
-ConflictError, by which it says that another unit of work was quicker, may have it run again.
+may share one COMMIT. What `fn` raises rolls its own work back and is raised to the caller; save
+that a ConflictError, by which it says that another one was quicker, may have it run again.
 
 Foreign failures become DatabaseUnavailableError, ConflictError, StorageFullError or StorageError.
 Values come back as they were put in; `key` is the row's key, 0 in a value that is to be inserted.
