@@ -40,6 +40,7 @@ from registry.services.vetting import VettingService
 from registry.services.yanks import YankService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
+from registry.testing.databases import empty_sqlite
 from registry.testing.faults import GuardedDatabase
 from registry.vetting.structure import StructureVetter
 
@@ -65,15 +66,20 @@ def manifest_file(path: str, data: bytes) -> ManifestFile:
     )
 
 
+def _sqlite_in(folder: Path) -> str:
+    path = folder / "hallmark.db"
+    if not path.exists():
+        path.write_bytes(empty_sqlite())
+    return f"sqlite:///{path}"
+
+
 class World:
     """Services on one database. What tests need beside what services offer goes past these."""
 
     def __init__(self, folder: Path, *, url: str = "", blobs: BlobStore | None = None) -> None:
         self.clock = FixedClock()
         self.folder = folder
-        self.database = GuardedDatabase(
-            open_database(url or f"sqlite:///{folder}/hallmark.db", clock=self.clock)
-        )
+        self.database = GuardedDatabase(open_database(url or _sqlite_in(folder), clock=self.clock))
         self.memory = MemoryBlobStore(now_us=self.clock.now_us)
         self.blobs: BlobStore = blobs or self.memory
         self.signer = TicketSigner(key=b"k" * 32, clock=self.clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from registry.db.engine import open_database
 from registry.db.tables import metadata
 from registry.domain.events import GENESIS
 from registry.testing.clock import FixedClock
+from registry.testing.databases import empty_sqlite
 from registry.testing.postgres import PostgresServer
 
 pytest.register_assert_rewrite("registry.testing.contracts.database")
@@ -33,14 +33,6 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with all tables, to be copied: quicker than to migrate for each test."""
-    path = tmp_path_factory.mktemp("template") / "hallmark.db"
-    open_database(f"sqlite:///{path}", clock=FixedClock()).close()
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgres_database(postgres: PostgresServer) -> str:
     """The address of a database with all tables."""
     url = postgres.new_database()
@@ -49,10 +41,10 @@ def postgres_database(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """The address of a database of its own for this test."""
     path = tmp_path / "hallmark.db"
-    shutil.copyfile(sqlite_template, path)
+    path.write_bytes(empty_sqlite())
     return f"sqlite:///{path}"
 
 
