@@ -13,6 +13,7 @@ from registry.domain.models import Model
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.errors import TooLargeError
 from registry.names import ModelName, VersionName
+from registry.names.text import invalid
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
 from registry.services.lookups import event, version_of
@@ -44,7 +45,11 @@ class Cards:
                 fix="Move what is long into another file and link to it from the card.",
             )
         pieces = self._blobs.open_range(file.sha256, size_bytes=file.size_bytes)
-        return self._read_card(b"".join(pieces))
+        card = self._read_card(b"".join(pieces))
+        if "\0" in card.text:
+            # PostgreSQL takes no NUL in text, and no reader shows one.
+            raise invalid(CARD_PATH, "a NUL character", "a text", "Save the card as plain text.")
+        return card
 
 
 def cut_version(

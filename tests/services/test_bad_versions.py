@@ -209,6 +209,7 @@ BAD_CARDS = [
     b"---\nlicense: &a mit\nother: *a\n---\n",
     b"\xff\xfe",
     b"---\n- a\n- b\n---\n",
+    b"text with a \0",
 ]
 
 
