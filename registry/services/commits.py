@@ -323,5 +323,5 @@ def _no_commit(model: ModelName, id: str) -> NotFoundError:
     return NotFoundError(
         kind="commit",
         name=f"{id} in {model}",
-        fix=f"See which there are: hallmark ref list {model.path}",
+        fix=f"See which there are: hallmark commit list {model.path}",
     )

@@ -531,8 +531,9 @@ class Version(_message.Message):
 
     @_builtins.property
     def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The registrant, and the authors of the commits that came since the version before, sorted. None
-        of them counts as an independent decider.
+        """The registrant, the author of the commit, and those of the commits that lead to it from the
+        nearest earlier one that a version was cut from (at most 1,000 back), sorted. None of them counts
+        as an independent decider.
         """
 
     def __init__(

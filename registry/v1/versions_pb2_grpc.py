@@ -179,7 +179,7 @@ class VersionServiceServicer:
     def DiffVersions(self, request, context):
         """Compares two versions, of one model or of two; needs version.read on both. Files are matched by
         path; an added and a removed file of equal digest are one rename. At most 1,000 files of each
-        kind are named, the counts are complete.
+        kind are named, fewer (and fewer values) where the reply would pass 3 MB; the counts are complete.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

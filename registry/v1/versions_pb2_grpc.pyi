@@ -84,7 +84,7 @@ class VersionServiceStub:
     DiffVersions: _grpc.UnaryUnaryMultiCallable[_versions_pb2.DiffVersionsRequest, _versions_pb2.VersionDiff]
     """Compares two versions, of one model or of two; needs version.read on both. Files are matched by
     path; an added and a removed file of equal digest are one rename. At most 1,000 files of each
-    kind are named, the counts are complete.
+    kind are named, fewer (and fewer values) where the reply would pass 3 MB; the counts are complete.
     """
     AddEvaluation: _grpc.UnaryUnaryMultiCallable[_versions_pb2.AddEvaluationRequest, _versions_pb2.Evaluation]
     """Adds a measured result to a version. Needs evaluation.create. Results are never changed or
@@ -163,7 +163,7 @@ class VersionServiceAsyncStub(VersionServiceStub):
     DiffVersions: _aio.UnaryUnaryMultiCallable[_versions_pb2.DiffVersionsRequest, _versions_pb2.VersionDiff]  # type: ignore[assignment]
     """Compares two versions, of one model or of two; needs version.read on both. Files are matched by
     path; an added and a removed file of equal digest are one rename. At most 1,000 files of each
-    kind are named, the counts are complete.
+    kind are named, fewer (and fewer values) where the reply would pass 3 MB; the counts are complete.
     """
     AddEvaluation: _aio.UnaryUnaryMultiCallable[_versions_pb2.AddEvaluationRequest, _versions_pb2.Evaluation]  # type: ignore[assignment]
     """Adds a measured result to a version. Needs evaluation.create. Results are never changed or
@@ -281,7 +281,7 @@ class VersionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_versions_pb2.VersionDiff, _abc.Awaitable[_versions_pb2.VersionDiff]]:
         """Compares two versions, of one model or of two; needs version.read on both. Files are matched by
         path; an added and a removed file of equal digest are one rename. At most 1,000 files of each
-        kind are named, the counts are complete.
+        kind are named, fewer (and fewer values) where the reply would pass 3 MB; the counts are complete.
         """
 
     @_abc_1.abstractmethod
