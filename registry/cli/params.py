@@ -55,13 +55,13 @@ class GrantParam(click.ParamType[tuple[str, str]]):
 
 def parse_moment(text: str, *, now: datetime, ahead: bool) -> datetime:
     """The aware time meant; ValueError for text that is none, or lies outside the calendar."""
-    if span := _SPAN.fullmatch(text.strip()):
-        delta = timedelta(**{_UNITS[span[2]]: int(span[1])})
-        try:
+    try:
+        if span := _SPAN.fullmatch(text.strip()):
+            delta = timedelta(**{_UNITS[span[2]]: int(span[1])})
             return now + delta if ahead else now - delta
-        except OverflowError as cause:
-            raise ValueError(text) from cause
-    time = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError) as cause:
+        raise ValueError(f"{text!r} is no time") from cause
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 

@@ -29,6 +29,10 @@ class FaultyProxy:
         self.down: Change = pass_on
         self.up_bytes = 0
         self.down_bytes = 0
+        #: Set once `hold_after` has brought everything to a halt.
+        self.held = threading.Event()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -56,7 +60,27 @@ class FaultyProxy:
     ) -> None:
         self.close()
 
+    def hold_after(self, count: int) -> Change:
+        """Lets so many more bytes through, then holds everything until `release`."""
+        left = count
+
+        def change(piece: bytes, before: int) -> bytes:
+            nonlocal left
+            left -= len(piece)
+            if left < 0 and not self.held.is_set():
+                self._flowing.clear()
+                self.held.set()
+            return piece
+
+        self.held.clear()
+        return change
+
+    def release(self) -> None:
+        self.up = self.down = pass_on
+        self._flowing.set()
+
     def close(self) -> None:
+        self.release()
         with self._lock:
             self._closed = True
             sockets = list(self._sockets)
@@ -105,6 +129,7 @@ class FaultyProxy:
                         self.up_bytes += len(changed)
                     else:
                         self.down_bytes += len(changed)
+                self._flowing.wait()
                 sink.sendall(changed)
         except OSError:
             # Either side hung up, or the other pump cut both.
