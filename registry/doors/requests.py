@@ -95,7 +95,7 @@ class Frame:
             await send(message)
 
         try:
-            _check_host(scope)
+            _check_head(scope)
             await self._app(scope, receive, watched)
         except asyncio.CancelledError:
             call.outcome = "CANCELLED SERVER_STOPPED"
@@ -185,8 +185,10 @@ def _method(scope: Scope) -> str:
     return f"{scope['method'][:20]} {pattern}"
 
 
-def _check_host(scope: Scope) -> None:
+def _check_head(scope: Scope) -> None:
     """RFC 9112, section 3.2: one Host, or proxies and we may disagree on who is meant."""
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise MalformedRequestError(problem=f"its version is {scope['http_version']}")
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise MalformedRequestError(problem=f"found {len(hosts)} Host headers, expected one")

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,14 @@ class Answer:
     body: bytes
 
     @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    @property
     def error(self) -> dict[str, Any]:
         """The error that a JSON body tells."""
-        found: dict[str, Any] = json.loads(self.body)["error"]
+        found: dict[str, Any] = self.json["error"]
         return found
 
 
@@ -55,18 +61,17 @@ class Site:
         self.start()
 
     def start(self) -> None:
+        app = build_app(
+            info=INFO,
+            uploads=self.world.uploads,
+            downloads=self.world.downloads,
+            database=self.world.database,
+            blobs=self.world.blobs,
+            accel_prefix=self._accel_prefix,
+        )
         self._server = HttpServer(host="127.0.0.1", port=0)
         self.port = self._server.port
-        self._server.start(
-            build_app(
-                info=INFO,
-                uploads=self.world.uploads,
-                downloads=self.world.downloads,
-                database=self.world.database,
-                blobs=self.world.blobs,
-                accel_prefix=self._accel_prefix,
-            )
-        )
+        self._server.start(app)
 
     def stop(self, grace_s: float = 0.0) -> None:
         self._server.stop(grace_s)
@@ -120,12 +125,11 @@ class Site:
     def raw(self, data: bytes) -> bytes:
         """All that comes back for these bytes, after which nothing more is sent."""
         with self.connect() as client:
-            try:
+            # The server may have answered and hung up before it has all.
+            with suppress(OSError):
                 client.sendall(data)
                 client.shutdown(socket.SHUT_WR)
-                return read_all(client)
-            except (ConnectionResetError, BrokenPipeError):
-                return b""
+            return read_all(client)
 
 
 def read_all(client: socket.socket) -> bytes:

@@ -1,0 +1,135 @@
+"""The server: addresses, TLS, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+import threading
+from dataclasses import dataclass
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from registry.doors.http_server import HttpServer
+from registry.errors import StartError
+from registry.testing.site import Site
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers everything with nothing."""
+    if scope["type"] == "lifespan":
+        for done in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{done}.complete"})
+        return
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    """Cannot start."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no"})
+
+
+def status_at(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_any_free_port_is_found_and_told() -> None:
+    """Port 0 becomes a port, known before the first request is served."""
+    server = HttpServer(host="127.0.0.1", port=0)
+    server.start(app)
+    assert server.port > 0
+    assert status_at(server.port) == 204
+    server.stop(0)
+
+
+def test_a_port_in_use_says_which_setting_to_change() -> None:
+    """The second server on a port does not start, and the first one goes on."""
+    first = HttpServer(host="127.0.0.1", port=0)
+    with pytest.raises(StartError, match="HALLMARK_HTTP_ADDRESS") as caught:
+        HttpServer(host="127.0.0.1", port=first.port)
+    assert str(first.port) in str(caught.value)
+    first.start(app)
+    assert status_at(first.port) == 204
+    first.stop(0)
+
+
+def test_an_application_that_cannot_start_is_told() -> None:
+    """The starting thread learns of it, and nothing is left running."""
+    server = HttpServer(host="127.0.0.1", port=0)
+    with pytest.raises(StartError):
+        server.start(broken)
+    with pytest.raises(ConnectionRefusedError):
+        status_at(server.port)
+
+
+def test_a_port_is_free_again_after_the_end() -> None:
+    """Stopping closes the address at once, whether it was served or not."""
+    idle = HttpServer(host="127.0.0.1", port=0)
+    idle.stop(0)
+    served = HttpServer(host="127.0.0.1", port=idle.port)
+    served.start(app)
+    assert status_at(served.port) == 204
+    served.stop(0)
+    with pytest.raises(ConnectionRefusedError):
+        status_at(served.port)
+    HttpServer(host="127.0.0.1", port=served.port).stop(0)
+
+
+def test_requests_in_progress_may_end_within_the_grace(fresh: Site) -> None:
+    """A file that is being fetched when the server stops arrives whole."""
+    data = bytes(20_000_000)
+    with fresh.connect() as client:
+        client.sendall(f"GET {fresh.download('a', data)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        received = bytearray(client.recv(1))
+        stopping = threading.Thread(target=fresh.stop, args=(20.0,))
+        stopping.start()
+        while piece := client.recv(1 << 20):
+            received += piece
+        stopping.join()
+    assert received.endswith(b"\r\n\r\n" + data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pem:
+    certificate: bytes
+    key: bytes
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
+    folder = tmp_path_factory.mktemp("pem")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return Pem(
+        certificate=(folder / "certificate.pem").read_bytes(),
+        key=(folder / "key.pem").read_bytes(),
+    )
+
+
+def test_tls_is_served(pem: Pem) -> None:
+    """With certificate and key the server speaks TLS, and only that."""
+    server = HttpServer(host="127.0.0.1", port=0, tls=pem)
+    server.start(app)
+    context = ssl.create_default_context(cadata=pem.certificate.decode())
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=20, context=context)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 204
+    connection.close()
+    with pytest.raises((http.client.HTTPException, OSError)):
+        status_at(server.port)
+    server.stop(0)
+
+
+def test_a_wrong_certificate_stops_the_start(pem: Pem) -> None:
+    """What is no key says which settings to look at."""
+    with pytest.raises(StartError, match="HALLMARK_TLS_KEY_FILE"):
+        HttpServer(host="127.0.0.1", port=0, tls=Pem(certificate=pem.certificate, key=b"no"))
