@@ -234,6 +234,14 @@ def test_list_refuses_other_orders(story: Story) -> None:
         listed(story, order_by="size")
 
 
+@pytest.mark.parametrize("digest", ["x", "sha256:", "sha256:" + "G" * 64, "sha256:\0", "\0"])
+def test_list_refuses_what_is_no_digest(story: Story, digest: str) -> None:
+    """A digest that is none is refused."""
+    with pytest.raises(InvalidFieldError) as refused:
+        listed(story, digest=digest)
+    assert refused.value.field == "digest"
+
+
 def test_list_of_a_missing_model(story: Story) -> None:
     """A model that is not there has no list."""
     with pytest.raises(NotFoundError):
