@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from registry.testing.postgres import PostgresServer
 
 _FIGURES = "figures"
 
@@ -15,6 +17,13 @@ def seed(request: pytest.FixtureRequest) -> int:
     seed: int = request.config.getoption("randomly_seed")
     print(f"seed {seed}")
     return seed
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Without fsync: no test here is about a lost machine."""
+    with PostgresServer(fsync=False) as server:
+        yield server
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ NAMESPACE = "soak"
 #: Who there is beside the administrator, and the role of each on the namespace.
 ROLES = {
     "alice": "registrant",
+    "ann": "registrant",
     "bob": "reviewer",
     "ben": "reviewer",
     "dora": "deployer",
