@@ -1,8 +1,8 @@
 """One connection to a registry: finds the gRPC side, sends the token, retries, turns errors ours.
 
 What is retried: a call that changes nothing when repeated, on UNAVAILABLE; any call on UNAVAILABLE
-or CONFLICT with the registry's own ErrorInfo, which means that nothing was changed. Waits double
-from 0.1 s; all of them together stay within `patience_s`.
+or CONFLICT with the registry's own ErrorInfo, which means that nothing was changed, unless its
+reason is OUTCOME_UNKNOWN. Waits double from 0.1 s; all of them together stay within `patience_s`.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ def backoff() -> Iterator[float]:
 
 def _may_retry(error: ClientError, *, repeats: bool) -> bool:
     if error.status == "UNAVAILABLE":
-        return repeats or "request_id" in error.metadata
+        changed_nothing = "request_id" in error.metadata and error.reason != "OUTCOME_UNKNOWN"
+        return repeats or changed_nothing
     return error.status == "ABORTED" and error.reason == "CONFLICT"
 
 

@@ -55,8 +55,8 @@ class NamespaceServiceStub:
     current changes nothing: ABORTED, reason STALE_ETAG. Empty means unconditional.
     - Names that an earlier release accepted stay readable. Unknown fields are ignored.
     - ABORTED, and UNAVAILABLE with our ErrorInfo, changed nothing and may be retried. UNAVAILABLE
-    without it, DEADLINE_EXCEEDED and CANCELLED leave the outcome unknown: repeat with the same
-    request_id, or read and see.
+    without it or with reason OUTCOME_UNKNOWN, DEADLINE_EXCEEDED and CANCELLED leave the outcome
+    unknown: repeat with the same request_id, or read and see.
     - Requests over 4 MB are RESOURCE_EXHAUSTED before they reach a service; replies stay under 4 MB.
     - `validate_only`: everything is checked, nothing is changed; the reply shows what would be.
     - Take enum values that you do not know for the most restricted one: an unknown VersionState is not
@@ -126,8 +126,8 @@ class NamespaceServiceServicer:
     current changes nothing: ABORTED, reason STALE_ETAG. Empty means unconditional.
     - Names that an earlier release accepted stay readable. Unknown fields are ignored.
     - ABORTED, and UNAVAILABLE with our ErrorInfo, changed nothing and may be retried. UNAVAILABLE
-    without it, DEADLINE_EXCEEDED and CANCELLED leave the outcome unknown: repeat with the same
-    request_id, or read and see.
+    without it or with reason OUTCOME_UNKNOWN, DEADLINE_EXCEEDED and CANCELLED leave the outcome
+    unknown: repeat with the same request_id, or read and see.
     - Requests over 4 MB are RESOURCE_EXHAUSTED before they reach a service; replies stay under 4 MB.
     - `validate_only`: everything is checked, nothing is changed; the reply shows what would be.
     - Take enum values that you do not know for the most restricted one: an unknown VersionState is not
@@ -241,8 +241,8 @@ class NamespaceService:
     current changes nothing: ABORTED, reason STALE_ETAG. Empty means unconditional.
     - Names that an earlier release accepted stay readable. Unknown fields are ignored.
     - ABORTED, and UNAVAILABLE with our ErrorInfo, changed nothing and may be retried. UNAVAILABLE
-    without it, DEADLINE_EXCEEDED and CANCELLED leave the outcome unknown: repeat with the same
-    request_id, or read and see.
+    without it or with reason OUTCOME_UNKNOWN, DEADLINE_EXCEEDED and CANCELLED leave the outcome
+    unknown: repeat with the same request_id, or read and see.
     - Requests over 4 MB are RESOURCE_EXHAUSTED before they reach a service; replies stay under 4 MB.
     - `validate_only`: everything is checked, nothing is changed; the reply shows what would be.
     - Take enum values that you do not know for the most restricted one: an unknown VersionState is not
