@@ -45,6 +45,7 @@ from registry.doors.http_server import HttpServer
 from registry.errors import HallmarkError, StartError
 from registry.formats.card import parse_card
 from registry.jobs.periodic import PeriodicTask
+from registry.logs import BulkHandler, LineFormatter
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database
@@ -452,11 +453,9 @@ def _command() -> str:
 
 def _set_up_logging(level: str) -> None:
     """One line a record on standard error; calls log JSON, see registry/api/calls.py."""
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    handler = BulkHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if sys.stderr.isatty() and level == "info":
         # Whoever watches wants the greeting, not a line a call; a log collector wants the lines.

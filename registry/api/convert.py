@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from registry.domain.manifests import ManifestFile
@@ -16,6 +17,11 @@ from registry.names import HUBS, NamespaceName
 from registry.v1 import versions_pb2
 
 E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M", bound=Message)
+V = TypeVar("V")
+
+PACKED_MAX = 1000
+PACKED_BYTES_MAX = 16_000
 
 
 def timestamp(time_us: int | None) -> Timestamp | None:
@@ -40,6 +46,29 @@ def time_us(value: Timestamp, field: str) -> int:
 
 def page_request(page_size: int, page_token: str) -> PageRequest:
     return PageRequest(size=page_size, token=page_token)
+
+
+class Packed(Generic[V, M]):
+    """The message packed last for each key, as long as the value is still the same object.
+
+    Services give out the same object again while nothing changed. At most 1,000 messages of at
+    most 16 kB are kept; whoever gets one must not change it.
+    """
+
+    def __init__(self, pack: Callable[[V], M]) -> None:
+        self._pack = pack
+        self._kept: dict[tuple[str, ...], tuple[V, M]] = {}
+
+    def of(self, value: V, *key: str) -> M:
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] is value:
+            return kept[1]
+        message = self._pack(value)
+        if message.ByteSize() <= PACKED_BYTES_MAX:
+            if len(self._kept) >= PACKED_MAX:
+                self._kept.clear()
+            self._kept[key] = (value, message)
+        return message
 
 
 class ProtoEnum(Protocol):

@@ -7,9 +7,9 @@ from typing import ClassVar
 from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
-from registry.api.convert import EnumCodec, page_request, timestamp
+from registry.api.convert import EnumCodec, Packed, page_request, timestamp
 from registry.api.versions import to_proto as version_to_proto
-from registry.domain.references import Reference, ReferenceKind
+from registry.domain.references import Reference, ReferenceKind, Resolved
 from registry.names import ModelName, ReferenceName
 from registry.services.references import ReferenceService
 from registry.v1 import references_pb2 as pb
@@ -22,6 +22,7 @@ class ReferenceServicer:
 
     def __init__(self, references: ReferenceService) -> None:
         self._references = references
+        self._resolved = Packed(_resolved_to_proto)
 
     def resolve_reference(
         self, call: Call, request: pb.ResolveReferenceRequest
@@ -29,14 +30,7 @@ class ReferenceServicer:
         resolved = self._references.resolve(
             call.caller, ModelName.parse(request.parent, field="parent"), request.reference
         )
-        return pb.ResolveReferenceResponse(
-            version=version_to_proto(resolved.version),
-            kind=pb.REFERENCE_KIND_UNSPECIFIED
-            if resolved.kind is None
-            else KINDS.to_proto(resolved.kind),
-            promotion="" if resolved.promotion is None else f"promotions/{resolved.promotion}",
-            since_time=timestamp(resolved.since_time_us),
-        )
+        return self._resolved.of(resolved, request.parent, request.reference)
 
     def get_reference(self, call: Call, request: pb.GetReferenceRequest) -> pb.Reference:
         return to_proto(self._references.get(call.caller, _name(request.name)))
@@ -74,6 +68,17 @@ class ReferenceServicer:
             call.caller, _name(request.name), expected_target=request.expected_target
         )
         return pb.DeleteReferenceResponse()
+
+
+def _resolved_to_proto(resolved: Resolved) -> pb.ResolveReferenceResponse:
+    return pb.ResolveReferenceResponse(
+        version=version_to_proto(resolved.version),
+        kind=pb.REFERENCE_KIND_UNSPECIFIED
+        if resolved.kind is None
+        else KINDS.to_proto(resolved.kind),
+        promotion="" if resolved.promotion is None else f"promotions/{resolved.promotion}",
+        since_time=timestamp(resolved.since_time_us),
+    )
 
 
 def to_proto(reference: Reference) -> pb.Reference:

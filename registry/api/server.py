@@ -15,6 +15,8 @@ from registry.errors import StartError
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 THREADS = 24
+#: For the calls in `calls.QUICK`.
+QUICK_THREADS = 2
 #: More calls than this at once are RESOURCE_EXHAUSTED rather than a queue without end.
 CALLS_MAX = 1024
 
@@ -46,9 +48,10 @@ class ApiServer:
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
         ]
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="call"),
-            handlers=[handlers_of(servicer, authenticator) for servicer in servicers],
+            handlers=[handlers_of(servicer, authenticator, self._quick) for servicer in servicers],
             options=options,
             maximum_concurrent_rpcs=CALLS_MAX,
         )
@@ -80,3 +83,4 @@ class ApiServer:
         """Refuse new calls, let those in progress finish, and end after the grace at the latest."""
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
+        self._quick.shutdown(wait=False)

@@ -10,6 +10,7 @@ from registry.api.calls import Call
 from registry.api.convert import (
     VERSION_STATES,
     EnumCodec,
+    Packed,
     file_from_proto,
     file_to_proto,
     page_request,
@@ -57,6 +58,7 @@ class VersionServicer:
         self._diffs = diffs
         self._evaluations = evaluations
         self._yanks = yanks
+        self._got = Packed(to_proto)
 
     def create_version(self, call: Call, request: pb.CreateVersionRequest) -> pb.Version:
         return to_proto(
@@ -82,7 +84,8 @@ class VersionServicer:
         )
 
     def get_version(self, call: Call, request: pb.GetVersionRequest) -> pb.Version:
-        return to_proto(self._versions.get(call.caller, VersionName.parse(request.name)))
+        version = self._versions.get(call.caller, VersionName.parse(request.name))
+        return self._got.of(version, request.name)
 
     def list_versions(self, call: Call, request: pb.ListVersionsRequest) -> pb.ListVersionsResponse:
         state = VERSION_STATES.optional(request.state, "state")

@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 
 class Writer(Protocol):
+    @property
+    def moment(self) -> int | None: ...
+
     def write(self, fn: Callable[[Transaction], T]) -> T: ...
 
     def close(self) -> None: ...
@@ -22,6 +25,8 @@ class Writer(Protocol):
 
 class NoWriter:
     """For those who only look: they may do so beside the process that serves the database."""
+
+    moment = None
 
     def write(self, fn: Callable[[Transaction], T]) -> T:
         raise StorageError(
@@ -61,6 +66,10 @@ class SqlDatabase:
     @property
     def schema_revision(self) -> str:
         return self._schema_revision
+
+    @property
+    def moment(self) -> int | None:
+        return self._writer.moment
 
     def read(self, fn: Callable[[Transaction], T]) -> T:
         return self._look(fn, begin=None)

@@ -66,6 +66,9 @@ class GroupCommitWriter:
         self._closed = False
         self._connection: Connection | None = None
         self._chain = Chain()
+        self._commits = 0
+        #: See Database.moment: nobody else commits to a file that is served.
+        self.moment: int | None = 0
         self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -115,17 +118,25 @@ class GroupCommitWriter:
             for unit in group:
                 self._run(unit, connection, driver)
             self._chain.store(connection)
+            self.moment = None
             driver.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - all who wait are told, whatever it is
             # What a connection is good for after a failed COMMIT depends on the failure; a fresh
             # one is good, and closing this one rolls back. The heads that we know were not stored.
             self._disconnect()
             self._chain = Chain()
+            self._pass_moment()
             for unit in group:
                 unit.fail(error)
         else:
+            # Before anybody hears of it: whoever does must not see what was before.
+            self._pass_moment()
             for unit in group:
                 unit.end()
+
+    def _pass_moment(self) -> None:
+        self._commits += 1
+        self.moment = self._commits
 
     def _run(self, unit: _Unit, connection: Connection, driver: sqlite3.Connection) -> None:
         driver.execute("SAVEPOINT unit")

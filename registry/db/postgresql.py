@@ -56,6 +56,9 @@ def engine(url: URL) -> Engine:
 class PostgresWriter:
     """Runs each unit of work in its own transaction, again where another one got in its way."""
 
+    #: Other servers write as well.
+    moment = None
+
     def __init__(self, pool: ConnectionPool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from registry.names.text import codepoint, invalid, is_device_name, show
 
@@ -74,6 +75,7 @@ def check_namespace(text: str, *, field: str = "namespace") -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def check_model_path(path: str, *, field: str = "model") -> str:
     """The path, if a model may bear it.
 

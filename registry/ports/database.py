@@ -508,6 +508,14 @@ class Database(Protocol):
     @property
     def schema_revision(self) -> str: ...
 
+    @property
+    def moment(self) -> int | None:
+        """A number that no two states of the data share; None while it may be changing.
+
+        Equal before a read began and at some later time, it says that nothing was committed in
+        between. Always None where other processes may write as well.
+        """
+
     def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run reads; each statement sees what is committed when it starts."""
 

@@ -34,6 +34,8 @@ from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
 from registry.services.commits import commit_at
 from registry.services.lookups import event, model_of, version_of
+from registry.services.remembered import Remembered
+from registry.services.specs import metadata_bytes
 
 #: As `expected_target`: the reference must not exist.
 NONE = "none"
@@ -45,11 +47,18 @@ class ReferenceService:
         self._clock = clock
         self._exclusive = frozenset(policy.exclusive_stages)
         self._stages = (*policy.exclusive_stages, *policy.label_stages)
+        self._resolved: Remembered[tuple[str, str], Resolved] = Remembered(
+            database, size_bytes=lambda found: metadata_bytes(found.version)
+        )
 
     def resolve(self, caller: Caller, model: ModelName, reference: str) -> Resolved:
         """The version that a number, digest, commit or name means, all seen at one moment."""
         caller.require(Action.VERSION_READ, model.namespace, str(model))
-        selector = parse_selector(reference)
+        return self._resolved.get(
+            (model.path, reference), lambda: self._resolve(model, parse_selector(reference))
+        )
+
+    def _resolve(self, model: ModelName, selector: Selector) -> Resolved:
         if isinstance(selector, RefName):
             return self._resolve_name(model, selector.name)
         # A number is one statement; the others may take several.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from registry.domain.access import Action, Caller
-from registry.domain.versions import Base, Card, CodeRevision, Dataset, VersionSpec
+from registry.domain.versions import Base, Card, CodeRevision, Dataset, Version, VersionSpec
 from registry.errors import InvalidFieldError, TooLargeError
 from registry.names import VersionName
 from registry.names.text import invalid, show
@@ -75,8 +75,7 @@ def check_dataset(field: str, dataset: Dataset, *, digest_required: bool = False
 
 def check_metadata_size(spec: VersionSpec, card: Card) -> None:
     """Raise TooLargeError where spec and card together pass 256 kB of UTF-8."""
-    size_bytes = sum(len(text.encode()) for text in _texts(spec)) + len(card.metadata_json.encode())
-    size_bytes += 8 * len(spec.metrics)
+    size_bytes = _metadata_bytes(spec, card)
     if size_bytes > METADATA_BYTES_MAX:
         raise TooLargeError(
             what="metadata (spec and the card's metadata block)",
@@ -84,6 +83,16 @@ def check_metadata_size(spec: VersionSpec, card: Card) -> None:
             limit=f"{METADATA_BYTES_MAX} bytes",
             fix="Put what is long into a file of the version.",
         )
+
+
+def metadata_bytes(version: Version) -> int:
+    """The size of a version's spec and its card's metadata block."""
+    return _metadata_bytes(version.spec, version.card)
+
+
+def _metadata_bytes(spec: VersionSpec, card: Card) -> int:
+    size_bytes = sum(len(text.encode()) for text in _texts(spec)) + len(card.metadata_json.encode())
+    return size_bytes + 8 * len(spec.metrics)
 
 
 def _texts(spec: VersionSpec) -> Iterator[str]:

@@ -25,10 +25,11 @@ from registry.services.commits import (
 from registry.services.cutting import CARD_PATH, Cards, cut_version
 from registry.services.fields import check_text
 from registry.services.lookups import model_of, version_of, whole_manifest
+from registry.services.remembered import Remembered
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once, repeat_of
 from registry.services.sources import Source, gather, still_there
-from registry.services.specs import check_bases, check_metadata_size, check_spec
+from registry.services.specs import check_bases, check_metadata_size, check_spec, metadata_bytes
 
 FILES_PAGE_MAX = 10_000
 MANIFEST_BYTES_MAX = 3_000_000
@@ -54,6 +55,9 @@ class VersionService:
         self._clock = clock
         self._cards = Cards(blobs=blobs, read_card=read_card)
         self._on_quarantined = on_quarantined
+        self._read: Remembered[tuple[str, int], Version] = Remembered(
+            database, size_bytes=metadata_bytes
+        )
 
     def create(
         self,
@@ -136,7 +140,10 @@ class VersionService:
 
     def get(self, caller: Caller, name: VersionName) -> Version:
         caller.require(Action.VERSION_READ, name.model.namespace, str(name))
-        return self._database.read(lambda tx: version_of(tx, name))
+        return self._read.get(
+            (name.model.path, name.number),
+            lambda: self._database.read(lambda tx: version_of(tx, name)),
+        )
 
     def list(
         self,

@@ -27,6 +27,10 @@ class GuardedDatabase:
     def schema_revision(self) -> str:
         return self._database.schema_revision
 
+    @property
+    def moment(self) -> int | None:
+        return self._database.moment
+
     def read(self, fn: Callable[[Transaction], T]) -> T:
         found = self._database.read(fn)
         hook, self.after_read = self.after_read, None
