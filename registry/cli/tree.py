@@ -106,11 +106,13 @@ class LazyGroup(Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        return [
+        found = [
             CompletionItem(entry.name, help=entry.help)
             for entry in COMMANDS
             if entry.name.startswith(incomplete)
         ]
+        # Not the group's own way, which would load every command's module.
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def complete_word(word: str, names: list[str], *, what: str) -> str:

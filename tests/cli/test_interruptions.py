@@ -53,11 +53,7 @@ def interrupted(
     access = {"HALLMARK_URL": team.server.http_url, "HALLMARK_TOKEN": team.alice_token}
     process = subprocess.Popen(
         [sys.executable, "-m", "registry.cli", *words],
-        env={
-            **os.environ,
-            "HALLMARK_URL": team.server.http_url,
-            "HALLMARK_TOKEN": team.alice_token,
-        },
+        env={**os.environ, **access},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

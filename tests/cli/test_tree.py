@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import grpc
@@ -74,6 +76,12 @@ def test_the_reference_has_every_command() -> None:
     assert len(listed) == len(names)
     assert all(any(usage.startswith(name) for usage in listed) for name in names)
     assert len(table().splitlines()) == len(names) + 2
+
+
+def test_the_readme_has_the_reference() -> None:
+    """The README's table of commands is the one made from the commands."""
+    readme = Path(__file__).parents[2] / "README.md"
+    assert table() in readme.read_text()
 
 
 def test_words_may_be_shortened() -> None:
@@ -175,3 +183,30 @@ def test_help_loads_click_alone(words: list[str]) -> None:
         check=False,
     )
     assert done.stdout.splitlines()[-2:] == ["[]", "False"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("hallmark pu", ["push", "pull"]),
+        ("hallmark version ev", ["evaluate"]),
+        ("hallmark pull --sy", ["--sync"]),
+        ("hallmark --ver", ["--version"]),
+        ("hallmark completion z", ["zsh"]),
+    ],
+)
+def test_the_shell_completes(words: str, expected: list[str]) -> None:
+    """Commands, their commands and options are completed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "registry.cli"],
+        env={
+            **os.environ,
+            "_HALLMARK_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from registry.client.push import Pusher
 from registry.client.values import VersionSpec
 from registry.testing.people import Team, vetted
 from registry.testing.proxy import FaultyProxy, cut_every, cut_from, flip_after, pass_on
-from registry.testing.server import RunningServer, running_server
+from registry.testing.server import RunningServer, ServerProcess, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -171,3 +172,19 @@ def test_both_addresses_lead_to_the_same_server(server: RunningServer) -> None:
         Client(f"grpc://{server.grpc_target}", token="") as other,
     ):
         assert one.info() == other.info()
+
+
+def test_a_server_that_comes_back(tmp_path: Path) -> None:
+    """A call that is safe to repeat waits out a restart; its creation happens once."""
+    with ServerProcess(tmp_path / "home") as process:
+        url, token = process.http_url, process.admin_token
+        with Client(url, token=token, patience_s=60.0) as client:
+            client.namespaces.create("before")
+            process.kill()
+            starting = threading.Thread(target=process.start)
+            starting.start()
+            try:
+                client.namespaces.create("after")
+            finally:
+                starting.join()
+            assert [each.id for each in client.namespaces.list()] == ["after", "before"]

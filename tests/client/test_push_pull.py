@@ -353,3 +353,18 @@ def test_two_pulls_into_one_place(team: Team, released: str, tmp_path: Path) -> 
     team.alice.pull(released, tmp_path / "out", progress=recorder)
     assert len(refused) == 1
     assert (tmp_path / "out" / "config.json").is_file()
+
+
+def test_more_files_than_one_call_takes(
+    team: Team, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session is opened, and addresses are asked for, in as many calls as it takes."""
+    monkeypatch.setattr("registry.client.push.UPLOAD_FILES_MAX", 2)
+    monkeypatch.setattr("registry.client.pull.DOWNLOAD_PATHS_MAX", 2)
+    for number in range(5):
+        (folder / f"part-{number}.bin").write_bytes(os.urandom(1000))
+    assert team.alice.push(folder, team.model()).sent_bytes > 5000
+    assert team.alice.push(folder, team.model(), new=True).sent_bytes == 0
+    vetted(team.alice, f"{team.model()}@1")
+    team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert content_of(tmp_path / "out") == content_of(folder)
