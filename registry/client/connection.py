@@ -30,6 +30,7 @@ from registry.client.errors import (
     UnavailableError,
     error_of,
 )
+from registry.client.http import get_small, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,8 +143,6 @@ class Connection:
 
     def _discover(self) -> str:
         """Ask the HTTP side where the gRPC side is."""
-        from registry.client.http import get_small
-
         url = self.access.url + SERVER_PATH
         give_up = time.monotonic() + self.patience_s
         for delay_s in backoff():
@@ -236,9 +235,9 @@ def _condition(violation: Any) -> PreconditionViolation:
 
 def _without_details(status: str, details: str, where: str) -> ClientError:
     """What comes from the network or from something in between, not from the registry."""
+    if status == "UNAVAILABLE":
+        return unreachable(where, details)
     messages = {
-        "UNAVAILABLE": f"No registry answered at {where} ({details}). "
-        "Check the address (HALLMARK_URL) and that the server runs: hallmark serve",
         "DEADLINE_EXCEEDED": f"{where} did not answer in time. Whether the call was carried out is "
         "not known: read and see before you repeat it.",
         "UNIMPLEMENTED": f"{where} does not know this call ({details}). "
@@ -246,5 +245,4 @@ def _without_details(status: str, details: str, where: str) -> ClientError:
         "RESOURCE_EXHAUSTED": f"{where} took no more ({details}). Retry later, or with less.",
     }
     message = messages.get(status, f"{where}: {details or status}")
-    reason = {"UNAVAILABLE": "UNREACHABLE"}.get(status, status)
-    return error_of(status=status, reason=reason, message=message, metadata={"url": where})
+    return error_of(status=status, reason=status, message=message, metadata={"url": where})

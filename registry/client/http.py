@@ -203,16 +203,21 @@ def get_small(url: str, *, ca_file: Path | None = None) -> bytes:
         answer = wire.ask("GET", url)
     except UnavailableError as cause:
         where = cause.metadata["url"]
-        raise UnavailableError(
-            f"No registry answered at {where} ({cause.__cause__}). "
-            "Check the address (HALLMARK_URL) and that the server runs: hallmark serve",
-            metadata={"url": where},
-        ) from cause
+        raise unreachable(where, str(cause.__cause__)) from cause
     finally:
         wire.close()
     if answer.status != 200:
         raise refusal(answer, url)
     return answer.body
+
+
+def unreachable(where: str, found: str) -> UnavailableError:
+    """Nobody answered, over HTTP or gRPC: what that was, and what to check."""
+    fix = "Check the address (HALLMARK_URL) and that the server runs: hallmark serve"
+    if "CERTIFICATE_VERIFY_FAILED" in found:
+        fix = "Name a file with the authority that signed its certificate in HALLMARK_CA_FILE."
+    message = f"No registry answered at {where} ({found}). {fix}"
+    return UnavailableError(message, metadata={"url": where})
 
 
 def refusal(answer: Answer, url: str) -> ClientError:
