@@ -91,15 +91,18 @@ def _check(value: object, place: str, depth: int) -> None:
 def _check_members(
     value: dict[object, object] | list[object] | tuple[object, ...], place: str, depth: int
 ) -> None:
+    # Most members are short text, which passes here: the names of their places are not needed.
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _refusal(place, f"a key of type {type(key).__name__}", "text as key")
             _check_text(key, place)
-            _check(item, f"{place}.{key}", depth)
+            if not (type(item) is str and item.isascii()):
+                _check(item, f"{place}.{key}", depth)
     else:
         for number, item in enumerate(value):
-            _check(item, f"{place}[{number}]", depth)
+            if not (type(item) is str and item.isascii()):
+                _check(item, f"{place}[{number}]", depth)
 
 
 def _check_number(value: float, place: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from registry.domain.access import Caller
 from registry.domain.commits import Commit
@@ -20,17 +21,23 @@ from registry.services.lookups import event, version_of
 
 CARD_PATH = "README.md"
 CARD_BYTES_MAX = 1_000_000
+SMALL_CARD_BYTES = 16_000
+SMALL_CARDS_KEPT = 256
 #: How many commits back the authors of a version's content are looked for.
 HISTORY_MAX = 1000
 
 
 class Cards:
-    """Reads README.md at the root of a tree; `read_card` parses its bytes."""
+    """Reads README.md at the root of a tree; `read_card` parses its bytes.
+
+    Small ones are parsed once: the same bytes always make the same card.
+    """
 
     def __init__(self, *, blobs: BlobStore, read_card: Callable[[bytes], Card]) -> None:
         self._blobs = blobs
         self._read_card = read_card
         self._none = read_card(b"")
+        self._read_once = lru_cache(maxsize=SMALL_CARDS_KEPT)(self._read)
 
     def of(self, files: Sequence[ManifestFile]) -> Card:
         """The card among these files; an empty one where there is none."""
@@ -44,7 +51,11 @@ class Cards:
                 limit=f"{CARD_BYTES_MAX} bytes",
                 fix="Move what is long into another file and link to it from the card.",
             )
-        pieces = self._blobs.open_range(file.sha256, size_bytes=file.size_bytes)
+        read = self._read_once if file.size_bytes <= SMALL_CARD_BYTES else self._read
+        return read(file.sha256, file.size_bytes)
+
+    def _read(self, sha256: str, size_bytes: int) -> Card:
+        pieces = self._blobs.open_range(sha256, size_bytes=size_bytes)
         card = self._read_card(b"".join(pieces))
         if "\0" in card.text:
             # PostgreSQL takes no NUL in text, and no reader shows one.

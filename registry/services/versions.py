@@ -74,7 +74,7 @@ class VersionService:
         bases = check_bases(caller, spec.bases)
         spec = check_spec(spec)
         check_text("message", message, MESSAGE_LENGTH_MAX)
-        content = content_of(model.path, source, spec, message)
+        content = content_of(model.path, source, spec, message) if request_id else ""
         earlier = self._earlier(caller, "CreateVersion", request_id, content)
         if earlier is not None:
             return earlier
@@ -119,7 +119,7 @@ class VersionService:
         spec = check_spec(spec)
         if not is_commit_id(revision):
             check_ref_name(revision, stages=(), field="revision")
-        content = content_of(model.path, revision, spec)
+        content = content_of(model.path, revision, spec) if request_id else ""
         earlier = self._earlier(caller, "CutVersion", request_id, content)
         if earlier is not None:
             return earlier
