@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +42,17 @@ class Worker:
     """One user's work, to be run by one thread at a time. `failures` is what nothing excuses."""
 
     def __init__(
-        self, name: str, *, ledger: Ledger, folder: Path, seed: str, tolerated: Collection[str]
+        self,
+        name: str,
+        *,
+        ledger: Ledger,
+        folder: Path,
+        seed: str,
+        tolerated: Collection[str],
+        sizes_bytes: Sequence[int] = SIZES_BYTES,
     ) -> None:
-        """`tolerated`: reasons with which calls may fail under the trouble that is made."""
+        """`tolerated`: reasons with which calls may fail under the trouble that is made. Files are
+        of one of the sizes."""
         self.name = name
         self.ledger = ledger
         self.failures: list[str] = []
@@ -52,6 +60,7 @@ class Worker:
         self._folder = folder / name
         self._random = random.Random(f"{seed} {name}")
         self._tolerated = frozenset(tolerated)
+        self._sizes_bytes = sizes_bytes
         self._models: list[str] = []
         self._steps = 0
 
@@ -109,7 +118,7 @@ class Worker:
         try:
             files = []
             for number in range(self._random.randint(1, 3)):
-                data = self._random.randbytes(self._random.choice(SIZES_BYTES))
+                data = self._random.randbytes(self._random.choice(self._sizes_bytes))
                 (folder / f"part-{number}.bin").write_bytes(data)
                 files.append(manifest_file(f"part-{number}.bin", data))
             yield folder, Manifest.of(files).digest
