@@ -13,6 +13,7 @@ from pathlib import Path
 
 from registry.blobs import disk
 from registry.blobs.pieces import FilePieces
+from registry.blobs.reading_back import ReadingBack
 from registry.blobs.rules import (
     blob_named,
     check_key,
@@ -45,6 +46,7 @@ class LocalBlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._reading_back = ReadingBack()
 
     # -- reading
 
@@ -147,6 +149,8 @@ class LocalBlobStore:
             end = self._grow(key, staging, fd, offset, b"")
             for piece in pieces:
                 end = self._grow(key, staging, fd, end, piece)
+                with disk.failures_told(what):
+                    self._reading_back.follow(key, fd, end)
             return end
 
     def _grow(self, key: str, staging: int, fd: int, offset: int, piece: bytes) -> int:
@@ -179,6 +183,7 @@ class LocalBlobStore:
                 yield found
 
     def discard(self, key: str) -> None:
+        self._reading_back.forget(check_key(key))
         with disk.failures_told(upload_named(check_key(key))):
             try:
                 with (
@@ -211,7 +216,7 @@ class LocalBlobStore:
     def _prove(self, fd: int, key: str, staging: int, sha256: str, size_bytes: int) -> None:
         """Return once the staged bytes are those announced and on the disk."""
         check_size(key, staged_bytes=os.fstat(fd).st_size, size_bytes=size_bytes)
-        found = disk.sha256_of(fd)
+        found = self._reading_back.finish(key, fd)
         if found != sha256:
             os.unlink(key, dir_fd=staging)
             raise DigestMismatchError(what=upload_named(key), found=found, expected=sha256)
@@ -271,6 +276,7 @@ class LocalBlobStore:
     # -- health
 
     def check(self) -> None:
+        self._reading_back.forget_idle()
         with (
             disk.failures_told(f"Checking the blob store in {self._root}"),
             disk.folders(self._root, _STAGING, make=True) as (root, staging),
