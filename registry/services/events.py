@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller
@@ -22,6 +22,8 @@ from registry.services.fields import check_text
 
 #: How many events are held at once while the log is verified.
 VERIFY_ROWS = 500
+#: Below every number that a table can hold.
+NUMBER_MIN = -(2**63)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,29 +86,49 @@ def verify_chain(database: Database, is_active: Callable[[], bool] = lambda: Tru
     Raises AuditBrokenError for the first bad record of the lowest shard that has one, and
     CallCancelledError soon after `is_active` turns false.
     """
-    heads = database.snapshot(_heads)
-    for shard in range(SHARDS):
-        if shard in heads:
-            _verify_shard(database, heads[shard], is_active)
-    return ChainSummary(
-        event_count=sum(head.number for head in heads.values()),
-        heads=tuple(heads[shard] for shard in sorted(heads)),
+    ends = database.snapshot(lambda tx: [_ends(tx, head) for head in _heads(tx)])
+    for shard in ends:
+        _verify_shard(database, shard, is_active)
+    heads = [shard.head for shard in ends if shard.head.number]
+    return ChainSummary(event_count=sum(head.number for head in heads), heads=tuple(heads))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ends:
+    """A shard as its head tells of it, and what stands where nothing should, all at one moment."""
+
+    head: Head
+    #: Numbers of an event before the first, and of one behind the last; None where there is none.
+    before: int | None
+    behind: int | None
+
+
+def _heads(tx: Transaction) -> list[Head]:
+    """Of all shards; one that is empty says so."""
+    found = {shard: (number, hash) for shard, number, hash in tx.events.heads()}
+    empty = (0, GENESIS)
+    return [
+        Head(shard=shard, number=number, hash=hash)
+        for shard in range(SHARDS)
+        for number, hash in [found.get(shard, empty)]
+    ]
+
+
+def _ends(tx: Transaction, head: Head) -> _Ends:
+    first = tx.events.shard(head.shard, NUMBER_MIN, 1)
+    behind = tx.events.shard(head.shard, head.number, 1)
+    return _Ends(
+        head=head,
+        before=first[0].number if first and first[0].number < 1 else None,
+        behind=behind[0].number if behind else None,
     )
 
 
-def _heads(tx: Transaction) -> Mapping[int, Head]:
-    heads = {
-        shard: Head(shard=shard, number=number, hash=hash)
-        for shard, number, hash in tx.events.heads()
-    }
-    for shard in range(SHARDS):
-        for event in () if shard in heads else tx.events.shard(shard, 0, 1):
-            problem = "it stands in a shard whose head says that it is empty"
-            raise AuditBrokenError(shard=shard, number=event.number, problem=problem)
-    return heads
-
-
-def _verify_shard(database: Database, head: Head, is_active: Callable[[], bool]) -> None:
+def _verify_shard(database: Database, ends: _Ends, is_active: Callable[[], bool]) -> None:
+    head = ends.head
+    if ends.before is not None:
+        before = "it stands before the first"
+        raise AuditBrokenError(shard=head.shard, number=ends.before, problem=before)
     number, previous_hash = 0, GENESIS
     while number < head.number:
         if not is_active():
@@ -123,6 +145,10 @@ def _verify_shard(database: Database, head: Head, is_active: Callable[[], bool])
     if previous_hash != head.hash:
         problem = "it is not the one that the shard's head names as the last"
         raise AuditBrokenError(shard=head.shard, number=number, problem=problem)
+    if ends.behind is not None:
+        # A list would show it, though it continues nothing.
+        problem = f"it stands behind the last, which is {head.number} by the shard's head"
+        raise AuditBrokenError(shard=head.shard, number=ends.behind, problem=problem)
 
 
 def _read(database: Database, shard: int, after_number: int, limit: int) -> list[Event]:

@@ -147,6 +147,10 @@ _REPLACE = """
 INSERT OR REPLACE INTO events SELECT shard, number, time_us, actor, action, 'models/fraud/evil',
 namespace, detail_json, previous_hash, hash FROM events WHERE number = 2;
 """
+_COPY = """
+INSERT INTO events SELECT shard, {number}, time_us, actor, action, resource, namespace,
+detail_json, {previous}, hash FROM events WHERE number = 5;
+"""
 FORGERIES = {
     "changed text": ("UPDATE events SET actor = 'principals/eve' WHERE number = 3", 3),
     "changed detail": ("UPDATE events SET detail_json = '{\"n\":2}' WHERE number = 3", 3),
@@ -162,6 +166,10 @@ FORGERIES = {
     "head with another hash": ("UPDATE event_heads SET hash = 'x' WHERE number = 5", 5),
     "head emptied": ("UPDATE event_heads SET number = 0 WHERE number = 5", 1),
     "replaced": (_REPLACE, 2),
+    "put behind the last": (_COPY.format(number=6, previous="hash"), 6),
+    "put far behind the last": (_COPY.format(number=99, previous="hash"), 99),
+    "put before the first": (_COPY.format(number=0, previous="previous_hash"), 0),
+    "put below zero": (_COPY.format(number=-7, previous="previous_hash"), -7),
 }
 
 
