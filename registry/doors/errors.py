@@ -139,6 +139,17 @@ class BusyError(HallmarkError):
     limit: int
 
 
+@dataclass(eq=False, kw_only=True)
+class StoppingError(HallmarkError):
+    """Told to whoever is not done when the server's grace is over."""
+
+    status: ClassVar[str] = "UNAVAILABLE"
+    reason: ClassVar[str] = "STOPPING"
+    template: ClassVar[str] = (
+        "The server is stopping. What arrived of an upload is kept; retry shortly."
+    )
+
+
 def status_of(error: HallmarkError) -> int:
     return STATUSES_BY_REASON.get(error.reason) or STATUSES[error.status]
 

@@ -57,7 +57,7 @@ class HttpServer:
         self._server = server = _Server(
             uvicorn.Config(
                 app,
-                # uvloop moves no more bytes than asyncio here, and raises where one writes to a
+                # uvloop moves fewer bytes here (README.md), and raises where one writes to a
                 # connection that has just been lost.
                 loop="asyncio",
                 http=cast(type[asyncio.Protocol], partial(Receiver, buffer)),

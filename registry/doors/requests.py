@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from registry.doors.errors import (
     MalformedRequestError,
     MethodNotAllowedError,
+    StoppingError,
     body_of,
     headers_of,
     status_of,
@@ -98,7 +99,8 @@ class Frame:
             _check_head(scope)
             await self._app(scope, receive, watched)
         except asyncio.CancelledError:
-            call.outcome = "CANCELLED SERVER_STOPPED"
+            # Only a stop cancels; uvicorn would answer 500, which nobody retries.
+            await _refuse(StoppingError(), call, watched)
             raise
         except HallmarkError as error:
             _tell(error, call)

@@ -101,7 +101,9 @@ def test_a_stopping_server_keeps_what_came(fresh: Site) -> None:
     with fresh.begin_patch(address, 0, len(data), data[: 2 * PIECE_BYTES]) as client:
         wait_for(lambda: state_of(fresh, address)[0] > 0)
         fresh.stop()
-        read_all(client)
+        received = read_all(client)
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"STOPPING" in received
     fresh.start()
     offset, state = state_of(fresh, address)
     assert (offset, state) == (2 * PIECE_BYTES, "receiving")

@@ -146,7 +146,6 @@ def _headers(opened: _Opened) -> dict[str, str]:
     if selection.status == 304:
         return headers
     headers |= {
-        "accept-ranges": "bytes",
         "content-type": file.media_type,
         "content-disposition": content_disposition(file.filename),
         "content-security-policy": "sandbox; default-src 'none'",
@@ -154,6 +153,7 @@ def _headers(opened: _Opened) -> dict[str, str]:
     }
     if opened.redirect:
         return headers | {"x-accel-redirect": opened.redirect, "content-length": "0"}
+    headers["accept-ranges"] = "bytes"
     if selection.status == 206:
         last = selection.start + selection.length - 1
         headers["content-range"] = f"bytes {selection.start}-{last}/{file.size_bytes}"
