@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    delete,
     exists,
     literal_column,
     or_,
@@ -43,6 +44,7 @@ _ADD = (
     )
     .on_conflict_do_nothing(index_elements=["namespace", "sha256"])
 )
+_FORGET = delete(blob_grants).where(blob_grants.c.namespace == bindparam("of"))
 _KNOWN = select(_sha256).where(
     exists(
         select(_one)
@@ -90,6 +92,9 @@ class SqlBlobGrants:
     def add(self, namespace: str, sha256s: Collection[str]) -> None:
         parameters = {"to_namespace": namespace, "sha256s": array(sha256s)}
         self._connection.execute(_ADD, parameters)
+
+    def forget(self, namespace: str) -> None:
+        self._connection.execute(_FORGET, {"of": namespace})
 
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         return self._texts(_KNOWN, {"namespace": namespace, "sha256s": array(sha256s)})

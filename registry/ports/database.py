@@ -351,6 +351,9 @@ class BlobGrants(Protocol):
     def add(self, namespace: str, sha256s: Collection[str]) -> None:
         """The bytes were sent to this namespace; repeats safely."""
 
+    def forget(self, namespace: str) -> None:
+        """Nothing was sent to this namespace: it is given back."""
+
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         """Those that were sent to this namespace."""
 

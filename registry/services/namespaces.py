@@ -151,6 +151,8 @@ class NamespaceService:
             if validate_only:
                 return
             tx.namespaces.delete(old.key)
+            # Who claims the name next has not sent these bytes, and may know their digests.
+            tx.blob_grants.forget(old.id)
             tx.events.append(_event(caller, "namespace.delete", old, {}))
 
         self._database.write(fn)

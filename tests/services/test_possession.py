@@ -9,6 +9,7 @@ import pytest
 from registry.domain.access import Caller, Role
 from registry.domain.manifests import ManifestFile
 from registry.domain.versions import VersionState
+from registry.names import NamespaceName
 from registry.services.possession import EMPTY_SHA256, stored_for
 from registry.testing.world import World, grant, manifest_file
 
@@ -30,6 +31,20 @@ def test_knowing_a_digest_grants_nothing(world: World) -> None:
     world.database.write(lambda tx: tx.blob_grants.add("vision", {FILE.sha256}))
     assert stored(world, ada, FILE) == set()
     assert stored(world, ada, FILE, namespace="vision") == {FILE.sha256}
+
+
+def test_a_namespace_claimed_anew_knows_nothing(world: World) -> None:
+    """Bytes that were sent to an earlier namespace of the same name are not to be had in it."""
+    ada = world.caller("ada", *(grant(role) for role in Role))
+    world.claim("fraud")
+    world.store(DATA)
+    world.database.write(lambda tx: tx.blob_grants.add("fraud", {FILE.sha256}))
+    name = NamespaceName(namespace="fraud")
+    for validate_only, expected in ((True, {FILE.sha256}), (False, set[str]())):
+        world.namespaces.delete(ada, name, etag="", validate_only=validate_only)
+        assert stored(world, ada, FILE) == expected
+    world.claim("fraud")
+    assert stored(world, ada, FILE) == set()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,14 @@ class BlobGrantsContract:
         assert known(database, "fraud", []) == set()
         grant(database, "fraud", [])
 
+    def test_forgets_a_namespace(self, database: Database) -> None:
+        """A namespace that is given back knows nothing any more; others know what they knew."""
+        grant(database, "fraud", [A, B])
+        grant(database, "risk", [A])
+        database.write(lambda tx: tx.blob_grants.forget("fraud"))
+        assert known(database, "fraud", [A, B]) == set()
+        assert known(database, "risk", [A, B]) == {A}
+
     @pytest.mark.slow
     def test_takes_as_many_as_a_manifest_may_have(self, database: Database) -> None:
         """A hundred thousand digests are granted, known and looked up in one call each."""
