@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -178,12 +179,11 @@ class Registry:
         _make_home(settings.home)
         signer = TicketSigner(key=_ticket_key(settings.ticket_key_file), clock=clock)
         tls = _tls(settings)
-        self._database = open_database(settings.database_url, clock=clock)
-        try:
+        with ExitStack() as undo:
+            self._database = open_database(settings.database_url, clock=clock)
+            undo.callback(self._database.close)
             blobs = LocalBlobStore(settings.blob_dir)
             blobs.check()
-            #: Set on the very first start only.
-            self.admin_token = bootstrap_admin(self._database, clock)
             policy = BuiltinPolicy()
             self.services = build_services(
                 database=self._database,
@@ -197,10 +197,13 @@ class Registry:
             self._http = HttpServer(
                 host=settings.http_address.host, port=settings.http_address.port, tls=tls
             )
+            undo.callback(self._http.stop, 0)
             self._bind(blobs, policy, tls)
-        except BaseException:
-            self._database.close()
-            raise
+            undo.callback(self._api.stop, 0)
+            #: Set on the very first start only. The last thing that may fail: nobody would ever see
+            #: the token that a start made which then came to nothing.
+            self.admin_token = bootstrap_admin(self._database, clock)
+            undo.pop_all()
 
     def _bind(self, blobs: BlobStore, policy: Policy, tls: TlsFiles | None) -> None:
         """Listen on both addresses; each side tells clients where the other one is."""
