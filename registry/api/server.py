@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,19 +60,24 @@ class ApiServer:
         reflection.enable_server_reflection(
             (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
-        self.port = self._bind(f"{host}:{port}", tls)
+        self.port = self._bind(host, port, tls)
 
-    def _bind(self, address: str, tls: TlsFiles | None) -> int:
+    def _bind(self, host: str, port: int, tls: TlsFiles | None) -> int:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
+            # gRPC tells no reason, but writes lines of its own to standard error.
+            _try_to_bind(host, port)
             if tls is None:
                 return self._server.add_insecure_port(address)
             credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)])
             return self._server.add_secure_port(address, credentials)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
+            reason = f": {error.strerror}" if isinstance(error, OSError) else ""
             raise StartError(
                 what=f"gRPC address {address}",
-                found="it cannot be bound, most likely another program listens there",
-                fix="Stop that program, or choose another port with HALLMARK_GRPC_ADDRESS.",
+                found=f"it cannot be bound{reason}",
+                fix="Stop the program that listens there, or choose another address with "
+                "HALLMARK_GRPC_ADDRESS.",
             ) from error
 
     def start(self) -> None:
@@ -84,3 +90,12 @@ class ApiServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._quick.shutdown(wait=False)
+
+
+def _try_to_bind(host: str, port: int) -> None:
+    """Raise OSError where the address cannot be had; it is free again afterwards."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
