@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -37,6 +38,11 @@ def writer_engine(path: Path) -> Engine:
     if not path.exists():
         # Not where there is one: closing it would drop SQLite's own locks in this process.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    elif not os.access(path, os.W_OK):
+        # SQLite would open it for reading only, and say so at the first change.
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise OSError(number, os.strerror(number), str(path))
     engine = _engine(path, _WRITER_PRAGMAS)
     with engine.connect() as connection:
         # So that readers go on while the writer writes. Kept in the file from then on.
