@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from registry.client import Client
 
 #: A start takes under two seconds; a machine under load gets this long.
 START_TIMEOUT_S = 60.0
+_COMMAND = (sys.executable, "-m", "registry.cli", "serve")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +64,39 @@ def running_server(
         registry.stop()
 
 
-class ServerProcess:
-    """A registry in a process of its own, as `hallmark serve` starts it: it can be killed."""
+def failed_start(
+    home: Path, settings: Mapping[str, str] | None = None, *, prefix: Sequence[str] = ()
+) -> str:
+    """What `hallmark serve` says where it cannot start, which has to end it with exit code 4."""
+    done = subprocess.run(
+        [*prefix, *_COMMAND],
+        env=_environment(home, settings or {}),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 4, done
+    assert done.stdout == "", done
+    return done.stderr
 
-    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+
+class ServerProcess:
+    """A registry in a process of its own, as `hallmark serve` starts it: it can be killed.
+
+    `prefix` is a command that runs the server's in its place, such as one that limits it.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.home = home
         self._settings = dict(settings or {})
+        self._prefix = prefix
         self._log = home.parent / f"{home.name}.log"
         self.admin_token = ""
         self.start()
@@ -87,21 +115,13 @@ class ServerProcess:
         self.kill()
 
     def _spawn(self) -> None:
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("HALLMARK_")
-        } | {
-            "HALLMARK_HOME": str(self.home),
-            "HALLMARK_GRPC_ADDRESS": "127.0.0.1:0",
-            "HALLMARK_HTTP_ADDRESS": "127.0.0.1:0",
-            **self._settings,
-        }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "registry.cli", "serve"],
+                [*self._prefix, *_COMMAND],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment,
+                env=_environment(self.home, self._settings),
                 text=True,
             )
 
@@ -117,11 +137,20 @@ class ServerProcess:
             elif word.startswith("hm_"):
                 self.admin_token = word
             elif " login " in line:
+                self._keep_token()
                 return
             if time.monotonic() > until:
                 break
         self.kill()
         raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+
+    def _keep_token(self) -> None:
+        """Shown the first time only; a later process on the same folder needs it as well."""
+        kept = self.home / "admin.token"
+        if self.admin_token:
+            kept.write_text(self.admin_token)
+        else:
+            self.admin_token = kept.read_text()
 
     @property
     def pid(self) -> int:
@@ -152,3 +181,13 @@ class ServerProcess:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.stop()
+
+
+def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    ours = {
+        "HALLMARK_HOME": str(home),
+        "HALLMARK_GRPC_ADDRESS": "127.0.0.1:0",
+        "HALLMARK_HTTP_ADDRESS": "127.0.0.1:0",
+        **settings,
+    }
+    return {key: os.environ[key] for key in os.environ if not key.startswith("HALLMARK_")} | ours

@@ -16,8 +16,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import httpx
+
 from registry.client import Client, ClientError, File
-from registry.client.http import Answer, Wire, refusal
 from registry.client.values import Upload
 from registry.testing.server import ServerProcess
 from registry.testing.soak.checker import Checker, fsck, summary
@@ -106,41 +107,20 @@ class FullDiskDriver:
 
     def _probe_bytes(self, url: str, data: bytes) -> list[str]:
         """Bytes that do not fit are refused."""
-        answer = self._send(url, data, 0)
-        self._probed[f"HTTP {answer.status}"] += 1
-        reason = "" if answer.status == 204 else refusal(answer, url).reason
-        return [] if reason in ("", FULL) else [f"HTTP {answer.status}, {reason}"]
+        answer = patch(url, data, 0)
+        self._probed[f"HTTP {answer.status_code}"] += 1
+        if answer.status_code == 204 or answer.json()["error"]["reason"] == FULL:
+            return []
+        return [f"HTTP {answer.status_code}: {answer.text}"]
 
     def _go_on(self, url: str, data: bytes) -> list[str]:
         """With room again they come in from where they ended."""
-        wire = Wire()
-        offset = wire.ask("HEAD", url).number("upload-offset")
-        wire.close()
-        assert offset is not None
+        offset = int(httpx.head(url).headers["upload-offset"])
         self._probed["bytes kept"] += offset
-        answer = self._send(url, data, offset)
-        state = answer.headers.get("hallmark-state")
-        return [] if state == "stored" else [f"HTTP {answer.status}, {state}, from {offset} on"]
-
-    def _send(self, url: str, data: bytes, offset: int) -> Answer:
-        source = self._folder / "probe"
-        source.write_bytes(data)
-        wire = Wire()
-        try:
-            with source.open("rb") as file:
-                return wire.send(
-                    url,
-                    file,
-                    offset=offset,
-                    length=len(data) - offset,
-                    headers={
-                        "Content-Type": "application/offset+octet-stream",
-                        "Upload-Offset": str(offset),
-                    },
-                    sent=lambda _: None,
-                )
-        finally:
-            wire.close()
+        answer = patch(url, data, offset)
+        if answer.headers.get("hallmark-state") == "stored":
+            return []
+        return [f"HTTP {answer.status_code} from {offset} on: {answer.text}"]
 
     def _probe_rows(self, client: Client) -> list[str]:
         """Rows that do not fit are refused, and readers go on."""
@@ -177,6 +157,12 @@ class FullDiskDriver:
 
     def _client(self, token: str) -> Client:
         return Client(self._server.http_url, token=token)
+
+
+def patch(url: str, data: bytes, offset: int) -> httpx.Response:
+    """Send a file's bytes from an offset on to its upload address."""
+    headers = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+    return httpx.patch(url, content=data[offset:], headers=headers, timeout=60)
 
 
 def _file(path: str, data: bytes) -> File:
