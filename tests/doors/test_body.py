@@ -105,6 +105,7 @@ def test_a_waiting_thread_is_always_woken(failing: bool) -> None:
     assert len(raised) == failing
 
 
+@pytest.mark.slow
 def test_few_bytes_of_a_slow_sender_are_handed_over() -> None:
     """A thread does not wait for a whole piece without end."""
     assert next(body_of([b"x"])) == b"x"

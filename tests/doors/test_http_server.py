@@ -115,6 +115,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
     )
 
 
+@pytest.mark.slow
 def test_tls_is_served(pem: Pem) -> None:
     """With certificate and key the server speaks TLS, and only that."""
     server = HttpServer(host="127.0.0.1", port=0, tls=pem)
@@ -129,6 +130,7 @@ def test_tls_is_served(pem: Pem) -> None:
     server.stop(0)
 
 
+@pytest.mark.slow
 def test_a_wrong_certificate_stops_the_start(pem: Pem) -> None:
     """What is no key says which settings to look at."""
     with pytest.raises(StartError, match="HALLMARK_TLS_KEY_FILE"):

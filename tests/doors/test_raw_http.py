@@ -182,6 +182,7 @@ def test_trailers_change_nothing(site: Site) -> None:
     assert site.raw(head + body).startswith(b"HTTP/1.1 204 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 def test_a_head_that_never_ends_is_cut(
     site: Site, monkeypatch: pytest.MonkeyPatch, sent: bytes
@@ -193,6 +194,7 @@ def test_a_head_that_never_ends_is_cut(
         assert read_all(client).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.slow
 def test_a_body_that_stalls_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that stops in the middle is cut, and finds what it had sent."""
     data = b"stalled" * 10
@@ -207,6 +209,7 @@ def test_a_body_that_stalls_is_cut(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert site.send(address, 20, data[20:]).status == 204
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_takes_is_cut(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -133,6 +133,7 @@ def test_another_offset_is_told_the_right_one(site: Site) -> None:
         assert answer.error["reason"] == "OFFSET_MISMATCH"
 
 
+@pytest.mark.slow
 def test_a_second_sender_has_to_wait(site: Site) -> None:
     """While one PATCH writes a file another one gets 409 and changes nothing."""
     data = fresh_bytes(3 * PIECE_BYTES)
@@ -264,6 +265,7 @@ def test_a_full_store_says_so_and_keeps_what_fitted(fresh: Site) -> None:
     assert fresh.send(address, offset, SMALL[offset:]).headers["hallmark-state"] == "stored"
 
 
+@pytest.mark.slow
 def test_senders_beyond_all_threads_are_turned_away(fresh: Site) -> None:
     """Slow senders cannot make others wait without end: 503 says to retry; reading goes on."""
     download = fresh.download("a.bin", SMALL)
