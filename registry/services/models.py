@@ -20,6 +20,7 @@ from registry.errors import (
     AlreadyExistsError,
     InvalidFieldError,
     NotEmptyError,
+    NotFoundError,
     StaleEtagError,
 )
 from registry.names import ModelName
@@ -68,7 +69,7 @@ class ModelService:
                 tx.events.append(
                     event(caller, "model.create", stored.name, stored.namespace, detail)
                 )
-                return stored.path, stored
+                return stored.uid, stored
 
             return once(
                 tx,
@@ -78,7 +79,7 @@ class ModelService:
                 content_of(path, checked),
                 now_us=now,
                 create=create,
-                reload=lambda path: model_of(tx, ModelName(path=path)),
+                reload=lambda uid: _of_uid(tx, name, uid),
             )
 
         return self._database.write(fn)
@@ -175,6 +176,18 @@ def _taken(tx: Transaction, name: ModelName) -> AlreadyExistsError:
         existing=holder.name if holder else "another one made just now",
         fix="Use that one, or choose a name that differs in more than case.",
     )
+
+
+def _of_uid(tx: Transaction, name: ModelName, uid: str) -> Model:
+    """The model, if it is the one with this uid and not a later one of the same name."""
+    found = model_of(tx, name)
+    if found.uid != uid:
+        raise NotFoundError(
+            kind="model",
+            name=f"{name} as this request created it",
+            fix="It was deleted, and another one created, since then. Use a fresh request_id.",
+        )
+    return found
 
 
 def _fresh(caller: Caller, name: ModelName, fields: ModelFields, now_us: int) -> Model:

@@ -72,7 +72,7 @@ class NamespaceService:
                     )
                 detail = {"description": description, "owner": owner}
                 tx.events.append(_event(caller, "namespace.create", stored, detail))
-                return stored.id, stored
+                return stored.uid, stored
 
             return once(
                 tx,
@@ -82,7 +82,7 @@ class NamespaceService:
                 content_of(id, description, owner),
                 now_us=now,
                 create=create,
-                reload=lambda id: get_namespace(tx, id),
+                reload=lambda uid: _of_uid(tx, name, uid),
             )
 
         return self._database.write(fn)
@@ -169,6 +169,18 @@ def get_namespace(tx: Transaction, id: str) -> Namespace:
             kind="namespace",
             name=id,
             fix=f"An administrator claims it with: hallmark namespace create {id}",
+        )
+    return found
+
+
+def _of_uid(tx: Transaction, name: NamespaceName, uid: str) -> Namespace:
+    """The namespace, if it is the one with this uid and not a later one of the same name."""
+    found = get_namespace(tx, name.namespace)
+    if found.uid != uid:
+        raise NotFoundError(
+            kind="namespace",
+            name=f"{name.namespace} as this request claimed it",
+            fix="It was given back, and claimed anew, since then. Use a fresh request_id.",
         )
     return found
 

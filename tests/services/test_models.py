@@ -22,7 +22,7 @@ from registry.errors import (
     StaleEtagError,
     TooLargeError,
 )
-from registry.names import ModelName
+from registry.names import ModelName, NamespaceName
 from registry.ports.database import EventQuery
 from registry.testing.world import World, grant
 
@@ -152,6 +152,27 @@ def test_a_repeat_returns_the_model_as_it_is_now(world: World, ada: Caller) -> N
     world.models.delete(ada, name("fraud/scorer"), etag="", validate_only=False)
     with pytest.raises(NotFoundError):
         create(world, ada, "scorer", FIELDS, request_id="r")
+    create(world, ada, "scorer", FIELDS)
+    with pytest.raises(NotFoundError, match="as this request created it"):
+        create(world, ada, "scorer", FIELDS, request_id="r")
+
+
+def test_a_repeat_returns_the_namespace_that_it_claimed(world: World, ada: Caller) -> None:
+    """A repeat with one request_id never returns a later namespace of the same name."""
+
+    def claim(request_id: str) -> str:
+        given = {"description": "", "owner": "", "request_id": request_id}
+        return world.namespaces.create(ada, "fresh", **given).uid
+
+    made = claim("r")
+    assert claim("r") == made
+    fresh = NamespaceName(namespace="fresh")
+    world.namespaces.delete(ada, fresh, etag="", validate_only=False)
+    with pytest.raises(NotFoundError):
+        claim("r")
+    assert claim("") != made
+    with pytest.raises(NotFoundError, match="as this request claimed it"):
+        claim("r")
 
 
 def test_racing_twins_make_one_model(world: World, ada: Caller) -> None:
