@@ -86,8 +86,12 @@ class VettingService:
         was = version.yanked_from if is_yanked else version.state
         if was is not VersionState.QUARANTINED:
             return
-        tx.versions.set_vetting(version.key, vetting)
         state, released_by = self._due(dataclasses.replace(version, vetting=vetting))
+        if is_yanked and state is VersionState.RELEASED:
+            # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
+            # had by digest. It is judged again once the yank is undone.
+            return
+        tx.versions.set_vetting(version.key, vetting)
         detail: dict[str, object] = {
             "verdict": vetting.verdict.value,
             "rules_digest": vetting.rules_digest,

@@ -8,8 +8,15 @@ from registry.domain.events import SYSTEM
 from registry.domain.gates import GateInput
 from registry.domain.manifests import ManifestFile
 from registry.domain.policies import GateAnswer, RuleResult
-from registry.domain.versions import Finding, Verdict, Version, VersionState, Vetting
-from registry.errors import StorageError
+from registry.domain.versions import (
+    Finding,
+    Verdict,
+    Version,
+    VersionState,
+    Vetting,
+    require_fetchable,
+)
+from registry.errors import InvalidStateError, StorageError
 from registry.ports.database import EventQuery
 from registry.services.vetting import RETRY_US, VettingService
 from registry.testing.blobs import MemoryBlobStore
@@ -157,18 +164,36 @@ def test_unreadable_bytes(
 
 
 def test_yanked_meanwhile(story: Story, vetting: VettingService) -> None:
-    """A version that is yanked while it is judged stays so, and comes back where its verdict put
-    it."""
+    """A version that is yanked while it is judged is not let out: nobody gets its bytes by digest,
+    and it is judged again when it comes back."""
     version = story.push()
     story.world.database.after_read = lambda: story.world.yanks.yank(
         story.alice, name_of(version), reason="oops", validate_only=False
     )
     assert vetting.run_pending(10) == 1
     now = story.now(version)
-    assert (now.state, now.yanked_from) == (VersionState.YANKED, VersionState.RELEASED)
-    assert now.yank_reason == "oops"
+    assert (now.state, now.yanked_from) == (VersionState.YANKED, VersionState.QUARANTINED)
+    assert (now.yank_reason, now.vetting) == ("oops", None)
+    with pytest.raises(InvalidStateError, match="cannot be fetched: it is YANKED"):
+        require_fetchable(now, by_digest=True)
     back = story.world.yanks.unyank(story.alice, name_of(version))
-    assert back.state is VersionState.RELEASED
+    assert back.state is VersionState.QUARANTINED
+    assert vetting.run_pending(10) == 1
+    assert story.now(version).state is VersionState.RELEASED
+
+
+def test_yanked_meanwhile_and_refused(
+    story: Story, vetting: VettingService, vetter: ScriptedVetter
+) -> None:
+    """A version that is yanked while it is judged, and fails, comes back REJECTED."""
+    version = story.push()
+    story.world.database.after_read = lambda: story.world.yanks.yank(
+        story.alice, name_of(version), reason="oops", validate_only=False
+    )
+    vetter.verdict = Verdict.FAIL
+    assert vetting.run_pending(10) == 1
+    back = story.world.yanks.unyank(story.alice, name_of(version))
+    assert back.state is VersionState.REJECTED
 
 
 def test_unyanked_is_vetted(story: Story, vetting: VettingService) -> None:
