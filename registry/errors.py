@@ -120,10 +120,11 @@ class RequestIdReusedError(HallmarkError):
     status: ClassVar[str] = "INVALID_ARGUMENT"
     reason: ClassVar[str] = "REQUEST_ID_REUSED"
     template: ClassVar[str] = (
-        "request_id {request_id} was used before for another {method} request. "
+        "request_id {repeated_id} was used before for another {method} request. "
         "Use a fresh UUID for each new request, and the same one only to repeat it unchanged."
     )
-    request_id: str
+    #: Not by the name of the field: in ErrorInfo that is the log's id of the call.
+    repeated_id: str
     method: str
 
 

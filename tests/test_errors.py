@@ -6,13 +6,16 @@ import dataclasses
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 from registry import errors
 from registry.api.errors import DETAILS_BYTES_MAX, status_of
 from registry.errors import FieldViolation, HallmarkError, PolicyRefusedError, PreconditionViolation
+from registry.names.text import is_visible
 
 
 def tree(base: type[HallmarkError]) -> Iterator[type[HallmarkError]]:
@@ -82,6 +85,42 @@ def test_a_status_that_is_too_large_still_reaches_the_caller() -> None:
     status = status_of(refused, "call-1")
     assert status.ByteSize() <= DETAILS_BYTES_MAX
     assert status.details[0].type_url.endswith("google.rpc.ErrorInfo")
+
+
+HOSTILE = ["\U0001f600" * 3000, "\u202e" * 3000, "%" * 9000, "\0" * 9000, "\n\x1b[2J", "x" * 99_999]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_hostile_text_never_costs_a_caller_the_status(text: str) -> None:
+    """Whatever stands in a refusal, it fits into what clients accept, shows nothing that a terminal
+    obeys, and keeps its reason."""
+    denied = errors.PermissionDeniedError(
+        principal=text, action=text, resource=f"models/{text}", roles=text
+    )
+    status = status_of(denied, "call-1")
+    travels = quote(status.message, safe=string.punctuation.replace("%", "") + " ")
+    assert len(travels) + status.ByteSize() < 7700
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.reason == "PERMISSION_DENIED"
+    assert info.metadata["request_id"] == "call-1"
+    shown = [status.message, *info.metadata.values()]
+    assert all(is_visible(character) for part in shown for character in part)
+
+
+def test_what_a_text_may_hold_is_shown_whole() -> None:
+    """Text of any script that fits is not changed."""
+    name = "models/fraud/\u6b3a\u8bc8 caf\u00e9"
+    missing = errors.NotFoundError(kind="model", name=name, fix="Create it.")
+    assert status_of(missing, "call-1").message == str(missing)
+
+
+def test_the_id_of_a_repeat_is_told_apart_from_that_of_the_call() -> None:
+    """A reused request_id is in ErrorInfo, beside the log's id of the call."""
+    status = status_of(errors.RequestIdReusedError(repeated_id="mine", method="M"), "call-1")
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.metadata["repeated_id"], info.metadata["request_id"]) == ("mine", "call-1")
 
 
 def test_field_violations_reach_the_status() -> None:

@@ -10,23 +10,25 @@ from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2, status_pb2
 
 from registry.errors import HallmarkError
+from registry.names.text import visible
 
 DOMAIN = "hallmark"
-#: Servers refuse more than 8 kB of metadata by default; details travel in it, so they are cut.
+#: Clients refuse more than 8 kB of metadata by default; message and details travel in it, so they
+#: are cut.
 DETAILS_BYTES_MAX = 6000
-MESSAGE_LENGTH_MAX = 1500
+#: As the message travels, percent-encoded: a byte outside printable ASCII counts three.
+MESSAGE_BYTES_MAX = 1500
+VALUE_BYTES_MAX = 500
+_CUT = "..."
 
 
 def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
     """The status that a caller gets. `request_id` is the log's id of the call."""
-    message = str(error)
-    if len(message) > MESSAGE_LENGTH_MAX:
-        message = message[: MESSAGE_LENGTH_MAX - 1] + "…"
     status = status_pb2.Status(
         code=grpc.StatusCode[error.status].value[0],
-        message=message,
+        message=_shown(str(error), MESSAGE_BYTES_MAX, escaped_bytes=3),
     )
-    metadata = {key: value[:500] for key, value in error.metadata.items()}
+    metadata = {key: _shown(value, VALUE_BYTES_MAX) for key, value in error.metadata.items()}
     _add(
         status,
         error_details_pb2.ErrorInfo(
@@ -39,20 +41,37 @@ def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
         bad = error_details_pb2.BadRequest()
         for violation in error.field_violations[:20]:
             bad.field_violations.add(
-                field=violation.field[:200], description=violation.description[:500]
+                field=_shown(violation.field, 200),
+                description=_shown(violation.description, VALUE_BYTES_MAX),
             )
         _add(status, bad)
     if error.precondition_violations:
         failure = error_details_pb2.PreconditionFailure()
         for unmet in error.precondition_violations[:50]:
-            description = f"{unmet.description}\n{unmet.fix}" if unmet.fix else unmet.description
+            description = _shown(unmet.description, VALUE_BYTES_MAX)
+            if unmet.fix:
+                description = f"{description}\n{_shown(unmet.fix, VALUE_BYTES_MAX)}"
             failure.violations.add(
-                type=unmet.type[:100],
-                subject=unmet.subject[:300],
-                description=description[:1000],
+                type=_shown(unmet.type, 100),
+                subject=_shown(unmet.subject, 300),
+                description=description,
             )
         _add(status, failure)
     return status
+
+
+def _shown(text: str, bytes_max: int, *, escaped_bytes: int = 1) -> str:
+    """Text that may come from outside, safe to print, and cut to so many bytes, where those that
+    gRPC escapes in a header count `escaped_bytes`."""
+    # What is cut off need not be looked at: no character takes less than one byte.
+    shown = visible(text[: bytes_max + 1])
+    left = bytes_max
+    for place, character in enumerate(shown):
+        is_plain = " " <= character <= "~" and character != "%"
+        left -= 1 if is_plain else escaped_bytes * len(character.encode())
+        if left < 0:
+            return shown[: max(place - len(_CUT), 0)] + _CUT
+    return shown
 
 
 def _add(

@@ -87,7 +87,7 @@ def repeat_of(
     if done is None:
         return None
     if done.fingerprint != content:
-        raise RequestIdReusedError(request_id=request_id, method=method)
+        raise RequestIdReusedError(repeated_id=request_id, method=method)
     return done.result
 
 
