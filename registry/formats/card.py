@@ -282,7 +282,7 @@ def _joined(text: str) -> str:
 def _broken(cause: yaml.YAMLError, block: str, field: str) -> InvalidFieldError:
     line, found = 2, "what is no YAML"
     if isinstance(cause, yaml.MarkedYAMLError):
-        found = cause.problem or found
+        found = (cause.problem or found).removeprefix("found ")
         line += getattr(cause.problem_mark, "line", 0)
     elif isinstance(cause, yaml.reader.ReaderError):
         found = f"the character U+{ord(block[cause.position]):04X}"

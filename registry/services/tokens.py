@@ -151,7 +151,13 @@ def _check_expiry(caller: Caller, owner: Principal, expire_time_us: int | None, 
         field="token.expire_time",
         found="nothing" if expire_time_us is None else show_time(expire_time_us),
         expected=f"a time from now to {show_time(latest_us)}, {bound}",
-        fix="Choose an earlier one, and renew the token before it ends."
-        if expire_time_us is not None and expire_time_us > latest_us
-        else "Say when the token ends.",
+        fix=_expiry_fix(expire_time_us, latest_us),
     )
+
+
+def _expiry_fix(expire_time_us: int | None, latest_us: int) -> str:
+    if expire_time_us is None:
+        return "Say when the token ends."
+    if expire_time_us > latest_us:
+        return "Choose an earlier one, and renew the token before it ends."
+    return "Choose a later one; this one has passed."

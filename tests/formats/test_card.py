@@ -132,7 +132,7 @@ def test_wrong_types_count_as_missing() -> None:
         ("a: [1", "line"),
         ("a: b: c", "line 2"),
         ("a: \x07", "line"),
-        ("\ta: 1", "line 2"),
+        ("\ta: 1", "character '\\t' that cannot start any token in line 2"),
         ('a: "\\ud800"', "surrogate"),
     ],
 )
@@ -141,6 +141,7 @@ def test_refusals(block: str, found: str) -> None:
     with pytest.raises(InvalidFieldError) as caught:
         parse_card(card(block))
     assert found in caught.value.found
+    assert not caught.value.found.startswith("found")
     assert caught.value.fix
 
 
