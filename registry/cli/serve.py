@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ def serve(
     Settings come from options, the environment and the file, in this order; all of them are in the
     README's table.
     """
+    # Before gRPC is loaded. At its own level it logs what strangers send, line breaks included.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from registry.app import run_serve
 
     given = {
