@@ -1,0 +1,1 @@
+"""Hallmark measured beside MLflow and nginx. Run as `python -m benchmarks`; see README.md."""

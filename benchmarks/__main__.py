@@ -1,0 +1,42 @@
+"""All comparisons in one run.
+
+python -m benchmarks [part ...] [--rounds 3] [--seconds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from benchmarks import metadata
+from benchmarks.report import Bound, Row, table
+
+Part = Callable[..., Iterator[Row | Bound]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parts: dict[str, Part] = {
+        "sqlite": partial(metadata.measure, "sqlite"),
+        "postgresql": partial(metadata.measure, "postgresql"),
+    }
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    given = parser.parse_args()
+    unknown = set(given.parts) - parts.keys()
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    rows: list[Row | Bound] = []
+    for name in given.parts or parts:
+        for row in parts[name](rounds=given.rounds, seconds=given.seconds):
+            rows.append(row)
+            print(table([row]), flush=True)
+    print(f"\n{os.cpu_count()} cores, median (range) of {given.rounds} rounds in turns\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Servers under measurement: started, told to rest while the other one works, and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_WAIT_S = 20.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """A command in a session of its own, with all the processes that it starts."""
+
+    def __init__(self, command: list[str], *, log: Path, environment: Mapping[str, str]) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Raises SystemExit with the end of the log where it does not come up."""
+        until = time.monotonic() + timeout_s
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.end()
+                raise SystemExit(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+            time.sleep(0.1)
+
+    def end(self) -> None:
+        """End it and all that it started."""
+        try:
+            os.killpg(self.pid, signal.SIGTERM)
+            self._process.wait(STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        except ProcessLookupError:
+            self._process.wait()
+            return
+        for pid in session_of(self.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def session_of(pid: int) -> list[int]:
+    """All processes in the session that a process leads."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == pid and fields[0] != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    pids = [pid]
+    for parent in pids:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            pids += [int(child) for child in children.read_text().split()]
+    return pids
+
+
+@contextmanager
+def resting(*pids: int) -> Iterator[None]:
+    """Stop these processes and their descendants meanwhile, since idle ones work now and then."""
+    stopped = [each for pid in pids for each in tree_of(pid)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process and its descendants so far."""
+    ticks = 0
+    for each in tree_of(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
+
+
+def memory_mb(pid: int) -> float:
+    """Memory of a process and its descendants; what several share is counted once."""
+    total_kb = 0
+    for each in tree_of(pid):
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total_kb += int(line.split()[1])
+    return total_kb / 1024
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of one process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} tells no VmRSS")
