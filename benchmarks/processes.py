@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STOP_WAIT_S = 20.0
@@ -53,8 +53,7 @@ class Process:
         except ProcessLookupError:
             self._process.wait()
             return
-        for pid in session_of(self.pid):
-            os.kill(pid, signal.SIGKILL)
+        _signal(session_of(self.pid), signal.SIGKILL)
 
 
 def session_of(pid: int) -> list[int]:
@@ -75,7 +74,8 @@ def tree_of(pid: int) -> list[int]:
     pids = [pid]
     for parent in pids:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            pids += [int(child) for child in children.read_text().split()]
+            with suppress(FileNotFoundError, ProcessLookupError):
+                pids += [int(child) for child in children.read_text().split()]
     return pids
 
 
@@ -83,21 +83,27 @@ def tree_of(pid: int) -> list[int]:
 def resting(*pids: int) -> Iterator[None]:
     """Stop these processes and their descendants meanwhile, since idle ones work now and then."""
     stopped = [each for pid in pids for each in tree_of(pid)]
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(stopped, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        _signal(stopped, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        # Helpers of a server come and go.
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def cpu_s(pid: int) -> float:
     """Processor time of a process and its descendants so far."""
     ticks = 0
     for each in tree_of(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS
 
 
