@@ -14,8 +14,9 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from registry.client.errors import ClientError, SetupError, UnavailableError, error_of
@@ -190,10 +191,43 @@ class Wire:
         else:
             self._connection = http.client.HTTPConnection(origin, timeout=self._timeout_s)
         self._origin = (scheme, origin)
+        self._connection.response_class = _Response
         self._connection.connect()
         # Requests are a header and then pieces; waiting for more would only delay them.
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._connection
+
+
+class _Response(http.client.HTTPResponse):
+    """Knows the end of a connection from the end of a head, where its base takes the one for the
+    other: of an answer that was cut, half a header would count."""
+
+    def begin(self) -> None:
+        file = self.fp
+        lines = _Lines(file)
+        self.fp = cast(BufferedReader, lines)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = file
+        if not lines.last:
+            raise ConnectionError("the answer's head was cut")
+
+
+class _Lines:
+    """Lines of a file, of which the last one read is remembered."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.last = b"\r\n"
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._file.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def get_small(url: str, *, ca_file: Path | None = None) -> bytes:
