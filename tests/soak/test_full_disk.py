@@ -14,7 +14,7 @@ import pytest
 
 #: A mount that only the driver and its server see; others than root need a name space of users.
 OWN_MOUNTS = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-SMALL_DISK = 'mount -t tmpfs -o size=160m none "$0/home" && exec "$@"'
+SMALL_DISK = 'mount -t tmpfs -o size={mib}m none "$0/home" && exec "$@"'
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,10 @@ def test_a_full_disk_loses_nothing(
     user name spaces."""
     (tmp_path / "home").mkdir()
     driver = [sys.executable, "-m", "registry.testing.soak.full_disk"]
+    # Room for what stays of each round.
+    mount = SMALL_DISK.format(mib=80 + 40 * rounds)
     done = subprocess.run(
-        [*OWN_MOUNTS, "sh", "-c", SMALL_DISK, tmp_path, *driver, tmp_path, str(rounds), str(seed)],
+        [*OWN_MOUNTS, "sh", "-c", mount, tmp_path, *driver, tmp_path, str(rounds), str(seed)],
         capture_output=True,
         text=True,
         check=False,

@@ -29,7 +29,7 @@ from registry.testing.world import manifest_file
 
 FULL = "STORAGE_FULL"
 WORKERS = 4
-SIZES_BYTES = (0, 700, 20_000, 200_000)
+SIZES_BYTES = (0, 700, 20_000, 100_000)
 #: Sometimes a little is left, so that some writes still fit and others fail half-way.
 LEFT_BYTES = (0, 20_000, 300_000)
 PAUSE_S = (0.2, 1.5)

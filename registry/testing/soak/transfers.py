@@ -19,7 +19,7 @@ MODEL = f"{NAMESPACE}/cut"
 FILE_BYTES_MAX = 12 << 20
 CUTS_MAX = 4
 #: Stalls longer than a server waits before it lets another request go on in a stalled one's place.
-STALLS_S = (0.3, 12.0)
+STALLS_S = (0.3, 0.3, 0.3, 12.0)
 #: What a cut may cost: what was on its way, through buffers of several megabytes on each side; and
 #: what all cuts may cost on average.
 LOST_BYTES_MAX = 12 << 20

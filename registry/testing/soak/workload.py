@@ -6,8 +6,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +61,7 @@ class Worker:
         self._tolerated = frozenset(tolerated)
         self._sizes_bytes = sizes_bytes
         self._models: list[str] = []
+        self._files: tuple[Path, str] | None = None
         self._steps = 0
 
     def run(self, connect: Connect, people: People, stop: threading.Event) -> None:
@@ -102,28 +102,27 @@ class Worker:
         self._models.append(path)
 
     def _push(self, client: Client) -> None:
+        """Files whose push failed are pushed again, so what arrived of them is gone on with."""
+        folder, digest = self._files = self._files or self._fresh_files()
         model, attempt = self._models[-1], str(self._steps)
-        with self._files(attempt) as (folder, digest):
-            with self.ledger.change(("version", model, attempt), digest):
-                spec = {"attempt": attempt}
-                done = client.push(folder, model, parameters=spec, new=True, create_model=False)
-            assert done.version is not None
-            self.made.append(Made(model=model, number=done.version.number, digest=digest))
+        with self.ledger.change(("version", model, attempt), digest):
+            spec = {"attempt": attempt}
+            done = client.push(folder, model, parameters=spec, new=True, create_model=False)
+        assert done.version is not None
+        self.made.append(Made(model=model, number=done.version.number, digest=digest))
+        shutil.rmtree(folder)
+        self._files = None
 
-    @contextmanager
-    def _files(self, attempt: str) -> Iterator[tuple[Path, str]]:
+    def _fresh_files(self) -> tuple[Path, str]:
         """A folder of random files, and the digest that a version of them has."""
-        folder = self._folder / attempt
+        folder = self._folder / str(self._steps)
         folder.mkdir(parents=True)
-        try:
-            files = []
-            for number in range(self._random.randint(1, 3)):
-                data = self._random.randbytes(self._random.choice(self._sizes_bytes))
-                (folder / f"part-{number}.bin").write_bytes(data)
-                files.append(manifest_file(f"part-{number}.bin", data))
-            yield folder, Manifest.of(files).digest
-        finally:
-            shutil.rmtree(folder)
+        files = []
+        for number in range(self._random.randint(1, 3)):
+            data = self._random.randbytes(self._random.choice(self._sizes_bytes))
+            (folder / f"part-{number}.bin").write_bytes(data)
+            files.append(manifest_file(f"part-{number}.bin", data))
+        return folder, Manifest.of(files).digest
 
     def _set_alias(self, client: Client) -> None:
         made = self._any_made()
