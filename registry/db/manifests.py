@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    insert,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.selectable import ScalarSelect
 
@@ -46,6 +55,17 @@ _FILES = (
     .order_by(manifest_files.c.path)
 )
 _PAGE = _FILES.where(manifest_files.c.path > bindparam("after")).limit(bindparam("limit"))
+_own, _other = manifest_files.alias("own"), manifest_files.alias("other")
+_SHARED = (
+    select(_own.c.sha256)
+    .join(_other, _other.c.sha256 == _own.c.sha256)
+    .where(
+        _own.c.manifest_key == key_of_manifest("digest"),
+        _other.c.manifest_key == key_of_manifest("other"),
+        _own.c.size_bytes > 0,
+    )
+    .limit(literal_column("1"))
+)
 _FIND = _FILES.where(manifest_files.c.path.in_(texts("paths")))
 
 
@@ -76,6 +96,10 @@ class SqlManifests:
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         parameters = {"digest": digest, "after": behind(after, ""), "limit": limit}
         return [file_of(row) for row in self._connection.execute(_PAGE, parameters)]
+
+    def share_bytes(self, digest: str, other: str) -> bool:
+        rows = self._connection.execute(_SHARED, {"digest": digest, "other": other})
+        return rows.first() is not None
 
     def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
         parameters = {"digest": digest, "paths": array(paths)}

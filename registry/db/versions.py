@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    exists,
     func,
     insert,
     literal_column,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from registry.db.arrays import array, texts
+from registry.db.arrays import array, elements
 from registry.db.commits import PAST_HEX
 from registry.db.documents import (
     card_of,
@@ -31,6 +32,7 @@ from registry.db.documents import (
     findings_text,
     metrics_of,
     metrics_text,
+    names_of,
     names_text,
     spec_text,
 )
@@ -125,10 +127,25 @@ _EVALUATIONS = (
 _EVALUATION_COUNT = select(func.count()).where(
     evaluations.c.version_key == bindparam("version_key")
 )
-_CUT_FROM = (
-    select(_v.commit_id)
-    .where(_v.model_key == bindparam("model_key"), _v.commit_id.in_(texts("commit_ids")))
-    .distinct()
+_commit_id = elements("commit_ids").c.value
+# With a LIMIT, since PostgreSQL else looks at all versions of the model.
+_CUT_FROM = select(_commit_id).where(
+    select(literal_column("1"))
+    .where(_v.model_key == bindparam("model_key"), _v.commit_id == _commit_id)
+    .limit(literal_column("1"))
+    .scalar_subquery()
+    .is_not(None)
+)
+
+
+_UNDECIDED = select(_v.digest, _v.contributors).where(
+    _v.model_key == bindparam("model_key"),
+    _v.commit_id == bindparam("commit_id"),
+    ~exists(
+        select(stage_periods.c.key)
+        .where(stage_periods.c.model_key == _v.model_key, stage_periods.c.digest == _v.digest)
+        .correlate(versions)
+    ),
 )
 
 
@@ -385,6 +402,11 @@ class SqlVersions:
     def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
         parameters = {"model_key": model_key, "commit_ids": array(commit_ids)}
         return set(self._connection.execute(_CUT_FROM, parameters).scalars())
+
+    def undecided(self, model_key: int, commit_id: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+        parameters = {"model_key": model_key, "commit_id": commit_id}
+        rows = self._connection.execute(_UNDECIDED, parameters)
+        return [(row.digest, names_of(row.contributors)) for row in rows]
 
     def text_of_card(self, key: int) -> Card:
         row = self._connection.execute(_CARD, {"key": key}).one()

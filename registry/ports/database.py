@@ -132,6 +132,9 @@ class Manifests(Protocol):
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         """By path in byte order, behind `after` = (path,)."""
 
+    def share_bytes(self, digest: str, other: str) -> bool:
+        """Whether a file of one, not empty, has the same bytes as one of the other."""
+
     def find(self, digest: str, paths: Collection[str]) -> Sequence[ManifestFile]:
         """Those of the paths that the manifest has, by path."""
 
@@ -210,6 +213,10 @@ class Versions(Protocol):
 
     def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
         """Those of the model's commits that a version was cut from."""
+
+    def undecided(self, model_key: int, commit_id: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Digest and contributors of the versions cut from a commit whose files never were in a
+        stage of the model: nobody has decided on those bytes yet."""
 
 
 class References(Protocol):

@@ -123,17 +123,28 @@ def cut_version(
 
 
 def _contributors(tx: Transaction, caller: Caller, commit: Commit) -> tuple[str, ...]:
-    """The registrant and all who wrote since the version before, sorted.
+    """The registrant and all who had a hand in it, sorted.
 
-    That version is the one cut from the nearest earlier commit. The author of the commit itself is
-    always among them, also when it is cut a second time.
+    They are who wrote since the version before, the one cut from the nearest earlier commit; and
+    that version's contributors too, as long as its files never were in a stage and bytes of them
+    live on in this one: else a trivial commit by somebody else would let them approve what is
+    theirs. The author of the commit itself is always among them, also when it is cut a second time.
     """
     authors = {caller.id, commit.author}
-    if commit.parents and not tx.versions.cut_from(commit.model_key, commit.parents[:1]):
+    if not commit.parents:
+        return tuple(sorted(authors))
+    before: str | None = commit.parents[0]
+    if not tx.versions.cut_from(commit.model_key, commit.parents[:1]):
+        before = None
         earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
         cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])
         for one in earlier:
             if one.id in cut:
+                before = one.id
                 break
             authors.add(one.author)
+    if before is not None:
+        for tree, people in tx.versions.undecided(commit.model_key, before):
+            if not authors.issuperset(people) and tx.manifests.share_bytes(tree, commit.tree):
+                authors.update(people)
     return tuple(sorted(authors))

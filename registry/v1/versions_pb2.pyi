@@ -532,8 +532,9 @@ class Version(_message.Message):
     @_builtins.property
     def contributors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The registrant, the author of the commit, and those of the commits that lead to it from the
-        nearest earlier one that a version was cut from (at most 1,000 back), sorted. None of them counts
-        as an independent decider.
+        nearest earlier one that a version was cut from (at most 1,000 back); and that version's
+        contributors, as long as its files were never in a stage and bytes of them live on in this one.
+        Sorted. None of them counts as an independent decider.
         """
 
     def __init__(

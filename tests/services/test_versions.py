@@ -148,6 +148,24 @@ def test_contributors_since_the_version_before(story: Story) -> None:
     assert second.contributors == ("alice",)
 
 
+def test_contributors_live_on_in_bytes_that_nobody_decided_on(story: Story) -> None:
+    """A later version that keeps undecided bytes keeps whoever brought them from approving it."""
+    story.push({"a": b"weights", "b": b"1"}, by=story.ann)
+    second = story.push({"a": b"weights", "b": b"2"})
+    third = story.push({"a": b"weights", "b": b"3"})
+    assert second.contributors == ("alice", "ann")
+    assert third.contributors == ("alice", "ann")
+    assert story.push({"a": b"other weights", "b": b"4"}).contributors == ("alice",)
+
+
+def test_contributors_end_with_a_decision(story: Story) -> None:
+    """Once a version was in a stage, those behind it may judge what comes after it."""
+    first = story.vetted(story.push({"a": b"weights", "b": b"1"}))
+    story.promote(first)
+    second = story.push({"a": b"weights", "b": b"2"}, by=story.ann)
+    assert second.contributors == ("ann",)
+
+
 def test_contributors_of_a_second_cut(story: Story) -> None:
     """Whoever wrote the commit contributes to each version cut from it."""
     made = story.commit({"a": b"1"}, by=story.ann)
