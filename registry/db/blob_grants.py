@@ -52,18 +52,19 @@ _KNOWN = select(_sha256).where(
         .where(blob_grants.c.namespace == bindparam("namespace"), blob_grants.c.sha256 == _sha256)
     )
 )
+# With a LIMIT, since PostgreSQL takes an EXISTS for a join of all versions that have the blob, and
+# half of all models may have the same licence or tokenizer.
 _FETCHABLE = select(_sha256).where(
-    exists(
-        select(_one)
-        .join_from(
-            manifest_files, versions, versions.c.manifest_key == manifest_files.c.manifest_key
-        )
-        .where(
-            manifest_files.c.sha256 == _sha256,
-            versions.c.state == literal_column("'released'"),
-            covered(versions.c.namespace, "patterns"),
-        )
+    select(_one)
+    .join_from(manifest_files, versions, versions.c.manifest_key == manifest_files.c.manifest_key)
+    .where(
+        manifest_files.c.sha256 == _sha256,
+        versions.c.state == literal_column("'released'"),
+        covered(versions.c.namespace, "patterns"),
     )
+    .limit(literal_column("1"))
+    .scalar_subquery()
+    .is_not(None)
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from registry.db.failures import TRANSLATED
 from registry.db.pool import ConnectionPool, abandon
@@ -102,7 +102,7 @@ class SqlDatabase:
 
     def _try(self, fn: Callable[[Transaction], T], begin: str | None) -> T:
         connection = self._pool.take()
-        driver: Any = connection.connection.driver_connection
+        driver = connection.driver
         try:
             if begin is not None:
                 driver.execute(begin)

@@ -50,11 +50,9 @@ _HEADS = (
     .where(event_heads.c.number > 0)
     .order_by(event_heads.c.shard)
 )
-# Sorted first and locked then, so that two writers of the same shards never wait in a circle.
 _LOCK = (
-    select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash, event_heads.c.time_us)
-    .where(event_heads.c.shard.in_(bindparam("shards", expanding=True)))
-    .order_by(event_heads.c.shard)
+    select(event_heads.c.number, event_heads.c.hash, event_heads.c.time_us)
+    .where(event_heads.c.shard == bindparam("shard"))
     .with_for_update()
 )
 _INSERT = insert(events)
@@ -166,8 +164,13 @@ class Chain:
 
 
 def _lock(connection: Connection, shards: Iterable[int]) -> dict[int, Head]:
-    rows = connection.execute(_LOCK, {"shards": sorted(shards)})
-    return {row[0]: Head(number=row[1], hash=row[2], time_us=row[3]) for row in rows}
+    # Sorted, so that two writers of the same shards never wait in a circle.
+    return {shard: _lock_one(connection, shard) for shard in sorted(shards)}
+
+
+def _lock_one(connection: Connection, shard: int) -> Head:
+    row = connection.execute(_LOCK, {"shard": shard}).one()
+    return Head(number=row.number, hash=row.hash, time_us=row.time_us)
 
 
 def _matching(query: EventQuery, after: Cursor | None) -> Select[*tuple[Any, ...]]:

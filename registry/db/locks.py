@@ -7,6 +7,7 @@ first, and read with a statement of its own what the decision depends on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
@@ -19,10 +20,15 @@ def lock_rows(
     """Hold the rows that a statement finds, as an update of them would, and no stronger: rows may
     still be added that refer to them."""
     if connection.dialect.name == "postgresql":
-        connection.execute(statement.with_for_update(key_share=True), parameters)
+        connection.execute(_locking(statement), parameters)
 
 
 def lock_number(connection: Connection, number: int) -> None:
     """Hold what has no row of its own, under a number that stands for it."""
     if connection.dialect.name == "postgresql":
         connection.execute(_ADVISORY, {"number": number})
+
+
+@cache
+def _locking(statement: Select[int]) -> Select[int]:
+    return statement.with_for_update(key_share=True)

@@ -29,11 +29,11 @@ class ConnectionPool:
         self._size = size
         self._wait_s = wait_s
         self._slots = threading.BoundedSemaphore(size)
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[PreparedConnection] = deque()
         self._lock = threading.Lock()
         self._closed = False
 
-    def take(self) -> Connection:
+    def take(self) -> PreparedConnection:
         """A connection for one thread; raises DatabaseUnavailableError when none gets free."""
         if not self._slots.acquire(timeout=self._wait_s):
             raise DatabaseUnavailableError(
@@ -49,7 +49,7 @@ class ConnectionPool:
             self._slots.release()
             raise
 
-    def give(self, connection: Connection) -> None:
+    def give(self, connection: PreparedConnection) -> None:
         self._idle.append(connection)
         self._slots.release()
         if self._closed:
@@ -70,7 +70,7 @@ class ConnectionPool:
         self._closed = True
         self._close_idle()
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> PreparedConnection:
         if self._closed:
             raise DatabaseUnavailableError(cause="this server is stopping")
         with TRANSLATED:

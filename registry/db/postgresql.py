@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
@@ -81,7 +81,7 @@ class PostgresWriter:
 
     def _try(self, fn: Callable[[Transaction], T]) -> T:
         connection = self._pool.take()
-        driver: Any = connection.connection.driver_connection
+        driver = connection.driver
         committing = False
         try:
             driver.execute(_BEGIN)
@@ -91,7 +91,7 @@ class PostgresWriter:
             if transaction.drafts:
                 chain.add(connection, transaction.drafts, self._clock.now_us())
             committing = True
-            chain.store_and_commit(driver)
+            chain.store_and_commit(driver.connection)
         except BaseException as error:
             if not abandon(driver, begun=True):
                 self._pool.give(connection)

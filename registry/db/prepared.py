@@ -7,19 +7,30 @@ made once, at import, so their text and the order of their parameters can be kep
 
 from __future__ import annotations
 
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Dialect, Engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
+from registry.db.wire import Wire
+
 Parameters: TypeAlias = Mapping[str, Any]
 Convert: TypeAlias = Callable[[Any], Any]
+#: Statement, values and how to make a row, to rows and their number.
+Ask: TypeAlias = Callable[
+    [str, Sequence[Any], Callable[[Sequence[Any]], Any]], tuple[list[Any], int]
+]
+
+#: Writes parameters as $1, $2 ..., which is what the server itself understands.
+_NUMBERED: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class Rows:
@@ -73,14 +84,9 @@ class Prepared:
         dialect = compiled.dialect
         binds = [(name, bind) for bind, name in compiled.bind_names.items()]
         self._sql = str(compiled)
-        self._by_position = compiled.positiontup
+        self._names = tuple(compiled.positiontup or ())
         #: What the statement itself says, such as the LIMIT of a subquery.
         self._said = {name: bind.effective_value for name, bind in binds if not bind.required}
-        self._binds = {
-            name: convert
-            for name, bind in binds
-            if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-        }
         make_type: Any = namedtuple  # whose names type checkers want to read in the source
         self._row = make_type("Row", [column.key for column in columns], rename=True)._make
         self._converts: list[tuple[int, Convert]] = [
@@ -89,44 +95,29 @@ class Prepared:
             if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
 
-    def run(self, driver: Any, parameters: Parameters) -> Rows:
-        """Run on a driver's connection, and read the whole answer."""
-        cursor = driver.execute(self._sql, self._values(parameters))
-        if cursor.description is None:
-            return Rows([], cursor.rowcount)
-        found = cursor.fetchall()
+    def run(self, ask: Ask, parameters: Parameters) -> Rows:
+        """Run once, and read the whole answer."""
         if self._converts:
-            found = map(self._converted, found)
-        return Rows(list(map(self._row, found)), cursor.rowcount)
+            rows, count = ask(self._sql, self._values(parameters), self._converted)
+        else:
+            rows, count = ask(self._sql, self._values(parameters), self._row)
+        return Rows(rows, count)
 
-    def run_many(self, driver: Any, parameters: Sequence[Parameters]) -> Rows:
-        """Run once for each of the sets; nothing is read."""
-        cursor = driver.cursor()
-        try:
-            cursor.executemany(self._sql, [self._values(each) for each in parameters])
-        finally:
-            cursor.close()
-        return Rows([], -1)
-
-    def _values(self, given: Parameters) -> Any:
+    def _values(self, given: Parameters) -> list[Any]:
         if self._said:
             given = {**self._said, **given}
-        if self._binds:
-            given = {**given, **{name: to(given[name]) for name, to in self._binds.items()}}
-        if self._by_position is None:
-            return given
-        return [given[name] for name in self._by_position]
+        return [given[name] for name in self._names]
 
-    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
+    def _converted(self, row: Sequence[Any]) -> Any:
         values = list(row)
         for place, convert in self._converts:
             values[place] = convert(values[place])
-        return values
+        return self._row(values)
 
 
-#: By statement, then by driver, number of sets and names of parameters; None where the text depends
-#: on the values. Statements that are gone are forgotten.
-_kept: WeakKeyDictionary[Any, dict[tuple[object, ...], Prepared | None]] = WeakKeyDictionary()
+#: By statement, then by driver and names of parameters; None where the text depends on the values.
+#: Statements that are gone are forgotten.
+_kept: WeakKeyDictionary[Any, dict[tuple[str, ...], Prepared | None]] = WeakKeyDictionary()
 
 
 class PreparedConnection(Connection):
@@ -138,7 +129,11 @@ class PreparedConnection(Connection):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self._driver: Any = self.connection.driver_connection
+        opened: Any = self.connection.driver_connection
+        is_file = isinstance(opened, sqlite3.Connection)
+        #: Commands without parameters, such as BEGIN, are said to it directly: `execute(command)`.
+        self.driver: Any = opened if is_file else Wire(opened)
+        self._ask: Ask = _asking(opened) if is_file else self.driver.ask
 
     def execute(
         self, statement: Any, parameters: Any = None, *, execution_options: Any = None
@@ -148,26 +143,39 @@ class PreparedConnection(Connection):
             if isinstance(statement, SelectBase | UpdateBase):
                 _kept[statement] = {}
             return super().execute(statement, parameters, execution_options=execution_options)
-        many = isinstance(parameters, list)
-        names = parameters[0] if many else parameters or {}
-        key = (self.dialect.name, many, *names)
+        several = parameters if isinstance(parameters, list) else [parameters or {}]
+        key = (self.dialect.name, *several[0])
         try:
             prepared = kept[key]
         except KeyError:
-            prepared = kept[key] = _prepare(statement, self.dialect, many, list(names))
+            prepared = kept[key] = _prepare(statement, self.dialect, list(several[0]))
         if prepared is None:
             return super().execute(statement, parameters, execution_options=execution_options)
-        if many:
-            return prepared.run_many(self._driver, parameters)
-        return prepared.run(self._driver, parameters or {})
+        for each in several[:-1]:
+            prepared.run(self._ask, each)
+        return prepared.run(self._ask, several[-1])
 
 
-def _prepare(statement: Any, dialect: Dialect, many: bool, names: list[str]) -> Prepared | None:
+def _asking(driver: sqlite3.Connection) -> Ask:
+    def ask(
+        statement: str, values: Sequence[Any], make_row: Callable[[Sequence[Any]], Any]
+    ) -> tuple[list[Any], int]:
+        cursor = driver.execute(statement, values)
+        if cursor.description is None:
+            return [], cursor.rowcount
+        return list(map(make_row, cursor.fetchall())), cursor.rowcount
+
+    return ask
+
+
+def _prepare(statement: Any, dialect: Dialect, names: list[str]) -> Prepared | None:
     columns = tuple(statement.exported_columns)
     if isinstance(statement, Insert) and not columns:
         # Else it would return a new row's key, which was not asked for.
         statement = statement.inline()
-    compiled = statement.compile(dialect=dialect, column_keys=names, for_executemany=many)
+    if dialect.name == "postgresql":
+        dialect = _NUMBERED
+    compiled = statement.compile(dialect=dialect, column_keys=names)
     if compiled.post_compile_params or compiled.literal_execute_params:
         return None
     return Prepared(compiled, columns)
