@@ -79,6 +79,16 @@ class ManifestsContract:
         assert [f.path for f in found] == ["a", "c"]
         assert list(database.read(lambda tx: tx.manifests.find(manifest.digest, []))) == []
 
+    def test_tells_whether_two_share_bytes(self, database: Database) -> None:
+        """Equal bytes count under any path; empty files and equal paths alone do not."""
+        shared, empty = a_file("a", fresh("bytes")), replace(a_file("empty", ""), size_bytes=0)
+        one = Manifest.of([shared, empty, a_file("x", fresh("one"))])
+        other = Manifest.of([replace(shared, path="b"), a_file("x", fresh("other"))])
+        third = Manifest.of([a_file("a", fresh("third")), empty])
+        database.write(lambda tx: [tx.manifests.save(each) for each in (one, other, third)])
+        assert database.read(lambda tx: tx.manifests.share_bytes(one.digest, other.digest))
+        assert not database.read(lambda tx: tx.manifests.share_bytes(one.digest, third.digest))
+
     @pytest.mark.slow
     def test_holds_as_many_files_as_a_manifest_may_have(self, database: Database) -> None:
         """The largest manifest is written, read and searched whole."""

@@ -53,6 +53,21 @@ class StagesContract:
         assert database.read(lambda tx: tx.stages.current(version.model, "production")) == moved
         assert database.read(lambda tx: tx.stages.current(version.model, "staging")) is None
 
+    def test_a_version_is_undecided_until_its_files_were_in_a_stage(
+        self, database: Database
+    ) -> None:
+        """Any version of the same files will do, and one that has left the stage again too."""
+        model = add_model(database)
+        first = add_version(database, model)
+
+        def undecided() -> list[tuple[str, tuple[str, ...]]]:
+            return list(database.read(lambda tx: tx.versions.undecided(model.key, first.commit)))
+
+        assert undecided() == [(first.digest, first.contributors)]
+        move(database, a_period(first, "staging"), first)
+        database.write(lambda tx: tx.stages.clear(model.key, "staging", T0 + 1))
+        assert undecided() == []
+
     def test_a_move_ends_what_was_there(self, database: Database) -> None:
         """The new version's period starts when the old one's ends, and the stage holds only it."""
         model = add_model(database)
