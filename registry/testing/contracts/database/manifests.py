@@ -85,7 +85,9 @@ class ManifestsContract:
         one = Manifest.of([shared, empty, a_file("x", fresh("one"))])
         other = Manifest.of([replace(shared, path="b"), a_file("x", fresh("other"))])
         third = Manifest.of([a_file("a", fresh("third")), empty])
-        database.write(lambda tx: [tx.manifests.save(each) for each in (one, other, third)])
+        database.write(lambda tx: tx.manifests.save(one))
+        database.write(lambda tx: tx.manifests.save(other))
+        database.write(lambda tx: tx.manifests.save(third))
         assert database.read(lambda tx: tx.manifests.share_bytes(one.digest, other.digest))
         assert not database.read(lambda tx: tx.manifests.share_bytes(one.digest, third.digest))
 
