@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from sqlalchemy import (
     Connection,
     Row,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     insert,
-    make_url,
     or_,
     select,
     tuple_,
@@ -61,10 +59,6 @@ _MOVE = (
     .where(event_heads.c.shard == bindparam("of"))
     .values(number=bindparam("number"), hash=bindparam("hash"), time_us=bindparam("time_us"))
 )
-# For the driver itself, which can send them together with COMMIT.
-_psycopg = make_url("postgresql+psycopg://").get_dialect()()
-_INSERT_SQL = str(_INSERT.compile(dialect=_psycopg))
-_MOVE_SQL = str(_MOVE.compile(dialect=_psycopg))
 
 
 class SqlEvents:
@@ -137,19 +131,6 @@ class Chain:
             connection.execute(_INSERT, self._rows())
             connection.execute(_MOVE, self._moves())
             self._new = []
-
-    def store_and_commit(self, driver: psycopg.Connection[Any]) -> None:
-        """As `store`, and COMMIT, all sent at once.
-
-        Whoever waits for a head waits until this COMMIT: were there steps of ours between, each
-        could find other threads at work and be late.
-        """
-        with driver.pipeline(), driver.cursor() as cursor:
-            if self._new:
-                cursor.executemany(_INSERT_SQL, self._rows())
-                cursor.executemany(_MOVE_SQL, self._moves())
-                self._new = []
-            cursor.execute("COMMIT")
 
     def _rows(self) -> list[dict[str, object]]:
         return [_columns(event) for event in self._new]

@@ -90,8 +90,9 @@ class PostgresWriter:
             chain = Chain()
             if transaction.drafts:
                 chain.add(connection, transaction.drafts, self._clock.now_us())
+            chain.store(connection)
             committing = True
-            chain.store_and_commit(driver.connection)
+            driver.execute("COMMIT")
         except BaseException as error:
             if not abandon(driver, begun=True):
                 self._pool.give(connection)
