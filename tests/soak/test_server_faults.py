@@ -151,11 +151,15 @@ class TestWhileServing:
         """While it is away that is told, and when it is back the same server goes on."""
         with PostgresServer() as postgres:
             settings = {"HALLMARK_DATABASE_URL": postgres.new_database()}
-            with ServerProcess(home, settings) as server, no_patience(server) as admin:
+            with (
+                ServerProcess(home, settings) as server,
+                server.client() as admin,
+                no_patience(server) as hasty,
+            ):
                 assert reason_of(admin, "first") == "OK"
                 for number in range(2):
                     postgres.kill()
-                    assert reason_of(admin, "none") == "DATABASE_UNAVAILABLE"
+                    assert reason_of(hasty, "none") == "DATABASE_UNAVAILABLE"
                     postgres.restart()
                     assert reason_of(admin, f"again-{number}") == "OK"
                 assert names(admin) == ["again-0", "again-1", "first"]
