@@ -130,7 +130,8 @@ def test_a_deadlock_is_run_again(database: SqlDatabase) -> None:
         Call(lambda: database.write(write("b", "a"))),
     ]
     assert sorted(call.outcome for call in calls) == ["a", "b"]
-    assert len(runs) == 3
+    # More than once more where the one that gave up is back before the other has woken.
+    assert len(runs) >= 3
 
 
 def test_whoever_never_gets_through_is_told(database: SqlDatabase) -> None:
