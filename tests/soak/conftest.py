@@ -13,7 +13,7 @@ _FIGURES = "figures"
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """Of everything that is left to chance; given again by `pytest -p randomly_seed=...`."""
+    """Of everything that is left to chance; given again by `pytest --randomly-seed=...`."""
     seed: int = request.config.getoption("randomly_seed")
     print(f"seed {seed}")
     return seed
