@@ -55,6 +55,11 @@ def when(time: datetime | None) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if time else ""
 
 
+def moment(time: datetime | None) -> str:
+    """To the second, where several things may happen in a minute. Empty for None."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if time else ""
+
+
 def digest(text: str, *, full: bool) -> str:
     """Cut to 12 hex digits unless it is wanted whole."""
     algorithm, colon, value = text.rpartition(":")

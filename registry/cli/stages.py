@@ -90,8 +90,8 @@ def history(session: Session, model: str, stage: str, at: datetime | None, limit
         (
             output.path_of(each.version),
             session.digest(each.digest),
-            f"since {output.when(each.start_time)}",
-            f"until {output.when(each.end_time)}" if each.end_time else "still there",
+            f"since {output.moment(each.start_time)}",
+            f"until {output.moment(each.end_time)}" if each.end_time else "still there",
             f"promotion {output.path_of(each.promotion)}" if each.promotion else "",
             f"{'rolled back' if each.rollback else 'moved'} by {output.path_of(each.mover)}",
             each.note.partition("\n")[0][:60],

@@ -143,7 +143,7 @@ def _approved_by_no_contributor(given: GateInput) -> _Failure | None:
     return _Failure(
         message=f"{', '.join(own)} registered {given.version.ref} or contributed to it, "
         "and so cannot approve it.",
-        fix="Ask a reviewer who had no hand in it to decide: hallmark decide",
+        fix="Ask a reviewer who had no hand in it: hallmark decide PROMOTION --approve",
     )
 
 
@@ -153,7 +153,7 @@ def _approved_by_another(given: GateInput) -> _Failure | None:
     return _Failure(
         message="0 of 1 required approvals by somebody who neither registered "
         f"{given.version.ref} nor contributed to it.",
-        fix="Ask somebody with role reviewer or security to approve it: hallmark decide",
+        fix="Ask somebody with role reviewer or security: hallmark decide PROMOTION --approve",
     )
 
 
