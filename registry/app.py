@@ -443,15 +443,12 @@ def _greeting(registry: Registry) -> str:
 
 
 def _command() -> str:
-    """How this user calls the command: by name where that works, else by path."""
+    """How to call the command from another terminal in this folder, whose PATH may be another."""
+    own = Path(sys.argv[0]).absolute()
+    if own.is_relative_to(Path.cwd()):
+        return str(own.relative_to(Path.cwd()))
     found = shutil.which("hallmark")
-    own = Path(sys.argv[0])
-    if found and Path(found).resolve() == own.resolve():
-        return "hallmark"
-    try:
-        return str(own.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(own)
+    return "hallmark" if found and Path(found).resolve() == own.resolve() else str(own)
 
 
 def _set_up_logging(level: str) -> None:
