@@ -81,14 +81,20 @@ class CommitService:
             self._database, self._blobs, caller, model, change.source, now_us=self._clock.now_us()
         )
         tree_on = _trees(change, added)
-        # Outside the unit of work, since it can be large; within, it is made anew where the branch
-        # has moved meanwhile.
-        self._database.read(lambda tx: _tree_now(tx, model, branch, tree_on))
+
+        def look(tx: Transaction) -> None:
+            still_there(tx, caller, model, change.source, now_us=self._clock.now_us())
+            # Outside the unit of work, since it can be large; within, it is made anew where the
+            # branch has moved meanwhile.
+            _tree_now(tx, model, branch, tree_on)
+
+        self._database.read(look)
 
         def fn(tx: Transaction) -> Commit:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Commit]:
+                still_there(tx, caller, model, change.source, now_us=now)
                 stored = model_of(tx, model, lock=True)
                 head = head_of(tx, stored, branch)
                 if expected_head and head != expected_head:
@@ -97,7 +103,6 @@ class CommitService:
                         found=head or "nothing",
                         expected=expected_head,
                     )
-                still_there(tx, caller, model, change.source, now_us=now)
                 commit = add_commit(
                     tx,
                     caller,

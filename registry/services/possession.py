@@ -29,11 +29,16 @@ def stored_for(
     Asks the blob store, hence is called before the unit of work; that calls `granted` once more,
     since what nothing refers to may be freed in between.
     """
+    here = stored(blobs, files)
+    return database.read(lambda tx: granted(tx, caller, namespace, here))
+
+
+def stored(blobs: BlobStore, files: Collection[ManifestFile]) -> set[str]:
+    """The sha256s of those files whose bytes are here. Not to be told to a caller as it is."""
     sizes: dict[str, set[int]] = {}
     for file in files:
         sizes.setdefault(file.sha256, set()).add(file.size_bytes)
-    allowed = database.read(lambda tx: granted(tx, caller, namespace, sizes))
-    return {sha256 for sha256 in allowed if _is_stored(blobs, sha256, sizes[sha256])}
+    return {sha256 for sha256, said in sizes.items() if _is_stored(blobs, sha256, said)}
 
 
 def granted(tx: Transaction, caller: Caller, namespace: str, sha256s: Iterable[str]) -> set[str]:

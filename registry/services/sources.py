@@ -1,6 +1,7 @@
 """Where the files of a new tree come from: an upload session, digests that are stored, or both.
 
-`gather` looks at all of it before the unit of work, `still_there` once more within.
+`gather` makes one tree of it before the unit of work; `still_there` is the first thing within, so
+that nothing else is told to somebody who names bytes that are not theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from registry.errors import (
 from registry.names import ModelName, UploadName
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Database, Transaction
-from registry.services.possession import granted, stored_for
+from registry.services.possession import granted, stored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +38,18 @@ def gather(
     *,
     now_us: int,
 ) -> Manifest:
-    """All files of a source, checked as one tree. The caller may refer to every byte of it.
+    """All files of a source, checked as one tree. `still_there` says whether the caller may refer
+    to them.
 
     Raises NotFoundError, InvalidStateError or UploadIncompleteError for the session,
     BytesMissingError for digests, and what `Manifest.of` raises for paths.
     """
     named = Manifest.of(source.files)
-    if named.files:
-        stored = stored_for(database, blobs, caller, model.namespace, named.files)
-        _require_all(named, stored)
+    here = stored(blobs, named.files)
+    if any(file.sha256 not in here for file in named.files):
+        # What is not stored and what is not the caller's are not told apart.
+        allowed = database.read(lambda tx: granted(tx, caller, model.namespace, here))
+        _require_all(named, allowed)
     if source.upload is None:
         return named
     name = source.upload
@@ -59,7 +63,10 @@ def gather(
 def still_there(
     tx: Transaction, caller: Caller, model: ModelName, source: Source, *, now_us: int
 ) -> None:
-    """Raise unless what was gathered may still be referred to: what nothing refers to is freed."""
+    """Raise unless the caller may refer, now, to what was gathered.
+
+    It may have been freed since then, as happens to bytes that nothing refers to.
+    """
     if source.files:
         named = Manifest(files=source.files)
         _require_all(

@@ -86,8 +86,8 @@ class VersionService:
         check_metadata_size(spec, card)
 
         def create(tx: Transaction, now: int) -> Version:
-            stored = model_of(tx, model, lock=True)
             still_there(tx, caller, model, source, now_us=now)
+            stored = model_of(tx, model, lock=True)
             commit = add_commit(
                 tx,
                 caller,

@@ -170,23 +170,19 @@ def test_foreign_upload(story: Story) -> None:
         story.create(Source(upload=UploadName(upload=upload)), model=ModelName(path="fraud/other"))
 
 
-def test_bytes_freed_meanwhile(story: Story) -> None:
-    """Where the right to the bytes goes between the look and the commit, nothing is made."""
-    source = story.send({"a": b"1"})
-    world = story.world
-
-    def lose() -> None:
-        world.database.write(lambda tx: tx.models.delete(_key(story)))
-
-    world.database.after_read = lose
-    with pytest.raises(NotFoundError):
-        story.create(source)
-
-
-def _key(story: Story) -> int:
-    model = story.world.database.read(lambda tx: tx.models.get(MODEL))
-    assert model is not None
-    return model.key
+def test_bytes_that_are_stored_and_not_ones_own(story: Story) -> None:
+    """They are refused like bytes that nobody ever sent, also where there is no such model."""
+    source = story.send({"a": b"1", "b": b"2"})
+    story.world.database.write(lambda tx: tx.blob_grants.forget("fraud"))
+    never_sent = Source(files=tuple(manifest_file(path, b"never") for path in "ab"))
+    for model in (NAME, ModelName(path="fraud/nowhere")):
+        refusals = []
+        for named in (source, never_sent):
+            with pytest.raises(BytesMissingError) as refused:
+                story.create(named, model=model)
+            refusals.append((refused.value.count, refused.value.path))
+        assert refusals == [(2, "a"), (2, "a")]
+    assert not story.versions()
 
 
 def test_upload_that_expires_meanwhile(story: Story) -> None:
