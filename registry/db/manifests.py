@@ -87,10 +87,13 @@ class SqlManifests:
             self._connection.execute(_KEEP_FILES, {"to_manifest": key, "files": files})
 
     def get(self, digest: str) -> Manifest | None:
-        # In this order, so that of a manifest that is saved meanwhile all files are seen or none.
-        if self._connection.execute(_KEY, {"digest": digest}).scalar() is None:
-            return None
-        found = self._connection.execute(_FILES, {"digest": digest})
+        found = self._connection.execute(_FILES, {"digest": digest}).all()
+        if not found:
+            # One without files is known by its key alone.
+            if self._connection.execute(_KEY, {"digest": digest}).scalar() is None:
+                return None
+            # It may have been saved in between.
+            found = self._connection.execute(_FILES, {"digest": digest}).all()
         return Manifest(files=tuple(file_of(row) for row in found))
 
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:

@@ -25,7 +25,6 @@ from sqlalchemy.dialects import postgresql
 from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_json
 from registry.db.documents import names_of, names_text
-from registry.db.locks import lock_rows
 from registry.db.rows import AnyRow
 from registry.db.tables import model_labels, model_numbers, models, stage_periods, versions
 from registry.domain.access import REGISTRY_WIDE
@@ -54,7 +53,7 @@ _ONE = select(models, stage_periods.c.stage, stage_periods.c.version_number).out
 )
 _GET = _ONE.where(_m.path == bindparam("path"))
 _GET_FOLDED = _ONE.where(_m.folded == bindparam("folded"))
-_ROW = select(_m.key).where(_m.path == bindparam("path"))
+_LOCK = select(models).where(_m.path == bindparam("path")).with_for_update(key_share=True)
 _STAGES = (
     select(stage_periods.c.model_key, stage_periods.c.stage, stage_periods.c.version_number)
     .where(stage_periods.c.model_key.in_(numbers("keys")), stage_periods.c.end_time_us.is_(None))
@@ -101,8 +100,8 @@ class SqlModels:
         return self._one(_GET_FOLDED, {"folded": folded})
 
     def lock(self, path: str) -> Model | None:
-        lock_rows(self._connection, _ROW, {"path": path})
-        return self.get(path)
+        row = self._connection.execute(_LOCK, {"path": path}).one_or_none()
+        return None if row is None else _model(row, ())
 
     def list(
         self,

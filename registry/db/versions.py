@@ -80,6 +80,7 @@ _SET_VETTING = (
     update(versions)
     .where(_v.key == bindparam("version_key"))
     .values(
+        state=bindparam("to_state"),
         verdict=bindparam("is_verdict"),
         findings=bindparam("are_findings"),
         rules_digest=bindparam("by_rules"),
@@ -138,14 +139,13 @@ _CUT_FROM = select(_commit_id).where(
 )
 
 
-_UNDECIDED = select(_v.digest, _v.contributors).where(
-    _v.model_key == bindparam("model_key"),
-    _v.commit_id == bindparam("commit_id"),
-    ~exists(
-        select(stage_periods.c.key)
-        .where(stage_periods.c.model_key == _v.model_key, stage_periods.c.digest == _v.digest)
-        .correlate(versions)
-    ),
+_staged = exists(
+    select(stage_periods.c.key)
+    .where(stage_periods.c.model_key == _v.model_key, stage_periods.c.digest == _v.digest)
+    .correlate(versions)
+)
+_CUT = select(_v.digest, _v.contributors, _staged.label("staged")).where(
+    _v.model_key == bindparam("model_key"), _v.commit_id == bindparam("commit_id")
 )
 
 
@@ -354,11 +354,12 @@ class SqlVersions:
             },
         )
 
-    def set_vetting(self, key: int, vetting: Vetting) -> None:
+    def set_vetting(self, key: int, vetting: Vetting, state: VersionState) -> None:
         self._connection.execute(
             _SET_VETTING,
             {
                 "version_key": key,
+                "to_state": state.value,
                 "is_verdict": vetting.verdict.value,
                 "are_findings": findings_text(vetting.findings),
                 "by_rules": vetting.rules_digest,
@@ -403,10 +404,14 @@ class SqlVersions:
         parameters = {"model_key": model_key, "commit_ids": array(commit_ids)}
         return set(self._connection.execute(_CUT_FROM, parameters).scalars())
 
-    def undecided(self, model_key: int, commit_id: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+    def undecided(
+        self, model_key: int, commit_id: str
+    ) -> Sequence[tuple[str, tuple[str, ...]]] | None:
         parameters = {"model_key": model_key, "commit_id": commit_id}
-        rows = self._connection.execute(_UNDECIDED, parameters)
-        return [(row.digest, names_of(row.contributors)) for row in rows]
+        rows = self._connection.execute(_CUT, parameters).all()
+        if not rows:
+            return None
+        return [(row.digest, names_of(row.contributors)) for row in rows if not row.staged]
 
     def text_of_card(self, key: int) -> Card:
         row = self._connection.execute(_CARD, {"key": key}).one()

@@ -96,7 +96,7 @@ class Models(Protocol):
     def get_folded(self, folded: str) -> Model | None: ...
 
     def lock(self, path: str) -> Model | None:
-        """As get, and until the transaction ends nobody else locks this model."""
+        """The model without its stages; until the transaction ends nobody else locks it."""
 
     def list(
         self,
@@ -195,7 +195,8 @@ class Versions(Protocol):
         yanked_from: VersionState | None = None,
     ) -> None: ...
 
-    def set_vetting(self, key: int, vetting: Vetting) -> None: ...
+    def set_vetting(self, key: int, vetting: Vetting, state: VersionState) -> None:
+        """Record the verdict, and the state that it leads to."""
 
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         """Quarantined versions without a verdict under these rules, oldest first."""
@@ -214,9 +215,12 @@ class Versions(Protocol):
     def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
         """Those of the model's commits that a version was cut from."""
 
-    def undecided(self, model_key: int, commit_id: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+    def undecided(
+        self, model_key: int, commit_id: str
+    ) -> Sequence[tuple[str, tuple[str, ...]]] | None:
         """Digest and contributors of the versions cut from a commit whose files never were in a
-        stage of the model: nobody has decided on those bytes yet."""
+        stage of the model: nobody has decided on those bytes yet. None where no version was cut
+        from the commit."""
 
 
 class References(Protocol):

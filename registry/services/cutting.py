@@ -133,18 +133,16 @@ def _contributors(tx: Transaction, caller: Caller, commit: Commit) -> tuple[str,
     authors = {caller.id, commit.author}
     if not commit.parents:
         return tuple(sorted(authors))
-    before: str | None = commit.parents[0]
-    if not tx.versions.cut_from(commit.model_key, commit.parents[:1]):
-        before = None
+    brought = tx.versions.undecided(commit.model_key, commit.parents[0])
+    if brought is None:
         earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
         cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])
         for one in earlier:
             if one.id in cut:
-                before = one.id
+                brought = tx.versions.undecided(commit.model_key, one.id)
                 break
             authors.add(one.author)
-    if before is not None:
-        for tree, people in tx.versions.undecided(commit.model_key, before):
-            if not authors.issuperset(people) and tx.manifests.share_bytes(tree, commit.tree):
-                authors.update(people)
+    for tree, people in brought or ():
+        if not authors.issuperset(people) and tx.manifests.share_bytes(tree, commit.tree):
+            authors.update(people)
     return tuple(sorted(authors))

@@ -13,7 +13,8 @@ from registry.ports.database import Transaction
 
 
 def model_of(tx: Transaction, name: ModelName, *, lock: bool = False) -> Model:
-    """The model; with `lock`, nobody else locks it until the transaction ends.
+    """The model; with `lock`, without its stages, and nobody else locks it until the transaction
+    ends.
 
     Whoever writes to a model's branches, references, stages or promotions locks it first, then the
     version, then the promotion: in one order, so that two writers never wait for each other.

@@ -138,7 +138,7 @@ class ModelService:
             if (etag and etag != old.etag) or not tx.models.update(new, old.etag):
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
             tx.events.append(event(caller, "model.update", new.name, new.namespace, changes))
-            return new
+            return model_of(tx, name)
 
         return self._database.write(fn)
 

@@ -91,7 +91,8 @@ class VettingService:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
             return
-        tx.versions.set_vetting(version.key, vetting)
+        stays = VersionState.YANKED if is_yanked else state
+        tx.versions.set_vetting(version.key, vetting, stays)
         detail: dict[str, object] = {
             "verdict": vetting.verdict.value,
             "rules_digest": vetting.rules_digest,
@@ -110,8 +111,6 @@ class VettingService:
                 yank_reason=version.yank_reason,
                 yanked_from=state,
             )
-        elif state is not VersionState.QUARANTINED:
-            tx.versions.set_state(version.key, state)
 
     def _due(self, version: Version) -> tuple[VersionState, str]:
         """Where its verdict leads a version from quarantine, and the policy that released it."""

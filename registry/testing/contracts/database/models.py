@@ -64,7 +64,8 @@ class ModelsContract:
         assert get(database, "huggingface/BAAI/Bge-Small") == stored
         folded = value.path.casefold()
         assert database.read(lambda tx: tx.models.get_folded(folded)) == stored
-        assert database.write(lambda tx: tx.models.lock(value.path)) == stored
+        locked = database.write(lambda tx: tx.models.lock(value.path))
+        assert locked == dataclasses.replace(stored, stages=())
         assert listed(database) == [stored]
 
     def test_empty_fields(self, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -60,9 +61,10 @@ class StagesContract:
         model = add_model(database)
         first = add_version(database, model)
 
-        def undecided() -> list[tuple[str, tuple[str, ...]]]:
-            return list(database.read(lambda tx: tx.versions.undecided(model.key, first.commit)))
+        def undecided(commit: str = first.commit) -> Sequence[tuple[str, tuple[str, ...]]] | None:
+            return database.read(lambda tx: tx.versions.undecided(model.key, commit))
 
+        assert undecided("0" * 40) is None
         assert undecided() == [(first.digest, first.contributors)]
         move(database, a_period(first, "staging"), first)
         database.write(lambda tx: tx.stages.clear(model.key, "staging", T0 + 1))

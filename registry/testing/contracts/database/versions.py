@@ -428,8 +428,9 @@ class VersionsContract:
         unknown = replace(VETTING, verdict=Verdict.UNKNOWN)
 
         def write(tx: Transaction) -> None:
-            tx.versions.set_vetting(versions[1].key, unknown)
-            tx.versions.set_vetting(versions[2].key, replace(unknown, rules_digest="old"))
+            state = VersionState.QUARANTINED
+            tx.versions.set_vetting(versions[1].key, unknown, state)
+            tx.versions.set_vetting(versions[2].key, replace(unknown, rules_digest="old"), state)
 
         database.write(write)
         assert get(database, versions[1]) == replace(versions[1], vetting=unknown)
