@@ -61,7 +61,7 @@ class Worker:
         self._tolerated = frozenset(tolerated)
         self._sizes_bytes = sizes_bytes
         self._models: list[str] = []
-        self._files: tuple[Path, str] | None = None
+        self._files: tuple[str, Path, str] | None = None
         self._steps = 0
 
     def run(self, connect: Connect, people: People, stop: threading.Event) -> None:
@@ -103,8 +103,8 @@ class Worker:
 
     def _push(self, client: Client) -> None:
         """Files whose push failed are pushed again, so what arrived of them is gone on with."""
-        folder, digest = self._files = self._files or self._fresh_files()
-        model, attempt = self._models[-1], str(self._steps)
+        model, folder, digest = self._files = self._files or self._fresh_files()
+        attempt = str(self._steps)
         with self.ledger.change(("version", model, attempt), digest):
             spec = {"attempt": attempt}
             done = client.push(folder, model, parameters=spec, new=True, create_model=False)
@@ -113,8 +113,8 @@ class Worker:
         shutil.rmtree(folder)
         self._files = None
 
-    def _fresh_files(self) -> tuple[Path, str]:
-        """A folder of random files, and the digest that a version of them has."""
+    def _fresh_files(self) -> tuple[str, Path, str]:
+        """A model, a folder of random files for it, and the digest that a version of them has."""
         folder = self._folder / str(self._steps)
         folder.mkdir(parents=True)
         files = []
@@ -122,7 +122,7 @@ class Worker:
             data = self._random.randbytes(self._random.choice(self._sizes_bytes))
             (folder / f"part-{number}.bin").write_bytes(data)
             files.append(manifest_file(f"part-{number}.bin", data))
-        return folder, Manifest.of(files).digest
+        return self._models[-1], folder, Manifest.of(files).digest
 
     def _set_alias(self, client: Client) -> None:
         made = self._any_made()
