@@ -17,7 +17,7 @@ from registry.errors import StartError
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 THREADS = 24
 #: For the calls in `calls.QUICK`.
-QUICK_THREADS = 2
+QUICK_THREADS = 4
 #: More calls than this at once are RESOURCE_EXHAUSTED rather than a queue without end.
 CALLS_MAX = 1024
 
