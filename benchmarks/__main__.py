@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import metadata
+from benchmarks import files, footprint, metadata
 from benchmarks.report import Bound, Row, table
 
 Part = Callable[..., Iterator[Row | Bound]]
@@ -21,6 +21,8 @@ def main() -> None:
     parts: dict[str, Part] = {
         "sqlite": partial(metadata.measure, "sqlite"),
         "postgresql": partial(metadata.measure, "postgresql"),
+        "files": files.measure,
+        "footprint": footprint.measure,
     }
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--rounds", type=int, default=3)
