@@ -20,7 +20,7 @@ from registry.names.text import is_visible
 
 def tree(base: type[HallmarkError]) -> Iterator[type[HallmarkError]]:
     for child in base.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(f"{errors.__name__}."):
             yield child
         yield from tree(child)
 
@@ -57,6 +57,11 @@ def test_each_error_becomes_a_status_with_its_reason(kind: type[HallmarkError]) 
     assert status.code == grpc.StatusCode[kind.status].value[0]
     assert status.message == str(error)
     assert any(detail.type_url.endswith("google.rpc.ErrorInfo") for detail in status.details)
+
+
+def test_every_error_is_exported() -> None:
+    """Importers need not know in which module of the package an error stands."""
+    assert {kind.__name__ for kind in ALL} < set(errors.__all__)
 
 
 def test_reasons_are_unique_and_named_alike() -> None:

@@ -28,7 +28,7 @@ DOORS = [
     value
     for value in vars(errors).values()
     if isinstance(value, type) and issubclass(value, HallmarkError)
-    if value.__module__ == errors.__name__
+    if value.__module__.startswith(f"{errors.__name__}.")
 ]
 
 

@@ -1,0 +1,109 @@
+"""Every failure that Hallmark tells a caller about: one tree, each leaf with a stable reason.
+
+A subclass owns three things: the gRPC status by name (plain text, so that this package needs no
+grpc), a reason that clients may compare, and a message template over its own fields. A message
+says what was found, what was expected and how to mend it; each value in it is in `metadata` too.
+One interceptor turns these into gRPC statuses and one table into HTTP ones
+(`registry/api/errors.py`, `registry/doors/errors.py`); nobody else knows about statuses.
+"""
+
+from registry.errors.access import (
+    PermissionDeniedError,
+    TicketError,
+    TokenExpiredError,
+    TokenRevokedError,
+    UnauthenticatedError,
+)
+from registry.errors.base import (
+    CallCancelledError,
+    FieldViolation,
+    HallmarkError,
+    PreconditionViolation,
+    UnforeseenError,
+)
+from registry.errors.input import (
+    AmbiguousReferenceError,
+    InvalidFieldError,
+    InvalidRequestError,
+    QuotaError,
+    RequestIdReusedError,
+    TooLargeError,
+)
+from registry.errors.start import SchemaMismatchError, StartError
+from registry.errors.state import (
+    AlreadyExistsError,
+    AlreadyInStageError,
+    ConflictError,
+    InvalidStateError,
+    LastAdminError,
+    LineageCycleError,
+    NotEmptyError,
+    NotFoundError,
+    NothingBeforeError,
+    PolicyRefusedError,
+    StaleEtagError,
+    TargetMovedError,
+)
+from registry.errors.storage import (
+    AuditBrokenError,
+    CorruptBytesError,
+    DatabaseUnavailableError,
+    OutcomeUnknownError,
+    StorageError,
+    StorageFullError,
+)
+from registry.errors.transfers import (
+    BytesMissingError,
+    DigestMismatchError,
+    OffsetMismatchError,
+    RangeNotSatisfiableError,
+    SizeMismatchError,
+    UploadBusyError,
+    UploadIncompleteError,
+)
+
+__all__ = [
+    "AlreadyExistsError",
+    "AlreadyInStageError",
+    "AmbiguousReferenceError",
+    "AuditBrokenError",
+    "BytesMissingError",
+    "CallCancelledError",
+    "ConflictError",
+    "CorruptBytesError",
+    "DatabaseUnavailableError",
+    "DigestMismatchError",
+    "FieldViolation",
+    "HallmarkError",
+    "InvalidFieldError",
+    "InvalidRequestError",
+    "InvalidStateError",
+    "LastAdminError",
+    "LineageCycleError",
+    "NotEmptyError",
+    "NotFoundError",
+    "NothingBeforeError",
+    "OffsetMismatchError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "PolicyRefusedError",
+    "PreconditionViolation",
+    "QuotaError",
+    "RangeNotSatisfiableError",
+    "RequestIdReusedError",
+    "SchemaMismatchError",
+    "SizeMismatchError",
+    "StaleEtagError",
+    "StartError",
+    "StorageError",
+    "StorageFullError",
+    "TargetMovedError",
+    "TicketError",
+    "TokenExpiredError",
+    "TokenRevokedError",
+    "TooLargeError",
+    "UnauthenticatedError",
+    "UnforeseenError",
+    "UploadBusyError",
+    "UploadIncompleteError",
+]

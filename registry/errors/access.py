@@ -1,0 +1,68 @@
+"""Who is asking, and whether they may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from registry.errors.base import HallmarkError
+
+
+@dataclass(eq=False, kw_only=True)
+class UnauthenticatedError(HallmarkError):
+    """No credential, or one that proves nothing. `problem` says which of these it is."""
+
+    status: ClassVar[str] = "UNAUTHENTICATED"
+    reason: ClassVar[str] = "UNAUTHENTICATED"
+    template: ClassVar[str] = "{problem} {fix}"
+    problem: str
+    fix: str = "Log in with: hallmark login URL"
+
+
+@dataclass(eq=False, kw_only=True)
+class TokenExpiredError(HallmarkError):
+    status: ClassVar[str] = "UNAUTHENTICATED"
+    reason: ClassVar[str] = "TOKEN_EXPIRED"
+    template: ClassVar[str] = (
+        "Token {token} expired at {expire_time}. Ask for a new one: hallmark token create"
+    )
+    token: str
+    expire_time: str
+
+
+@dataclass(eq=False, kw_only=True)
+class TokenRevokedError(HallmarkError):
+    status: ClassVar[str] = "UNAUTHENTICATED"
+    reason: ClassVar[str] = "TOKEN_REVOKED"
+    template: ClassVar[str] = (
+        "Token {token} was revoked at {revoke_time}. Ask for a new one: hallmark token create"
+    )
+    token: str
+    revoke_time: str
+
+
+@dataclass(eq=False, kw_only=True)
+class PermissionDeniedError(HallmarkError):
+    """Judged from names alone, before anything is looked up: says nothing of what exists."""
+
+    status: ClassVar[str] = "PERMISSION_DENIED"
+    reason: ClassVar[str] = "PERMISSION_DENIED"
+    template: ClassVar[str] = (
+        "{principal} may not {action} on {resource}. "
+        "This takes one of the roles {roles} there; ask an administrator of Hallmark."
+    )
+    principal: str
+    action: str
+    resource: str
+    roles: str
+
+
+@dataclass(eq=False, kw_only=True)
+class TicketError(HallmarkError):
+    """A download or upload address that is forged, foreign, expired or no longer good."""
+
+    status: ClassVar[str] = "PERMISSION_DENIED"
+    reason: ClassVar[str] = "TICKET_REFUSED"
+    template: ClassVar[str] = "This address cannot be used: {problem}. Ask for a new one: {fix}"
+    problem: str
+    fix: str
