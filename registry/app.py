@@ -39,6 +39,7 @@ from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
 from registry.domain.builtin_policy import BuiltinPolicy
+from registry.domain.fsck import Report
 from registry.domain.manifests import FILE_SIZE_BYTES_MAX
 from registry.domain.server import ServerInfo
 from registry.doors.app import build_app
@@ -56,7 +57,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
-from registry.services.fsck import Fsck, Progress, Report
+from registry.services.fsck import Fsck, Progress
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService

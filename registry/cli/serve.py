@@ -13,7 +13,7 @@ from registry.cli import exits, output
 from registry.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from registry.services.fsck import Report
+    from registry.domain.fsck import Report
 
 TELL_EVERY_S = 2.0
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from registry.domain.commits import Commit
+from registry.domain.fsck import Report
 from registry.domain.manifests import Manifest
 from registry.domain.promotions import PromotionState
 from registry.domain.versions import Version
@@ -25,26 +26,6 @@ from registry.services.events import verify_chain
 PAGE = 500
 #: Younger bytes that nothing refers to may belong to a push in progress.
 ORPHAN_AGE_US = 24 * 3600 * 1_000_000
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What was looked at, and every problem found."""
-
-    problems: list[str] = field(default_factory=list)
-    events: int = 0
-    versions: int = 0
-    manifests: int = 0
-    blobs: int = 0
-    size_bytes: int = 0
-    #: sha256 of bytes that nothing refers to.
-    orphans: list[str] = field(default_factory=list)
-    orphan_bytes: int = 0
-    removed: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        return not self.problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +53,15 @@ class Fsck:
         self._clock = clock
         self._quick = quick
         self._tell = tell
-        self._report = Report()
+        self._problems: list[str] = []
+        self._events = self._versions = self._manifests = self._files = self._size_bytes = 0
+        self._orphans: list[str] = []
+        self._orphan_bytes = self._removed = 0
         self._sizes: dict[str, int] = {}
 
     def run(self, *, remove_orphans: bool) -> Report:
         """Check everything. `remove_orphans` needs a registry that nobody serves meanwhile."""
-        self._report.problems.extend(
+        self._problems.extend(
             f"database: {problem}"
             for problem in self._database.read(lambda tx: tx.inspection.problems())
         )
@@ -87,31 +71,41 @@ class Fsck:
         self._check_stages()
         self._check_blobs()
         self._find_orphans(remove=remove_orphans)
-        return self._report
+        return Report(
+            problems=tuple(self._problems),
+            events=self._events,
+            versions=self._versions,
+            manifests=self._manifests,
+            blobs=self._files,
+            size_bytes=self._size_bytes,
+            orphans=tuple(self._orphans),
+            orphan_bytes=self._orphan_bytes,
+            removed=self._removed,
+        )
 
     def _check_events(self) -> None:
         try:
-            self._report.events = verify_chain(self._database).event_count
+            self._events = verify_chain(self._database).event_count
         except AuditBrokenError as error:
-            self._report.problems.append(str(error))
-        self._tell(Progress(what="events", done=self._report.events))
+            self._problems.append(str(error))
+        self._tell(Progress(what="events", done=self._events))
 
     def _check_manifests(self) -> None:
         for digest in self._manifest_digests():
             manifest = self._manifest(digest)
-            self._report.manifests += 1
+            self._manifests += 1
             if manifest is None or manifest.digest != digest:
                 found = "nothing" if manifest is None else manifest.digest
-                self._report.problems.append(f"manifest {digest}: its files hash to {found}")
+                self._problems.append(f"manifest {digest}: its files hash to {found}")
                 continue
             for file in manifest.files:
                 known = self._sizes.setdefault(file.sha256, file.size_bytes)
                 if known != file.size_bytes:
-                    self._report.problems.append(
+                    self._problems.append(
                         f"manifest {digest}: {file.path} has {file.size_bytes} bytes here "
                         f"and {known} elsewhere, with one sha256 {file.sha256}"
                     )
-        self._tell(Progress(what="manifests", done=self._report.manifests))
+        self._tell(Progress(what="manifests", done=self._manifests))
 
     def _manifest_digests(self) -> Iterator[str]:
         after = ""
@@ -135,24 +129,24 @@ class Fsck:
         after = 0
         while page := self._versions_behind(after):
             for version in page:
-                self._report.versions += 1
+                self._versions += 1
                 commit = self._commit_of(version)
                 if commit is None or commit.tree != version.digest:
-                    self._report.problems.append(
+                    self._problems.append(
                         f"{version.name}: its commit {version.commit} does not hold its files"
                     )
             after = page[-1].key
-        self._tell(Progress(what="versions", done=self._report.versions))
+        self._tell(Progress(what="versions", done=self._versions))
 
     def _check_stages(self) -> None:
         facts = self._database.read(lambda tx: tx.inspection.open_stages())
         held = Counter((fact.model, fact.stage) for fact in facts)
         for (model, stage), count in held.items():
             if count > 1:
-                self._report.problems.append(f"models/{model}: {count} versions are in {stage}")
+                self._problems.append(f"models/{model}: {count} versions are in {stage}")
         for fact in facts:
             if fact.promotion_state is not PromotionState.COMPLETED or fact.approvals == 0:
-                self._report.problems.append(
+                self._problems.append(
                     f"models/{fact.model}: {fact.stage} holds version {fact.version_number} "
                     "without a completed promotion that somebody approved"
                 )
@@ -161,23 +155,23 @@ class Fsck:
         for sha256, size_bytes in self._sizes.items():
             stat = self._blobs.stat(sha256)
             if stat is None:
-                self._report.problems.append(f"sha256 {sha256}: the bytes are not there")
+                self._problems.append(f"sha256 {sha256}: the bytes are not there")
                 continue
-            self._report.blobs += 1
-            self._report.size_bytes += stat.size_bytes
+            self._files += 1
+            self._size_bytes += stat.size_bytes
             if stat.size_bytes != size_bytes:
-                self._report.problems.append(
+                self._problems.append(
                     f"sha256 {sha256}: {stat.size_bytes} bytes are stored, expected {size_bytes}"
                 )
             elif not self._quick:
                 self._read(sha256)
-            self._tell(Progress(what="files", done=self._report.blobs))
+            self._tell(Progress(what="files", done=self._files))
 
     def _read(self, sha256: str) -> None:
         try:
             self._blobs.verify(sha256)
         except CorruptBytesError as error:
-            self._report.problems.append(str(error))
+            self._problems.append(str(error))
 
     def _find_orphans(self, *, remove: bool) -> None:
         before_us = self._clock.now_us() - ORPHAN_AGE_US
@@ -196,8 +190,8 @@ class Fsck:
         for sha256, size_bytes in batch:
             if sha256 in needed:
                 continue
-            self._report.orphans.append(sha256)
-            self._report.orphan_bytes += size_bytes
+            self._orphans.append(sha256)
+            self._orphan_bytes += size_bytes
             if remove:
                 self._blobs.delete(sha256)
-                self._report.removed += 1
+                self._removed += 1

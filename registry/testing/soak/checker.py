@@ -107,7 +107,7 @@ class Checker:
 
 def fsck(home: Path, *, quick: bool) -> list[str]:
     """What a check of the whole registry finds, beside a server that may be running."""
-    return run_fsck(home, repair=False, quick=quick, tell=lambda _: None).problems
+    return list(run_fsck(home, repair=False, quick=quick, tell=lambda _: None).problems)
 
 
 def summary(ledger: Ledger) -> str:
