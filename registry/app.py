@@ -39,6 +39,7 @@ from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
 from registry.domain.builtin_policy import BuiltinPolicy
+from registry.domain.events import ChainSummary
 from registry.domain.fsck import Report
 from registry.domain.manifests import FILE_SIZE_BYTES_MAX
 from registry.domain.server import ServerInfo
@@ -56,7 +57,7 @@ from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
-from registry.services.events import EventService
+from registry.services.events import EventService, verify_chain
 from registry.services.fsck import Fsck, Progress
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
@@ -393,10 +394,7 @@ def run_fsck(
     `repair` removes bytes that nothing refers to, and needs the server stopped. Raises StartError
     and the like where the registry cannot be opened.
     """
-    environment = dict(os.environ)
-    if home is not None:
-        environment["HALLMARK_HOME"] = str(home)
-    settings = config.load(environment)
+    settings = _settings_of(home)
     clock = SystemClock()
     database = open_database(settings.database_url, clock=clock, serving=repair)
     try:
@@ -410,6 +408,28 @@ def run_fsck(
         return fsck.run(remove_orphans=repair)
     finally:
         database.close()
+
+
+def run_audit_verify(home: Path) -> ChainSummary:
+    """`hallmark audit verify --home`: check the audit log, beside a server or without one.
+
+    Only reads. Raises as verify_chain, and StartError and the like where the registry cannot be
+    opened.
+    """
+    settings = _settings_of(home)
+    database = open_database(settings.database_url, clock=SystemClock(), serving=False)
+    try:
+        return verify_chain(database)
+    finally:
+        database.close()
+
+
+def _settings_of(home: Path | None) -> Settings:
+    """Those that `hallmark serve` would have there; None: in HALLMARK_HOME."""
+    environment = dict(os.environ)
+    if home is not None:
+        environment["HALLMARK_HOME"] = str(home)
+    return config.load(environment)
 
 
 def _told(progress: Progress) -> str:

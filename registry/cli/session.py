@@ -27,18 +27,18 @@ LIMIT = 100
 
 
 class Session:
-    """One run of one command."""
+    """One run of one command. `url` is what --url named, empty where it was left out."""
 
     def __init__(self, *, json: bool = False, full: bool = False, url: str = "") -> None:
         self.json = json
         self.full = full
-        self._url = url
+        self.url = url
 
     @cached_property
     def client(self) -> Client:
         from registry.client import Client
 
-        return Client(self._url)
+        return Client(self.url)
 
     @cached_property
     def progress(self) -> Progress:

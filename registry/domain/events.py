@@ -53,6 +53,24 @@ class Event:
         return f"shards/{self.shard}/events/{self.number}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last event of a shard."""
+
+    shard: int
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSummary:
+    """An intact log. To be compared with that of an earlier day: what was cut off is not there."""
+
+    event_count: int
+    #: Of each shard that holds any event, by shard.
+    heads: tuple[Head, ...]
+
+
 def event_hash(
     *,
     shard: int,

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller
-from registry.domain.events import GENESIS, SHARDS, SYSTEM, Event, problem_of
+from registry.domain.events import (
+    GENESIS,
+    SHARDS,
+    SYSTEM,
+    ChainSummary,
+    Event,
+    Head,
+    problem_of,
+)
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.errors import (
     AuditBrokenError,
@@ -24,24 +32,6 @@ from registry.services.fields import check_text
 VERIFY_ROWS = 500
 #: Below every number that a table can hold.
 NUMBER_MIN = -(2**63)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """The last event of a shard."""
-
-    shard: int
-    number: int
-    hash: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChainSummary:
-    """An intact log. To be compared with that of an earlier day: what was cut off is not there."""
-
-    event_count: int
-    #: Of each shard that holds any event, by shard.
-    heads: tuple[Head, ...]
 
 
 class EventService:
