@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import (
@@ -54,6 +55,18 @@ _FILES = (
     .where(manifest_files.c.manifest_key == key_of_manifest("digest"))
     .order_by(manifest_files.c.path)
 )
+_MANY = (
+    select(
+        manifests.c.digest,
+        manifest_files.c.path,
+        manifest_files.c.size_bytes,
+        manifest_files.c.sha256,
+        manifest_files.c.media_type,
+    )
+    .outerjoin_from(manifests, manifest_files, manifest_files.c.manifest_key == manifests.c.key)
+    .where(manifests.c.digest.in_(texts("digests")))
+    .order_by(manifests.c.digest, manifest_files.c.path)
+)
 _PAGE = _FILES.where(manifest_files.c.path > bindparam("after")).limit(bindparam("limit"))
 _own, _other = manifest_files.alias("own"), manifest_files.alias("other")
 _SHARED = (
@@ -95,6 +108,15 @@ class SqlManifests:
             # It may have been saved in between.
             found = self._connection.execute(_FILES, {"digest": digest}).all()
         return Manifest(files=tuple(file_of(row) for row in found))
+
+    def get_many(self, digests: Collection[str]) -> dict[str, Manifest]:
+        found: defaultdict[str, list[ManifestFile]] = defaultdict(list)
+        for row in self._connection.execute(_MANY, {"digests": array(digests)}):
+            files = found[row.digest]
+            # One without files has one row without a path.
+            if row.path is not None:
+                files.append(file_of(row))
+        return {digest: Manifest(files=tuple(files)) for digest, files in found.items()}
 
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         parameters = {"digest": digest, "after": behind(after, ""), "limit": limit}

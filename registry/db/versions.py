@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Select,
+    Text,
     bindparam,
     case,
     exists,
@@ -22,7 +24,8 @@ from sqlalchemy import (
     update,
 )
 
-from registry.db.arrays import array, elements
+from registry.db.arrays import array, columns_of, elements, numbers
+from registry.db.arrays import rows as rows_array
 from registry.db.commits import PAST_HEX
 from registry.db.documents import (
     card_of,
@@ -66,6 +69,9 @@ _of_number = _v.number == bindparam("number")
 _GET = select_versions().where(_of_model, _of_number)
 _ROW = select(_v.key).where(_of_model, _of_number)
 _BY_KEY = select_versions().where(_v.key == bindparam("key"))
+_of_keys = _v.key.in_(numbers("keys"))
+_MANY = select_versions().where(_of_keys).order_by(_v.key)
+_MANY_ROWS = select(_v.key).where(_of_keys).order_by(_v.key)
 
 _SET_STATE = (
     update(versions)
@@ -76,15 +82,16 @@ _SET_STATE = (
         yanked_from=bindparam("from_state"),
     )
 )
+_judged = columns_of("judged", BigInteger, Text, Text, Text, Text, BigInteger)
 _SET_VETTING = (
     update(versions)
-    .where(_v.key == bindparam("version_key"))
+    .where(_v.key == _judged[0])
     .values(
-        state=bindparam("to_state"),
-        verdict=bindparam("is_verdict"),
-        findings=bindparam("are_findings"),
-        rules_digest=bindparam("by_rules"),
-        vetting_time_us=bindparam("at_us"),
+        state=_judged[1],
+        verdict=_judged[2],
+        findings=_judged[3],
+        rules_digest=_judged[4],
+        vetting_time_us=_judged[5],
     )
 )
 _UNVETTED = (
@@ -281,6 +288,11 @@ class SqlVersions:
         lock_rows(self._connection, _ROW, {"model": model, "number": number})
         return self.get(model, number)
 
+    def lock_many(self, keys: Collection[int]) -> Sequence[Version]:
+        given: dict[str, object] = {"keys": array(keys)}
+        lock_rows(self._connection, _MANY_ROWS, given)
+        return self._all(_MANY, given)
+
     def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
         statement = _newest(by_digest=bool(digest), by_commit=bool(commit_prefix))
         return self._all(
@@ -354,18 +366,19 @@ class SqlVersions:
             },
         )
 
-    def set_vetting(self, key: int, vetting: Vetting, state: VersionState) -> None:
-        self._connection.execute(
-            _SET_VETTING,
-            {
-                "version_key": key,
-                "to_state": state.value,
-                "is_verdict": vetting.verdict.value,
-                "are_findings": findings_text(vetting.findings),
-                "by_rules": vetting.rules_digest,
-                "at_us": vetting.time_us,
-            },
+    def set_vetting(self, judged: Iterable[tuple[int, Vetting, VersionState]]) -> None:
+        given = rows_array(
+            (
+                key,
+                state.value,
+                vetting.verdict.value,
+                findings_text(vetting.findings),
+                vetting.rules_digest,
+                vetting.time_us,
+            )
+            for key, vetting, state in judged
         )
+        self._connection.execute(_SET_VETTING, {"judged": given})
 
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         return self._all(_UNVETTED, {"rules_digest": rules_digest, "limit": limit})

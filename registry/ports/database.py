@@ -11,7 +11,7 @@ Values come back as they were put in; `key` is the row's key, 0 in a value that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -129,6 +129,9 @@ class Manifests(Protocol):
 
     def get(self, digest: str) -> Manifest | None: ...
 
+    def get_many(self, digests: Collection[str]) -> Mapping[str, Manifest]:
+        """Those that are there, by digest, with all their files: so mind how many these are."""
+
     def files(self, digest: str, after: Cursor | None, limit: int) -> Sequence[ManifestFile]:
         """By path in byte order, behind `after` = (path,)."""
 
@@ -166,6 +169,10 @@ class Versions(Protocol):
     def lock(self, model: str, number: int) -> Version | None:
         """As get, and until the transaction ends nobody else locks this version."""
 
+    def lock_many(self, keys: Collection[int]) -> Sequence[Version]:
+        """As lock, those that are there, by key. They are locked in this order, so that two who
+        lock several never wait for each other."""
+
     def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
         """Those with this digest, or whose commit starts so; RELEASED first, then newest first;
         at most 100. With stages and references."""
@@ -195,8 +202,8 @@ class Versions(Protocol):
         yanked_from: VersionState | None = None,
     ) -> None: ...
 
-    def set_vetting(self, key: int, vetting: Vetting, state: VersionState) -> None:
-        """Record the verdict, and the state that it leads to."""
+    def set_vetting(self, judged: Iterable[tuple[int, Vetting, VersionState]]) -> None:
+        """Record, by key of a version, the verdict and the state that it leads to."""
 
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         """Quarantined versions without a verdict under these rules, oldest first."""

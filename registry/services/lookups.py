@@ -44,12 +44,16 @@ def whole_manifest(tx: Transaction, version: Version) -> Manifest:
     """All files of a version."""
     found = tx.manifests.get(version.digest)
     if found is None:
-        raise StorageError(
-            what=f"Manifest {version.digest} of {version.name}",
-            store="database",
-            cause="it is not there",
-        )
+        raise manifest_missing(version)
     return found
+
+
+def manifest_missing(version: Version) -> StorageError:
+    return StorageError(
+        what=f"Manifest {version.digest} of {version.name}",
+        store="database",
+        cause="it is not there",
+    )
 
 
 def event(

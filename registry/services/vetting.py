@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.gates import GateInput
+from registry.domain.manifests import Manifest
 from registry.domain.policies import Gate
 from registry.domain.versions import Verdict, Version, VersionState, Vetting
 from registry.errors import StorageError
@@ -19,13 +21,15 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
 from registry.ports.vetting import Vetter
-from registry.services.lookups import whole_manifest
+from registry.services.lookups import manifest_missing
 
 logger = logging.getLogger(__name__)
 
 #: A version whose bytes could not be read is left alone for so long.
 RETRY_US = 30 * 1_000_000
 FINDINGS_MAX = 100
+#: Manifests are held in memory together up to so many files; one larger than that, by itself.
+FILES_AT_ONCE = 20_000
 
 
 class VettingService:
@@ -41,11 +45,9 @@ class VettingService:
 
     def run_pending(self, limit: int) -> int:
         """Judge versions in quarantine, oldest first, at most so many; how many got a verdict."""
-        judged = [
-            (version, vetting)
-            for version in self._waiting(limit)
-            if (vetting := self._vet(version)) is not None
-        ]
+        judged: dict[int, Vetting] = {}
+        for lot in _lots(self._waiting(limit)):
+            judged |= self._judge(lot)
         if judged:
             self._database.write(lambda tx: self._store(tx, judged))
         return len(judged)
@@ -59,70 +61,75 @@ class VettingService:
         )
         return [version for version in found if version.key not in self._put_off][:limit]
 
-    def _vet(self, version: Version) -> Vetting | None:
-        """The verdict; None where the bytes cannot be read now."""
-        manifest = self._database.read(lambda tx: whole_manifest(tx, version))
-        try:
-            vetting = self._vetter.vet(version, manifest.files, self._clock.now_us())
-        except StorageError as error:
-            logger.warning("vetting of %s is put off: %s", version.name, error)
-            self._put_off[version.key] = self._clock.now_us() + RETRY_US
-            return None
-        return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
+    def _judge(self, lot: list[Version]) -> dict[int, Vetting]:
+        """The verdicts by key of their version, but for those whose bytes cannot be read now."""
+        digests = {version.digest for version in lot}
+        manifests = self._database.read(lambda tx: tx.manifests.get_many(digests))
+        judged = {}
+        for version in lot:
+            try:
+                judged[version.key] = self._vet(version, manifests.get(version.digest))
+            except StorageError as error:
+                logger.warning("vetting of %s is put off: %s", version.name, error)
+                self._put_off[version.key] = self._clock.now_us() + RETRY_US
+        return judged
 
-    def _store(self, tx: Transaction, judged: list[tuple[Version, Vetting]]) -> None:
-        # In one order on every replica, so that two of them never wait for each other.
-        for seen, vetting in sorted(judged, key=lambda pair: pair[0].key):
-            version = tx.versions.lock(seen.model, seen.number)
-            if version is not None and version.key == seen.key:
-                self._apply(tx, version, vetting)
+    def _vet(self, version: Version, manifest: Manifest | None) -> Vetting:
+        if manifest is None:
+            raise manifest_missing(version)
+        vetting = self._vetter.vet(version, manifest.files, self._clock.now_us())
+        if len(vetting.findings) > FINDINGS_MAX:
+            return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
+        return vetting
 
-    def _apply(self, tx: Transaction, version: Version, vetting: Vetting) -> None:
-        """Store the verdict, and move the version where it leads."""
+    def _store(self, tx: Transaction, judged: Mapping[int, Vetting]) -> None:
+        """Store the verdicts, and move the versions where they lead."""
+        moves = [
+            move
+            for version in tx.versions.lock_many(judged.keys())
+            if (move := self._move(version, judged[version.key])) is not None
+        ]
+        tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in moves)
+        for move in moves:
+            _tell(tx, move)
+            if move.is_yanked:
+                # It was yanked meanwhile: it stays so, and comes back in the state that is due
+                # to it.
+                tx.versions.set_state(
+                    move.version.key,
+                    VersionState.YANKED,
+                    yank_reason=move.version.yank_reason,
+                    yanked_from=move.to,
+                )
+
+    def _move(self, version: Version, vetting: Vetting) -> _Move | None:
+        """Where the verdict leads the version as it is now; None where nothing is to be stored."""
         if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
             # Another replica was first.
-            return
+            return None
         is_yanked = version.state is VersionState.YANKED
         was = version.yanked_from if is_yanked else version.state
         if was is not VersionState.QUARANTINED:
-            return
-        state, released_by = self._due(dataclasses.replace(version, vetting=vetting))
-        if is_yanked and state is VersionState.RELEASED:
+            return None
+        to, released_by = self._due(version, vetting)
+        if is_yanked and to is VersionState.RELEASED:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
-            return
-        stays = VersionState.YANKED if is_yanked else state
-        tx.versions.set_vetting(version.key, vetting, stays)
-        detail: dict[str, object] = {
-            "verdict": vetting.verdict.value,
-            "rules_digest": vetting.rules_digest,
-            "digest": version.digest,
-            "to": state.value,
-        }
-        tx.events.append(_event("version.vet", version, detail))
-        if state is VersionState.RELEASED:
-            detail = {"digest": version.digest, "policy_digest": released_by}
-            tx.events.append(_event("version.release", version, detail))
-        if is_yanked:
-            # It was yanked meanwhile: it stays so, and comes back in the state that is due to it.
-            tx.versions.set_state(
-                version.key,
-                VersionState.YANKED,
-                yank_reason=version.yank_reason,
-                yanked_from=state,
-            )
+            return None
+        return _Move(
+            version=version, vetting=vetting, to=to, released_by=released_by, is_yanked=is_yanked
+        )
 
-    def _due(self, version: Version) -> tuple[VersionState, str]:
+    def _due(self, version: Version, vetting: Vetting) -> tuple[VersionState, str]:
         """Where its verdict leads a version from quarantine, and the policy that released it."""
-        verdict = version.vetting.verdict if version.vetting else Verdict.UNKNOWN
-        if verdict is Verdict.FAIL:
+        if vetting.verdict is Verdict.FAIL:
             return VersionState.REJECTED, ""
-        if verdict is not Verdict.PASS:
+        if vetting.verdict is not Verdict.PASS:
             return VersionState.QUARANTINED, ""
         answer = self._policy.evaluate(
             GateInput(
                 gate=Gate.RELEASE,
-                version=dataclasses.replace(version, state=VersionState.VETTED),
+                version=dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED),
                 now_us=self._clock.now_us(),
                 actor=SYSTEM,
             )
@@ -130,6 +137,49 @@ class VettingService:
         if not answer.allowed:
             return VersionState.VETTED, ""
         return VersionState.RELEASED, answer.policy_digest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Move:
+    """A version as it was found, its verdict, and where that leads."""
+
+    version: Version
+    vetting: Vetting
+    to: VersionState
+    released_by: str
+    is_yanked: bool
+
+    @property
+    def stored(self) -> VersionState:
+        return VersionState.YANKED if self.is_yanked else self.to
+
+
+def _lots(versions: Sequence[Version]) -> Iterator[list[Version]]:
+    """Neighbours whose manifests are to be held together."""
+    lot: list[Version] = []
+    file_count = 0
+    for version in versions:
+        file_count += version.file_count
+        if lot and file_count > FILES_AT_ONCE:
+            yield lot
+            lot, file_count = [], version.file_count
+        lot.append(version)
+    if lot:
+        yield lot
+
+
+def _tell(tx: Transaction, move: _Move) -> None:
+    version = move.version
+    detail: dict[str, object] = {
+        "verdict": move.vetting.verdict.value,
+        "rules_digest": move.vetting.rules_digest,
+        "digest": version.digest,
+        "to": move.to.value,
+    }
+    tx.events.append(_event("version.vet", version, detail))
+    if move.to is VersionState.RELEASED:
+        detail = {"digest": version.digest, "policy_digest": move.released_by}
+        tx.events.append(_event("version.release", version, detail))
 
 
 def _event(action: str, version: Version, detail: dict[str, object]) -> EventDraft:

@@ -13,6 +13,7 @@ from registry.testing.contracts.database.references import ReferencesContract
 from registry.testing.contracts.database.stages import StagesContract
 from registry.testing.contracts.database.uploads import UploadsContract
 from registry.testing.contracts.database.usage import UsageContract
+from registry.testing.contracts.database.version_vetting import VersionVettingContract
 from registry.testing.contracts.database.versions import VersionsContract
 
 
@@ -57,6 +58,10 @@ class TestUploads(UploadsContract):
 
 
 class TestUsage(UsageContract):
+    pass
+
+
+class TestVersionVetting(VersionVettingContract):
     pass
 
 

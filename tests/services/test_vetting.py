@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 
+import registry.services.vetting
 from registry.domain.events import SYSTEM
 from registry.domain.gates import GateInput
 from registry.domain.manifests import ManifestFile
@@ -31,14 +35,18 @@ class ScriptedVetter:
         self.verdict = Verdict.PASS
         self.findings: tuple[Finding, ...] = ()
         self.unreadable: set[int] = set()
+        #: By number of the version, where it is another one.
+        self.verdicts: dict[int, Verdict] = {}
         self.seen: list[int] = []
+        self.file_counts: list[int] = []
 
     def vet(self, version: Version, files: tuple[ManifestFile, ...], now_us: int) -> Vetting:
         self.seen.append(version.number)
+        self.file_counts.append(len(files))
         if version.number in self.unreadable:
             raise StorageError(what=version.name, store="disk", cause="EIO")
         return Vetting(
-            verdict=self.verdict,
+            verdict=self.verdicts.get(version.number, self.verdict),
             findings=self.findings,
             rules_digest=self.rules_digest,
             time_us=now_us,
@@ -140,6 +148,56 @@ def test_many_at_once(story: Story, vetting: VettingService, vetter: ScriptedVet
     assert vetter.seen == [1, 2, 3]
     assert vetting.run_pending(3) == 2
     assert vetting.run_pending(3) == 0
+
+
+def test_more_files_than_are_held(
+    story: Story,
+    vetting: VettingService,
+    vetter: ScriptedVetter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Versions with more files than are held in memory together are judged in lots, in order."""
+    monkeypatch.setattr(registry.services.vetting, "FILES_AT_ONCE", 3)
+    sizes = [2, 1, 1, 4, 4, 1, 2]
+    for number, size in enumerate(sizes):
+        story.push({f"{n}": bytes([number]) for n in range(size)})
+    assert vetting.run_pending(10) == len(sizes)
+    assert vetter.seen == [1, 2, 3, 4, 5, 6, 7]
+    assert vetter.file_counts == sizes
+
+
+def test_different_outcomes_at_once(
+    story: Story, vetting: VettingService, vetter: ScriptedVetter
+) -> None:
+    """Each version of a run gets its own verdict, and the events tell of each in turn."""
+    versions = [story.push({"a": bytes([number])}) for number in range(4)]
+    vetter.verdicts = {2: Verdict.FAIL, 3: Verdict.UNKNOWN}
+    assert vetting.run_pending(10) == 4
+    assert [story.now(version).state for version in versions] == [
+        VersionState.RELEASED,
+        VersionState.REJECTED,
+        VersionState.QUARANTINED,
+        VersionState.RELEASED,
+    ]
+    names = [version.name for version in versions]
+    assert sorted(name for name, _ in events(story, "version.vet")) == names
+    assert sorted(name for name, _ in events(story, "version.release")) == [names[0], names[3]]
+
+
+def test_missing_manifest(
+    story: Story, vetting: VettingService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A version whose manifest the database has lost waits, and holds up no other."""
+    lost, other = story.push({"a": b"1"}), story.push({"a": b"2"})
+    path = story.world.folder / "hallmark.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE manifests SET digest = 'sha256:other' WHERE digest = ?", (lost.digest,)
+        )
+    assert vetting.run_pending(10) == 1
+    assert "it is not there" in caplog.text
+    assert story.now(lost).state is VersionState.QUARANTINED
+    assert story.now(other).state is VersionState.RELEASED
 
 
 def test_unreadable_bytes(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from registry.domain.manifests import FILES_MAX, Manifest
-from registry.ports.database import Database
+from registry.ports.database import Database, Transaction
 from registry.testing.contracts.database.version_samples import (
     WRITERS,
     a_file,
@@ -37,6 +37,22 @@ class ManifestsContract:
         assert database.read(lambda tx: tx.manifests.get(digest)) is None
         assert list(database.read(lambda tx: tx.manifests.files(digest, None, 10))) == []
         assert list(database.read(lambda tx: tx.manifests.find(digest, ["a"]))) == []
+
+    def test_gets_several_at_once(self, database: Database) -> None:
+        """Of the digests asked for, those that are there come with all their files, in the order
+        of a manifest; one without files too."""
+        salt = fresh("salt")
+        manifests = [a_manifest("b", "é", "Z", "a/x", salt), a_manifest(salt), Manifest.of([])]
+
+        def save(tx: Transaction) -> None:
+            for manifest in (*manifests, a_manifest("other", salt)):
+                tx.manifests.save(manifest)
+
+        database.write(save)
+        digests = [*(manifest.digest for manifest in manifests), f"sha256:{sha256_of(salt)}"]
+        found = database.read(lambda tx: tx.manifests.get_many(digests))
+        assert found == {manifest.digest: manifest for manifest in manifests}
+        assert database.read(lambda tx: tx.manifests.get_many([])) == {}
 
     def test_one_without_files_is_there(self, database: Database) -> None:
         """The manifest without files is told apart from one that is not there."""

@@ -419,30 +419,6 @@ class VersionsContract:
         database.write(lambda tx: tx.versions.set_state(version.key, VersionState.RELEASED))
         assert get(database, version) == version
 
-    def test_unvetted_ones_are_found(self, database: Database) -> None:
-        """Quarantined versions without a verdict under the given rules are found, oldest first."""
-        model = add_model(database)
-        quarantined = in_state(VersionState.QUARANTINED)
-        versions = [add_version(database, model, change=quarantined) for _ in range(4)]
-        add_version(database, model)
-        unknown = replace(VETTING, verdict=Verdict.UNKNOWN)
-
-        def write(tx: Transaction) -> None:
-            state = VersionState.QUARANTINED
-            tx.versions.set_vetting(versions[1].key, unknown, state)
-            tx.versions.set_vetting(versions[2].key, replace(unknown, rules_digest="old"), state)
-
-        database.write(write)
-        assert get(database, versions[1]) == replace(versions[1], vetting=unknown)
-
-        def unvetted(limit: int) -> list[int]:
-            return numbers(
-                database.read(lambda tx: tx.versions.unvetted(VETTING.rules_digest, limit))
-            )
-
-        assert unvetted(10) == [1, 3, 4]
-        assert unvetted(2) == [1, 3]
-
     def test_a_lock_sees_what_the_one_before_it_did(self, database: Database) -> None:
         """Of writers that lock one version, each sees the references that those before it made."""
         version = add_version(database, add_model(database))
