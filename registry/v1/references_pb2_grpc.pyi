@@ -33,7 +33,7 @@ class ReferenceServiceStub:
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model.
+    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
     """
 
     @_typing.overload
@@ -61,7 +61,8 @@ class ReferenceServiceStub:
 
     `expected_target` makes it conditional: ABORTED, reason TARGET_MOVED, when the reference points
     elsewhere; of two racing calls with the same expectation one wins. Without it the last one wins.
-    INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits. ALREADY_EXISTS: the name is
+    INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
+    all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
     taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
     or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
     """
@@ -78,7 +79,7 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model.
+    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -103,7 +104,8 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
 
     `expected_target` makes it conditional: ABORTED, reason TARGET_MOVED, when the reference points
     elsewhere; of two racing calls with the same expectation one wins. Without it the last one wins.
-    INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits. ALREADY_EXISTS: the name is
+    INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
+    all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
     taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
     or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
     """
@@ -119,7 +121,7 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model.
+    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
     """
 
     @_abc_1.abstractmethod
@@ -166,7 +168,8 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
         `expected_target` makes it conditional: ABORTED, reason TARGET_MOVED, when the reference points
         elsewhere; of two racing calls with the same expectation one wins. Without it the last one wins.
-        INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits. ALREADY_EXISTS: the name is
+        INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
+        all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
         taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
         or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
         """

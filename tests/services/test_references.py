@@ -251,6 +251,32 @@ def test_stage_names_are_refused(story: Story, kind: ReferenceKind, id: str) -> 
         drop(story, id)
 
 
+@pytest.mark.parametrize(
+    ("kind", "id"), [(ALIAS, "main"), (TAG, "main"), (ALIAS, "Main"), (BRANCH, "MAIN")]
+)
+@pytest.mark.parametrize("gone", [False, True])
+def test_only_the_branch_is_called_main(
+    story: Story, kind: ReferenceKind, id: str, gone: bool
+) -> None:
+    """Nothing can take the name that new versions need, also while the branch is not there."""
+    version = story.push()
+    commit = story.commit({"a": b"1"})
+    if gone:
+        drop(story, "main")
+    target = commit.name if kind is BRANCH else version
+    with pytest.raises(InvalidFieldError, match="choose another name") as refused:
+        put(story, id, target, kind)
+    assert (refused.value.field, refused.value.found) == ("name", f"{kind.value} {id}")
+    assert story.push({"b": b"2"}).number == 2
+
+
+def test_the_branch_main_comes_back(story: Story) -> None:
+    """Who deleted it may set it again."""
+    commit = story.commit({"a": b"1"})
+    drop(story, "main")
+    assert put(story, "main", commit.name, BRANCH).target == commit.name
+
+
 def test_branch_named_like_a_stage(story: Story) -> None:
     """A branch is not named like a stage either."""
     made = story.commit({"a": b"1"})
@@ -269,7 +295,8 @@ def test_names_differ_in_more_than_case(story: Story) -> None:
     """A name that differs only in case, or is of another kind, is taken."""
     version = story.push()
     put(story, "best", version)
-    for id, kind in (("Best", ALIAS), ("best", TAG), ("BEST", TAG), ("main", ALIAS)):
+    put(story, "dev", f"{NAME}/commits/{version.commit}", BRANCH)
+    for id, kind in (("Best", ALIAS), ("best", TAG), ("BEST", TAG), ("dev", ALIAS)):
         with pytest.raises(AlreadyExistsError):
             put(story, id, version, kind)
 
