@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import unicodedata
 from itertools import combinations
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import registry.names.paths
 from registry.errors import InvalidFieldError, InvalidRequestError
 from registry.names import check_paths, folded_path, is_git_path, safe_path
 from registry.names.paths import PROBLEMS_SHOWN_MAX, find_conflicts
@@ -79,6 +82,30 @@ def test_what_is_taken_stays_inside_its_folder_everywhere(path: str) -> None:
         assert ".." not in posix.parts
         assert spelling.isprintable()
         assert not any(part.endswith((".", " ")) for part in posix.parts)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["con", "COM", "nul", "lpt", "1", "git", *"axZ_-./~$ \n", "\u212a"]),
+        max_size=8,
+    ).map("".join)
+)
+@example("config.json")
+@example("a/aux")
+@example("CoN.x/a")
+@example("x" * 256)
+def test_a_glance_takes_nothing_more(path: str) -> None:
+    """What is taken at a glance is what is taken segment by segment."""
+
+    def is_taken() -> bool:
+        with contextlib.suppress(InvalidFieldError):
+            return safe_path(path) == path
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry.names.paths, "_PLAIN", re.compile("(?!)"))
+        expected = is_taken()
+    assert is_taken() == expected
 
 
 @given(spellings)

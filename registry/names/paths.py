@@ -20,6 +20,13 @@ SEGMENT_BYTES_MAX = 255
 PROBLEMS_SHOWN_MAX = 16
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?<>|"]')
+#: Most paths, known at a glance to be safe if they are short: letters and digits, '_', '-', dots
+#: within, and no segment that Windows takes for a device. What is not one of these may be safe too.
+_SEGMENT = (
+    r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|\Z))"
+    r"[A-Za-z0-9_-][A-Za-z0-9_.-]*+(?<!\.)"
+)
+_PLAIN = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*+")
 _SHORT_GIT = re.compile(r"git~[0-9]+")
 
 
@@ -33,6 +40,8 @@ def safe_path(path: str, *, field: str = "path") -> str:
     blanks), characters that compatibility normalisation turns into a forbidden one, and Git's own
     files, since the usual signing tools leave these out of what they sign.
     """
+    if len(path) <= SEGMENT_BYTES_MAX and _PLAIN.fullmatch(path):
+        return path
     _check_length(path, field)
     _check_characters(path, field)
     if not path.isascii() and not unicodedata.is_normalized("NFC", path):
@@ -211,6 +220,8 @@ def _conflict(key: str, path: str, next_key: str, next_path: str) -> tuple[str, 
 
 def _folders_differ(path: str, other: str) -> bool:
     """True where both lie in folders that fold to the same key yet are spelled differently."""
+    if "/" not in path or "/" not in other:
+        return False
     for mine, theirs in zip(path.split("/")[:-1], other.split("/")[:-1], strict=False):
         if mine != theirs:
             return folded_path(mine) == folded_path(theirs)
