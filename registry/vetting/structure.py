@@ -10,6 +10,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 
 from registry.domain.canonical import canonical_json
 from registry.domain.manifests import Manifest, ManifestFile
@@ -40,6 +41,9 @@ _PUSH = "Push the files again as a new version; what is stored in full is not se
 _RENAME = "Rename the file and push a new version."
 #: So many blobs' sizes and digests are remembered; some 10 MB.
 _REMEMBERED_MAX = 65_536
+#: So many manifests' names are remembered, of those with so few files; some 10 MB.
+_MANIFESTS_REMEMBERED_MAX = 512
+_FEW_FILES = 32
 
 
 class StructureVetter:
@@ -61,7 +65,7 @@ class StructureVetter:
         StorageError where the bytes cannot be read.
         """
         try:
-            findings = (*_names(version, files), *self._bytes(files))
+            findings = (*_names(version.digest, files), *self._bytes(files))
             verdict = Verdict.FAIL if findings else Verdict.PASS
         except StorageError:
             raise
@@ -128,18 +132,28 @@ def _read(blobs: BlobStore, sha256: str) -> tuple[int, str]:
     return size_bytes, digest.hexdigest()
 
 
-def _names(version: Version, files: tuple[ManifestFile, ...]) -> list[Finding]:
-    """What is wrong with the paths, and with the manifest as a whole."""
+def _names(digest: str, files: tuple[ManifestFile, ...]) -> tuple[Finding, ...]:
+    """What is wrong with the paths, and with the manifest as a whole.
+
+    It follows from the arguments alone, and many versions have the files of another one.
+    """
+    return (_names_remembered if len(files) <= _FEW_FILES else _judge_names)(digest, files)
+
+
+def _judge_names(digest: str, files: tuple[ManifestFile, ...]) -> tuple[Finding, ...]:
     try:
         manifest = Manifest.of(files)
     except (InvalidFieldError, InvalidRequestError) as error:
-        return [_name_finding(violation) for violation in error.field_violations]
+        return tuple(_name_finding(violation) for violation in error.field_violations)
     except TooLargeError as error:
-        return [Finding(rule="STRUCT-1", message=str(error), fix=_RENAME)]
-    if manifest.digest != version.digest:
-        message = f"found a manifest of digest {manifest.digest}, expected {version.digest}"
-        return [Finding(rule="STRUCT-5", message=message, fix=_PUSH)]
-    return []
+        return (Finding(rule="STRUCT-1", message=str(error), fix=_RENAME),)
+    if manifest.digest != digest:
+        message = f"found a manifest of digest {manifest.digest}, expected {digest}"
+        return (Finding(rule="STRUCT-5", message=message, fix=_PUSH),)
+    return ()
+
+
+_names_remembered = lru_cache(_MANIFESTS_REMEMBERED_MAX)(_judge_names)
 
 
 def _name_finding(violation: FieldViolation) -> Finding:

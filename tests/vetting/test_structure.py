@@ -167,6 +167,31 @@ def test_other_manifest(blobs: CountingStore, vetter: StructureVetter) -> None:
     assert rule_of(vetter.vet(other, files, 0)) == "STRUCT-5"
 
 
+def test_names_are_judged_each_by_their_own(blobs: CountingStore, vetter: StructureVetter) -> None:
+    """What was remembered of one manifest is said of no other: neither of its digest with other
+    files, nor of its files with another digest, nor of one with many files."""
+    for names in (["a"], [f"{n}" for n in range(structure._FEW_FILES + 1)]):
+        files = store(blobs, dict.fromkeys(names, b"one"))
+        renamed = (dataclasses.replace(files[0], path="../a"), *files[1:])
+        as_passed = version(files)
+        for _ in range(2):
+            assert vet(vetter, files).verdict is Verdict.PASS
+            assert rule_of(vetter.vet(as_passed, renamed, 0)) == "STRUCT-1"
+            assert rule_of(vetter.vet(as_passed, files[1:], 0)) == "STRUCT-5"
+            other = dataclasses.replace(as_passed, digest="sha256:" + "0" * 64)
+            assert rule_of(vetter.vet(other, files, 0)) == "STRUCT-5"
+
+
+def test_remembered_names_do_not_stand_for_bytes(
+    blobs: CountingStore, vetter: StructureVetter
+) -> None:
+    """The bytes of a manifest seen before are looked at again."""
+    files = store(blobs, {"a": b"one"})
+    assert vet(StructureVetter(blobs=blobs), files).verdict is Verdict.PASS
+    blobs.damage(files[0].sha256, b"two")
+    assert rule_of(vet(vetter, files)) == "STRUCT-4"
+
+
 def test_unreadable_store(blobs: CountingStore, vetter: StructureVetter) -> None:
     """A store that cannot be read is no verdict."""
     files = store(blobs, {"a": b"one"})
