@@ -31,6 +31,7 @@ _STATUSES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    408: "UNAVAILABLE",
     409: "ABORTED",
     411: "INVALID_ARGUMENT",
     413: "INVALID_ARGUMENT",
@@ -258,8 +259,11 @@ def refusal(answer: Answer, url: str) -> ClientError:
     """The error of an answer: what its JSON says, else what its status means."""
     try:
         error = json.loads(answer.body)["error"]
+        # The word for it is DEADLINE_EXCEEDED, which leaves open what was done. Here that is known:
+        # a request that did not come whole is to be sent again.
+        code = _STATUSES[408] if answer.status == 408 else str(error["code"])
         return error_of(
-            status=str(error["code"]),
+            status=code,
             reason=str(error["reason"]),
             message=str(error["message"]),
             metadata={str(key): str(value) for key, value in error["metadata"].items()},

@@ -25,7 +25,7 @@ from registry.client.scan import LocalFile, check_unchanged
 
 #: How long a file may go without a byte arriving before its sender gives up.
 PATIENCE_S = 60.0
-_RETRY_LATER = (409, 429, 502, 503, 504)
+_RETRY_LATER = (408, 409, 429, 502, 503, 504)
 
 
 class Counter(Protocol):

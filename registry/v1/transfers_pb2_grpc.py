@@ -45,7 +45,8 @@ class TransferServiceStub:
     400 a header is missing or malformed     409 another offset is stored (Upload-Offset says which),
     403 the address is no longer good            or another PATCH is writing
     404 no such session or file              413 more bytes than announced
-    411, 415 length or type not acceptable   422 the bytes are not what was announced
+    408 no byte came for 60 s, go on         422 the bytes are not what was announced
+    411, 415 length or type not acceptable
     503 the store failed, retry              507 the store is full; what arrived is kept
 
     Down. CreateDownloads answers with one signed address a file, good for at most 24 h:
@@ -106,7 +107,8 @@ class TransferServiceServicer:
     400 a header is missing or malformed     409 another offset is stored (Upload-Offset says which),
     403 the address is no longer good            or another PATCH is writing
     404 no such session or file              413 more bytes than announced
-    411, 415 length or type not acceptable   422 the bytes are not what was announced
+    408 no byte came for 60 s, go on         422 the bytes are not what was announced
+    411, 415 length or type not acceptable
     503 the store failed, retry              507 the store is full; what arrived is kept
 
     Down. CreateDownloads answers with one signed address a file, good for at most 24 h:
@@ -211,7 +213,8 @@ class TransferService:
     400 a header is missing or malformed     409 another offset is stored (Upload-Offset says which),
     403 the address is no longer good            or another PATCH is writing
     404 no such session or file              413 more bytes than announced
-    411, 415 length or type not acceptable   422 the bytes are not what was announced
+    408 no byte came for 60 s, go on         422 the bytes are not what was announced
+    411, 415 length or type not acceptable
     503 the store failed, retry              507 the store is full; what arrived is kept
 
     Down. CreateDownloads answers with one signed address a file, good for at most 24 h:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from registry.client import Client
 from registry.client.connection import Connection
 from registry.client.credentials import Access
 from registry.client.errors import DamagedError, UnavailableError
-from registry.client.progress import Silent
+from registry.client.progress import FileStep, Silent
 from registry.client.pull import Puller
 from registry.client.push import Pusher
 from registry.client.values import VersionSpec
@@ -150,6 +150,82 @@ def test_bytes_that_keep_changing_are_never_put_into_place(
     with pytest.raises(DamagedError, match=r"\.bin: .* twice"):
         team.alice.pull(f"{team.model()}@1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+class Pausing(Silent):
+    """Stops the sender once, behind so many bytes, until `woken`."""
+
+    def __init__(self, after_bytes: int) -> None:
+        self._left = after_bytes
+        self._sending = False
+        self.woken = threading.Event()
+
+    def begin(self, step: str, files: Sequence[FileStep]) -> None:
+        self._sending = step == "send"
+
+    def advance(self, path: str, count: int) -> None:
+        if self._sending:
+            self._left -= count
+        if self._left < 0:
+            assert self.woken.wait(timeout=60)
+
+
+def test_a_push_that_paused_for_too_long_goes_on(
+    team: Team, big: Path, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that slept until the server answered 408 goes on where it was."""
+    monkeypatch.setattr("registry.doors.connection.STALLED_S", 1)
+    pausing = Pausing(15_000_000)
+
+    def watch(piece: bytes, before: int) -> bytes:
+        if piece.startswith(b"HTTP/1.1 408"):
+            pausing.woken.set()
+        return piece
+
+    proxy.down = watch
+    result = team.alice.push(big, team.model(), progress=pausing)
+    assert pausing.woken.is_set()
+    assert result.version is not None
+    assert result.sent_bytes < result.size_bytes + 5_000_000
+
+
+class Answering408:
+    """In place of what the server answers, so many times."""
+
+    def __init__(self, times: int, body: bytes) -> None:
+        self.left = times
+        self._answer = (
+            b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        )
+
+    def __call__(self, piece: bytes, before: int) -> bytes:
+        if not self.left or not piece.startswith(b"HTTP/1.1 20"):
+            return piece
+        self.left -= 1
+        return self._answer
+
+
+SLOW = (
+    b'{"error": {"code": "DEADLINE_EXCEEDED", "reason": "SLOW_REQUEST",'
+    b' "message": "No whole head came.", "metadata": {}}}'
+)
+
+
+@pytest.mark.parametrize("body", [b"", SLOW], ids=["proxy", "registry"])
+def test_answers_408_end_nothing(
+    team: Team, big: Path, proxy: FaultyProxy, tmp_path: Path, body: bytes
+) -> None:
+    """Neither a proxy's nor a registry's word that it waited for too long ends a push or a pull."""
+    team.alice.info()
+    proxy.down = pushing = Answering408(3, body)
+    team.alice.push(big, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    proxy.down = pulling = Answering408(3, body)
+    result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
+    assert (pushing.left, pulling.left) == (0, 0)
+    assert result.received_bytes == result.size_bytes
+    assert (tmp_path / "out" / "weights.bin").read_bytes() == (big / "weights.bin").read_bytes()
 
 
 def test_a_server_that_is_not_there(proxy: FaultyProxy) -> None:
