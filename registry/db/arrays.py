@@ -8,11 +8,14 @@ values are fine.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Table,
     Text,
     bindparam,
     cast,
@@ -22,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
@@ -116,6 +120,30 @@ def columns_of(parameter: str, *types: type[TypeEngine[Any]]) -> tuple[ColumnEle
         cast(rows.c.value.op("->>")(literal_column(str(number))), type_)
         for number, type_ in enumerate(types)
     )
+
+
+@cache
+def insert_of(table: Table, names: tuple[str, ...], count: int) -> postgresql.Insert:
+    """INSERT of so many rows, whose parameters `values_of` makes: for a few rows a third of the
+    time of a statement a row, and a quarter of what taking an array apart costs."""
+    return postgresql.insert(table).values(
+        [{name: bindparam(_place(name, row)) for name in names} for row in range(count)]
+    )
+
+
+def values_of(names: tuple[str, ...], rows: Sequence[Sequence[object]]) -> dict[str, object]:
+    """The parameters of `insert_of` for these rows, each with its values in the order of the
+    names."""
+    return dict(zip(_places(names, len(rows)), chain.from_iterable(rows), strict=True))
+
+
+@cache
+def _places(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    return tuple(_place(name, row) for row in range(count) for name in names)
+
+
+def _place(name: str, row: int) -> str:
+    return f"{name}_{row}"
 
 
 def split(names: str | None) -> tuple[str, ...]:

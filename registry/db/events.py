@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -13,13 +14,13 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    insert,
     or_,
     select,
     tuple_,
-    update,
 )
+from sqlalchemy.dialects.postgresql import Insert
 
+from registry.db.arrays import insert_of, values_of
 from registry.db.tables import event_heads, events
 from registry.domain.events import Event, EventDraft, chain, shard_of
 from registry.domain.pages import Cursor
@@ -53,12 +54,20 @@ _LOCK = (
     .where(event_heads.c.shard == bindparam("shard"))
     .with_for_update()
 )
-_INSERT = insert(events)
-_MOVE = (
-    update(event_heads)
-    .where(event_heads.c.shard == bindparam("of"))
-    .values(number=bindparam("number"), hash=bindparam("hash"), time_us=bindparam("time_us"))
-)
+_NAMES = tuple(column.key for column in _COLUMNS)
+_HEAD = ("shard", "number", "hash", "time_us")
+#: More events than that are stored by several statements.
+_ROWS_MAX = 32
+
+
+@cache
+def _move(count: int) -> Insert:
+    """Move so many heads, all of which are there."""
+    moved = insert_of(event_heads, _HEAD, count)
+    return moved.on_conflict_do_update(
+        index_elements=["shard"],
+        set_={name: moved.excluded[name] for name in _HEAD[1:]},
+    )
 
 
 class SqlEvents:
@@ -127,21 +136,15 @@ class Chain:
 
     def store(self, connection: Connection) -> None:
         """Insert what was added since the last time, and move the heads behind it."""
+        for start in range(0, len(self._new), _ROWS_MAX):
+            rows = [_row(event) for event in self._new[start : start + _ROWS_MAX]]
+            inserted = insert_of(events, _NAMES, len(rows))
+            connection.execute(inserted, values_of(_NAMES, rows))
         if self._new:
-            connection.execute(_INSERT, self._rows())
-            connection.execute(_MOVE, self._moves())
+            last = {event.shard: event for event in self._new}
+            heads = [(one.shard, one.number, one.hash, one.time_us) for one in last.values()]
+            connection.execute(_move(len(heads)), values_of(_HEAD, heads))
             self._new = []
-
-    def _rows(self) -> list[dict[str, object]]:
-        return [_columns(event) for event in self._new]
-
-    def _moves(self) -> list[dict[str, object]]:
-        """The last event of each shard, by shard."""
-        last = {event.shard: event for event in self._new}
-        return [
-            {"of": shard, "number": last.number, "hash": last.hash, "time_us": last.time_us}
-            for shard, last in sorted(last.items())
-        ]
 
 
 def _lock(connection: Connection, shards: Iterable[int]) -> dict[int, Head]:
@@ -197,16 +200,17 @@ def _event(row: Row[*tuple[Any, ...]]) -> Event:
     )
 
 
-def _columns(event: Event) -> dict[str, object]:
-    return {
-        "shard": event.shard,
-        "number": event.number,
-        "time_us": event.time_us,
-        "actor": event.actor,
-        "action": event.action,
-        "resource": event.resource,
-        "namespace": event.namespace,
-        "detail_json": event.detail_json,
-        "previous_hash": event.previous_hash,
-        "hash": event.hash,
-    }
+def _row(event: Event) -> tuple[object, ...]:
+    """An event's values in the order of `_NAMES`."""
+    return (
+        event.shard,
+        event.number,
+        event.time_us,
+        event.actor,
+        event.action,
+        event.resource,
+        event.namespace,
+        event.detail_json,
+        event.previous_hash,
+        event.hash,
+    )

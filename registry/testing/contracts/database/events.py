@@ -93,6 +93,14 @@ class EventsContract:
             events = of_shard(database, shard_of(name))
             assert sum(event.namespace == name for event in events) == 2
 
+    @pytest.mark.parametrize("count", [31, 32, 33, 100])
+    def test_one_unit_of_work_may_have_many(self, database: Database, count: int) -> None:
+        """However many there are, each is stored once, in the order of the calls."""
+        names = [str(number) for number in range(count)]
+        append(database, *(draft(action=name) for name in names))
+        assert [event.action for event in of_shard(database, shard_of("fraud"))] == names
+        assert check_chains(database) == count
+
     def test_a_failed_unit_of_work_leaves_none(self, database: Database) -> None:
         """Neither its events nor its changes stay, and the chain goes on without a gap."""
         append(database, draft())
