@@ -30,7 +30,7 @@ from registry.client.errors import (
     UnavailableError,
     error_of,
 )
-from registry.client.http import get_small, unreachable
+from registry.client.http import get_small, tls_context, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,13 +132,9 @@ class Connection:
             return grpc.insecure_channel(target, options=options)
         roots = None
         if self.access.ca_file is not None:
-            try:
-                roots = self.access.ca_file.read_bytes()
-            except OSError as cause:
-                raise SetupError(
-                    f"The certificate file {self.access.ca_file}: found no way to read it "
-                    f"({cause.strerror}). Check HALLMARK_CA_FILE.",
-                ) from cause
+            # gRPC would take any file, and then only say that it cannot shake hands.
+            tls_context(self.access.ca_file)
+            roots = self.access.ca_file.read_bytes()
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(roots), options=options)
 
     def _discover(self) -> str:

@@ -26,6 +26,11 @@ TIMEOUT_S = 60.0
 SMALL_BYTES_MAX = 1_000_000
 _CUT = "CUT"
 
+#: In what Python and gRPC say of a certificate that is good, but not for this server.
+_OTHER_HOST = ("certificate is not valid for", "Hostname Verification Check failed")
+#: ... and of a server that closes instead of an answer, as one with TLS does to plain text.
+_HUNG_UP = ("closed connection without response", "reset by peer", "Socket closed")
+
 _STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -185,7 +190,7 @@ class Wire:
             return self._connection
         self.close()
         if scheme == "https":
-            context = _tls_context(self._ca_file)
+            context = tls_context(self._ca_file)
             self._connection = http.client.HTTPSConnection(
                 origin, timeout=self._timeout_s, context=context
             )
@@ -248,9 +253,16 @@ def get_small(url: str, *, ca_file: Path | None = None) -> bytes:
 
 def unreachable(where: str, found: str) -> UnavailableError:
     """Nobody answered, over HTTP or gRPC: what that was, and what to check."""
+    scheme = where.partition("://")[0]
     fix = "Check the address (HALLMARK_URL) and that the server runs: hallmark serve"
-    if "CERTIFICATE_VERIFY_FAILED" in found:
+    if any(sign in found for sign in _OTHER_HOST):
+        fix = "Its certificate is for another name: use that one, or have one made for this."
+    elif "CERTIFICATE_VERIFY_FAILED" in found:
         fix = "Name a file with the authority that signed its certificate in HALLMARK_CA_FILE."
+    elif "WRONG_VERSION_NUMBER" in found:
+        fix = f"It has no TLS: its address begins with {scheme.removesuffix('s')}://"
+    elif any(sign in found for sign in _HUNG_UP) and scheme in ("http", "grpc"):
+        fix += f" If it has TLS, its address begins with {scheme}s://"
     message = f"No registry answered at {where} ({found}). {fix}"
     return UnavailableError(message, metadata={"url": where})
 
@@ -324,7 +336,8 @@ def _read_small(response: http.client.HTTPResponse) -> Answer:
     return Answer(status=head.status, headers=head.headers, body=body)
 
 
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Trusts the authorities in the file, None: the system's. SetupError where there are none."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as cause:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import subprocess
 import threading
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from registry.doors.http_server import HttpServer
 from registry.errors import StartError
+from registry.testing.certificates import Authority
 from registry.testing.site import Site
 
 
@@ -104,23 +104,22 @@ class Pem:
 
 
 @pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> Pem:
-    folder = tmp_path_factory.mktemp("pem")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    command += " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    return Pem(
-        certificate=(folder / "certificate.pem").read_bytes(),
-        key=(folder / "key.pem").read_bytes(),
-    )
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def pem(authority: Authority) -> Pem:
+    issued = authority.issue("127.0.0.1")
+    return Pem(certificate=issued.certificate.read_bytes(), key=issued.key.read_bytes())
 
 
 @pytest.mark.slow
-def test_tls_is_served(pem: Pem) -> None:
+def test_tls_is_served(authority: Authority, pem: Pem) -> None:
     """With certificate and key the server speaks TLS, and only that."""
     server = HttpServer(host="127.0.0.1", port=0, tls=pem)
     server.start(app)
-    context = ssl.create_default_context(cadata=pem.certificate.decode())
+    context = ssl.create_default_context(cafile=authority.certificate)
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=20, context=context)
     connection.request("GET", "/")
     assert connection.getresponse().status == 204
