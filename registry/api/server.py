@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from registry.api.calls import Authenticator, Servicer, handlers_of
+from registry.cores import share_core, sharing_core
 from registry.errors import StartError
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -49,9 +50,9 @@ class ApiServer:
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
         ]
-        self._quick = ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick")
+        self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick", initializer=share_core)
         self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="call"),
+            ThreadPoolExecutor(THREADS, "call", initializer=share_core),
             handlers=[handlers_of(servicer, authenticator, self._quick) for servicer in servicers],
             options=options,
             maximum_concurrent_rpcs=CALLS_MAX,
@@ -81,7 +82,8 @@ class ApiServer:
             ) from error
 
     def start(self) -> None:
-        self._server.start()
+        with sharing_core():
+            self._server.start()
         for name in ("", *self._names):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from registry.cores import share_core
 from registry.db.events import Chain
 from registry.db.failures import translate
 from registry.db.pool import discard
@@ -93,6 +94,7 @@ class GroupCommitWriter:
         self._thread.join()
 
     def _serve(self) -> None:
+        share_core()
         while group := self._next_group():
             self._commit(group)
         self._disconnect()

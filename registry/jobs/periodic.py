@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from registry.cores import share_core
 from registry.errors import HallmarkError
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class PeriodicTask:
             self._thread.join()
 
     def _loop(self) -> None:
+        share_core()
         while not self._stopped.is_set():
             self._wake.clear()
             more = False
