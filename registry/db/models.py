@@ -62,12 +62,10 @@ _STAGES = (
 # The columns that are set are those of the parameters.
 _UPDATE = update(models).where(_m.key == bindparam("of"), _m.etag == bindparam("expected"))
 _SET = update(models).where(_m.key == bindparam("of"))
-_TAKE_NUMBER = (
-    postgresql.insert(model_numbers)
-    .on_conflict_do_update(index_elements=["folded"], set_={"next": model_numbers.c.next + 1})
-    .returning(model_numbers.c.next)
-)
-_DELETE = delete(models).where(_m.key == bindparam("of"))
+_DELETE = delete(models).where(_m.key == bindparam("of")).returning(_m.folded, _m.next_number)
+_bury = postgresql.insert(model_numbers)
+_BURY = _bury.on_conflict_do_update(index_elements=["folded"], set_={"next": _bury.excluded.next})
+_NEXT_NUMBER = select(model_numbers.c.next).where(model_numbers.c.folded == bindparam("folded"))
 
 
 class SqlModels:
@@ -83,6 +81,7 @@ class SqlModels:
             "create_time_us": model.create_time_us,
             "creator": model.creator,
             "latest_version": model.latest_version,
+            "next_number": model.next_number,
             "like_count": model.like_count,
             "download_count": model.download_count,
             **_editable(model),
@@ -91,7 +90,13 @@ class SqlModels:
         if key is None:
             return None
         self._label(key, model.fields)
-        return replace(model, key=key)
+        # By a statement of its own: the one above may have waited for whoever deletes the earlier
+        # model, and does not see what that one wrote.
+        taken = self._connection.execute(_NEXT_NUMBER, {"folded": folded}).scalar_one_or_none()
+        if taken is None:
+            return replace(model, key=key)
+        self._connection.execute(_SET, {"of": key, "next_number": taken})
+        return replace(model, key=key, next_number=taken)
 
     def get(self, path: str) -> Model | None:
         return self._one(_GET, {"path": path})
@@ -130,16 +135,23 @@ class SqlModels:
         self._label(model.key, model.fields)
         return True
 
-    def next_number(self, model: Model, folded: str, time_us: int) -> int:
-        given: dict[str, object] = {"folded": folded, "next": 2}
-        number: int = self._connection.execute(_TAKE_NUMBER, given).scalar_one() - 1
-        given = {"of": model.key, "latest_version": number, "update_time_us": time_us}
+    def take_number(self, model: Model, time_us: int) -> int:
+        number = model.next_number
+        given = {
+            "of": model.key,
+            "latest_version": number,
+            "next_number": number + 1,
+            "update_time_us": time_us,
+        }
         self._connection.execute(_SET, given)
         return number
 
     def delete(self, key: int) -> None:
         # All else of the model refers to it by foreign keys that cascade.
-        self._connection.execute(_DELETE, {"of": key})
+        row = self._connection.execute(_DELETE, {"of": key}).one_or_none()
+        if row is not None:
+            given = {"folded": row.folded, "next": row.next_number}
+            self._connection.execute(_BURY, given)
 
     def _one(self, statement: Select[*tuple[Any, ...]], given: Mapping[str, str]) -> Model | None:
         rows = self._connection.execute(statement, given).all()
@@ -239,6 +251,7 @@ def _model(row: AnyRow, stages: Iterable[tuple[str, int]]) -> Model:
         update_time_us=row.update_time_us,
         creator=row.creator,
         latest_version=row.latest_version,
+        next_number=row.next_number,
         stages=tuple(sorted(stages)),
         like_count=row.like_count,
         download_count=row.download_count,

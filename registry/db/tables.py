@@ -155,6 +155,7 @@ models = Table(
     _number("update_time_us"),
     _text("creator"),
     _number("latest_version"),
+    _number("next_number"),
     # Kept in step with `likes` and `downloads` by whoever writes those.
     _number("like_count"),
     _number("download_count"),
@@ -182,7 +183,8 @@ model_labels = Table(
     **_CLUSTERED,
 )
 
-# Outlives its model: a number that was given out is never given out again.
+# Where a model that was deleted ended: a number that was given out is never given out again. Read
+# when a model of that name is made anew.
 model_numbers = Table(
     "model_numbers",
     metadata,
@@ -251,7 +253,7 @@ versions = Table(
     _number("file_count"),
     _number("size_bytes"),
     _text("spec"),
-    # The card without its text, which is in `card_texts`: nobody but its reader needs that.
+    # The card without its text.
     _text("card"),
     # These four are set together.
     _optional_text("verdict"),
@@ -261,6 +263,9 @@ versions = Table(
     _text("yank_reason"),
     _optional_text("yanked_from"),
     _text("contributors"),
+    # At most a megabyte that nobody but its reader needs: last, so that SQLite finds all the others
+    # without walking through it.
+    _text("card_text"),
     Index(None, "model_key", "number", unique=True),
     Index(None, "model_key", "digest"),
     Index(None, "model_key", "commit_id"),
@@ -273,14 +278,6 @@ versions = Table(
         postgresql_where=text("state = 'quarantined'"),
     ),
     **_NEVER_REUSED,
-)
-
-# Only for versions whose card has text.
-card_texts = Table(
-    "card_texts",
-    metadata,
-    _of("version_key", "versions.key", primary_key=True),
-    _text("text"),
 )
 
 evaluations = Table(

@@ -44,7 +44,6 @@ from registry.db.manifests import key_of_manifest
 from registry.db.references import target_name
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import (
-    card_texts,
     evaluations,
     models,
     refs,
@@ -61,7 +60,6 @@ NEWEST_MAX = 100
 
 _v = versions.c
 _INSERT = insert(versions).values(manifest_key=key_of_manifest("manifest_digest")).returning(_v.key)
-_INSERT_CARD_TEXT = insert(card_texts)
 
 _model_key = select(models.c.key).where(models.c.path == bindparam("model")).scalar_subquery()
 _of_model = _v.model_key == _model_key
@@ -104,11 +102,7 @@ _UNVETTED = (
     .order_by(_v.key)
     .limit(bindparam("limit"))
 )
-_CARD = (
-    select(_v.card, card_texts.c.text)
-    .outerjoin_from(versions, card_texts, card_texts.c.version_key == _v.key)
-    .where(_v.key == bindparam("key"))
-)
+_CARD = select(_v.card, _v.card_text).where(_v.key == bindparam("key"))
 _INSERT_EVALUATION = insert(evaluations).returning(evaluations.c.key)
 _EVALUATIONS = (
     select(
@@ -264,6 +258,7 @@ class SqlVersions:
                 "size_bytes": version.size_bytes,
                 "spec": spec_text(version.spec),
                 "card": card_text(version.card),
+                "card_text": version.card.text,
                 "verdict": vetting and vetting.verdict.value,
                 "findings": vetting and findings_text(vetting.findings),
                 "rules_digest": vetting and vetting.rules_digest,
@@ -272,10 +267,6 @@ class SqlVersions:
                 "yanked_from": version.yanked_from and version.yanked_from.value,
             },
         ).scalar_one()
-        if version.card.text:
-            self._connection.execute(
-                _INSERT_CARD_TEXT, {"version_key": key, "text": version.card.text}
-            )
         return replace(version, key=key, card=replace(version.card, text=""))
 
     def get(self, model: str, number: int) -> Version | None:
@@ -428,7 +419,7 @@ class SqlVersions:
 
     def text_of_card(self, key: int) -> Card:
         row = self._connection.execute(_CARD, {"key": key}).one()
-        return replace(card_of(row.card), text=row.text or "")
+        return replace(card_of(row.card), text=row.card_text)
 
     def _one(
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]

@@ -54,6 +54,9 @@ class Model:
     stages: tuple[tuple[str, int], ...]
     like_count: int
     download_count: int
+    #: The number of its next version. More than one above the latest where an earlier model of this
+    #: name was deleted, since numbers are never given out twice.
+    next_number: int = 1
 
     @property
     def name(self) -> str:

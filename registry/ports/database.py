@@ -89,7 +89,8 @@ class Tokens(Protocol):
 
 class Models(Protocol):
     def insert(self, model: Model, folded: str) -> Model | None:
-        """The stored value, or None where a path is taken that folds to the same."""
+        """The stored value, or None where a path is taken that folds to the same. Its numbers
+        begin behind those that earlier models of this name gave out."""
 
     def get(self, path: str) -> Model | None: ...
 
@@ -113,9 +114,10 @@ class Models(Protocol):
     def update(self, model: Model, expected_etag: str) -> bool:
         """Store fields, etag and update time if the stored etag is the expected one."""
 
-    def next_number(self, model: Model, folded: str, time_us: int) -> int:
-        """Take the next version number, never given out before for this name, and set the model's
-        latest version and update time."""
+    def take_number(self, model: Model, time_us: int) -> int:
+        """Take the model's next version number, never given out before for this name, and set its
+        latest version and update time. `model` is as `lock` returned it in this unit of work, and
+        good for one number."""
 
     def delete(self, key: int) -> None:
         """The model with its versions, commits, references, promotions, history, evaluations,

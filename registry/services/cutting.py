@@ -13,7 +13,7 @@ from registry.domain.manifests import ManifestFile
 from registry.domain.models import Model
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.errors import TooLargeError
-from registry.names import ModelName, VersionName
+from registry.names import VersionName
 from registry.names.text import invalid
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
@@ -76,7 +76,6 @@ def cut_version(
 ) -> Version:
     """Number a commit of a model that is locked, and put it in quarantine."""
     parents = [version_of(tx, name) for name in bases]
-    folded = ModelName(path=model.path).folded
     version = tx.versions.insert(
         Version(
             key=0,
@@ -84,7 +83,7 @@ def cut_version(
             model_key=model.key,
             model=model.path,
             namespace=model.namespace,
-            number=tx.models.next_number(model, folded, now_us),
+            number=tx.models.take_number(model, now_us),
             digest=commit.tree,
             commit=commit.id,
             state=VersionState.QUARANTINED,

@@ -269,7 +269,7 @@ class World:
             owner = tx.models.lock(model)
             assert owner is not None
             tx.manifests.save(manifest)
-            number = tx.models.next_number(owner, model.casefold(), now)
+            number = tx.models.take_number(owner, now)
             commit = tx.commits.insert(
                 Commit(
                     key=0,

@@ -32,7 +32,6 @@ def upgrade() -> None:
     _tokens()
     _upload_files()
     _versions()
-    _card_texts()
     _download_counts()
     _downloads()
     _evaluations()
@@ -167,7 +166,7 @@ def _models() -> None:
         ),
         *map(_number, ("create_time_us", "update_time_us")),
         _text("creator"),
-        *map(_number, ("latest_version", "like_count", "download_count")),
+        *map(_number, ("latest_version", "next_number", "like_count", "download_count")),
         _primary_key("models", "key"),
         sqlite_autoincrement=True,
     )
@@ -355,7 +354,7 @@ def _versions() -> None:
         _number("vetting_time_us", nullable=True),
         _text("yank_reason"),
         _text("yanked_from", nullable=True),
-        _text("contributors"),
+        *map(_text, ("contributors", "card_text")),
         _foreign_key("versions", "manifest_key", "manifests.key"),
         _foreign_key("versions", "model_key", "models.key", ondelete="CASCADE"),
         _primary_key("versions", "key"),
@@ -372,16 +371,6 @@ def _versions() -> None:
         ["key"],
         sqlite_where=sa.text("state = 'quarantined'"),
         postgresql_where=sa.text("state = 'quarantined'"),
-    )
-
-
-def _card_texts() -> None:
-    op.create_table(
-        "card_texts",
-        _key("version_key"),
-        _text("text"),
-        _foreign_key("card_texts", "version_key", "versions.key", ondelete="CASCADE"),
-        _primary_key("card_texts", "version_key"),
     )
 
 

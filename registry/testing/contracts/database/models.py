@@ -124,27 +124,50 @@ class ModelsContract:
         """They go up by one, set the latest version, and outlive the model, in any case."""
         stored = stored_model(database)
 
-        def take(of: Model, time_us: int) -> int:
-            folded = of.path.casefold()
-            return database.write(lambda tx: tx.models.next_number(of, folded, time_us))
-
-        assert [take(stored, T0 + n) for n in (1, 2, 3)] == [1, 2, 3]
+        assert [take(database, stored, T0 + n) for n in (1, 2, 3)] == [1, 2, 3]
         other = stored_model(database, "fraud/other")
-        assert take(other, T0) == 1
-        assert get(database) == dataclasses.replace(stored, latest_version=3, update_time_us=T0 + 3)
+        assert take(database, other) == 1
+        assert get(database) == dataclasses.replace(
+            stored, latest_version=3, next_number=4, update_time_us=T0 + 3
+        )
         database.write(lambda tx: tx.models.delete(stored.key))
         again = stored_model(database, "fraud/SCORER")
         assert again.key != stored.key
-        assert again.latest_version == 0
-        assert take(again, T0 + 4) == 4
+        assert (again.latest_version, again.next_number) == (0, 4)
+        assert get(database, "fraud/SCORER") == again
+        assert take(database, again) == 4
+
+    def test_numbers_outlive_every_model_of_a_name(self, database: Database) -> None:
+        """Made and deleted again and again, with versions or without, a name goes on counting."""
+        given_out = 0
+        for count in (0, 2, 0, 0, 1, 3):
+            stored = stored_model(database)
+            assert stored.next_number == given_out + 1
+            for _ in range(count):
+                given_out += 1
+                assert take(database, stored) == given_out
+            delete(database, stored)
 
     def test_racing_numbers_are_unique(self, database: Database) -> None:
         """Writers at the same time get different numbers, without a gap."""
         stored = stored_model(database)
-        numbers = race(
-            8, lambda _: database.write(lambda tx: tx.models.next_number(stored, "f", T0))
-        )
+        numbers = race(8, lambda _: take(database, stored))
         assert sorted(numbers) == list(range(1, 9))
+
+    def test_numbers_are_unique_while_their_model_is_replaced(self, database: Database) -> None:
+        """Whoever takes numbers while others delete the model and make it anew gets fresh ones."""
+        stored_model(database)
+
+        def work(writer: int) -> list[int]:
+            return [
+                number
+                for _ in range(20)
+                for number in (replace_model(database) if writer % 2 else take_any(database))
+            ]
+
+        numbers = [number for taken in race(6, work) for number in taken]
+        assert sorted(numbers) == list(range(1, len(numbers) + 1))
+        assert len(numbers) >= 20
 
     def test_lock_keeps_others_waiting(self, database: Database) -> None:
         """Who holds the lock reads and writes the model as if alone."""
@@ -233,6 +256,44 @@ def paged(
         lambda last: cursor(last, order),
         size,
     )
+
+
+def take(database: Database, of: Model, time_us: int = T0) -> int:
+    """A number, as whoever cuts a version takes one."""
+    number = database.write(lambda tx: take_locked(tx, of.path, time_us))
+    assert number is not None
+    return number
+
+
+def take_locked(tx: Transaction, path: str, time_us: int = T0) -> int | None:
+    locked = tx.models.lock(path)
+    return None if locked is None else tx.models.take_number(locked, time_us)
+
+
+def take_any(database: Database) -> list[int]:
+    """A number of the model that there is now, if there is one."""
+    number = database.write(lambda tx: take_locked(tx, "fraud/scorer"))
+    return [] if number is None else [number]
+
+
+def replace_model(database: Database) -> list[int]:
+    """Delete the model and make it anew, and take its next number, all in one unit of work."""
+
+    def fn(tx: Transaction) -> list[int]:
+        old = tx.models.lock("fraud/scorer")
+        if old is not None:
+            tx.models.delete(old.key)
+        if tx.models.insert(model(), "fraud/scorer") is None:
+            return []
+        number = take_locked(tx, "fraud/scorer")
+        assert number is not None
+        return [number]
+
+    return database.write(fn)
+
+
+def delete(database: Database, stored: Model) -> None:
+    database.write(lambda tx: tx.models.delete(stored.key))
 
 
 def furnish(database: Database, owner: Model, version: Version) -> None:

@@ -141,7 +141,9 @@ def cut(
     commit: Commit,
     change: Callable[[Version], Version] = lambda version: version,
 ) -> Version:
-    number = tx.models.next_number(model, model.path.casefold(), T0)
+    locked = tx.models.lock(model.path)
+    assert locked is not None
+    number = tx.models.take_number(locked, T0)
     return tx.versions.insert(change(a_version(model, number, commit)))
 
 
