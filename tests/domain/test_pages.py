@@ -24,7 +24,7 @@ from registry.errors import InvalidFieldError
 
 OF = fingerprint("list")
 NUMBERS = st.integers(-(2**63) + 1, 2**63 - 1)
-TEXTS = st.text(st.characters(exclude_characters="\0"), max_size=100)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=100)
 
 
 @dataclass(frozen=True)
