@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, literal, select
 from sqlalchemy.dialects import postgresql
 
 from registry.db.documents import names_of, names_text
+from registry.db.grounds import lock_ground
 from registry.db.manifests import key_of_manifest
 from registry.db.rows import AnyRow
 from registry.db.tables import commits, models
 from registry.domain.commits import Commit
+from registry.ports.database import Ground
 
 #: Behind all hex digits: `prefix <= id < prefix + PAST_HEX` are the ids that start with the prefix.
 PAST_HEX = "g"
@@ -21,10 +22,8 @@ _INSERT = (
     postgresql.insert(commits)
     .values(manifest_key=key_of_manifest("manifest_digest"))
     .on_conflict_do_nothing(index_elements=["model_key", "id"])
-    .returning(commits.c.key)
 )
 _COLUMNS = (
-    commits.c.key,
     commits.c.model_key,
     commits.c.id,
     commits.c.tree,
@@ -69,8 +68,13 @@ class SqlCommits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def insert(self, commit: Commit) -> Commit:
-        key = self._connection.execute(
+    def ground(
+        self, model: str, branch: str, *, tree: str, sha256s: Collection[str]
+    ) -> Ground | None:
+        return lock_ground(self._connection, model, branch, tree=tree, sha256s=sha256s)
+
+    def insert(self, commit: Commit) -> None:
+        self._connection.execute(
             _INSERT,
             {
                 "model_key": commit.model_key,
@@ -85,10 +89,7 @@ class SqlCommits:
                 "file_count": commit.file_count,
                 "size_bytes": commit.size_bytes,
             },
-        ).scalar_one_or_none()
-        if key is not None:
-            return replace(commit, key=key)
-        return _commit(self._connection.execute(_GET, _place(commit.model_key, commit.id)).one())
+        )
 
     def get(self, model_key: int, id: str) -> Commit | None:
         row = self._connection.execute(_GET, _place(model_key, id)).one_or_none()
@@ -109,7 +110,6 @@ def _place(model_key: int, id: str) -> dict[str, object]:
 
 def _commit(row: AnyRow) -> Commit:
     return Commit(
-        key=row.key,
         model_key=row.model_key,
         model=row.model,
         id=row.id,

@@ -10,9 +10,10 @@ from sqlalchemy import (
     Connection,
     Text,
     bindparam,
-    cast,
+    exists,
     insert,
     literal_column,
+    not_,
     select,
 )
 from sqlalchemy.dialects import postgresql
@@ -32,16 +33,12 @@ def key_of_manifest(parameter: str) -> ScalarSelect[int]:
     )
 
 
-_KEEP = (
-    postgresql.insert(manifests)
-    .on_conflict_do_nothing(index_elements=["digest"])
-    .returning(manifests.c.key)
-)
+_KEEP = postgresql.insert(manifests).on_conflict_do_nothing(index_elements=["digest"])
+# Where another writer was first, the statement before this one has waited for its files.
 _KEEP_FILES = insert(manifest_files).from_select(
     ["manifest_key", "path", "size_bytes", "sha256", "media_type"],
-    select(
-        cast(bindparam("to_manifest"), BigInteger),
-        *columns_of("files", Text, BigInteger, Text, Text),
+    select(key_of_manifest("digest"), *columns_of("files", Text, BigInteger, Text, Text)).where(
+        not_(exists().where(manifest_files.c.manifest_key == key_of_manifest("digest")))
     ),
 )
 _KEY = select(key_of_manifest("digest"))
@@ -87,17 +84,17 @@ class SqlManifests:
         self._connection = connection
 
     def save(self, manifest: Manifest) -> None:
-        key = self._connection.execute(
-            _KEEP,
-            {
-                "digest": manifest.digest,
-                "file_count": len(manifest.files),
-                "size_bytes": manifest.size_bytes,
-            },
-        ).scalar_one_or_none()
-        if key is not None:
-            files = rows(file_values(file) for file in manifest.files)
-            self._connection.execute(_KEEP_FILES, {"to_manifest": key, "files": files})
+        given: dict[str, object] = {
+            "digest": manifest.digest,
+            "file_count": len(manifest.files),
+            "size_bytes": manifest.size_bytes,
+        }
+        self._connection.execute(_KEEP, given)
+        given = {
+            "digest": manifest.digest,
+            "files": rows(file_values(file) for file in manifest.files),
+        }
+        self._connection.execute(_KEEP_FILES, given)
 
     def get(self, digest: str) -> Manifest | None:
         found = self._connection.execute(_FILES, {"digest": digest}).all()

@@ -106,7 +106,7 @@ class SqlModels:
 
     def lock(self, path: str) -> Model | None:
         row = self._connection.execute(_LOCK, {"path": path}).one_or_none()
-        return None if row is None else _model(row, ())
+        return None if row is None else model_of(row, ())
 
     def list(
         self,
@@ -125,7 +125,7 @@ class SqlModels:
             keys = {"keys": array(stages.keys())}
             for key, stage, number in self._connection.execute(_STAGES, keys):
                 stages[key].append((stage, number))
-        return [_model(row, stages[row.key]) for row in rows]
+        return [model_of(row, stages[row.key]) for row in rows]
 
     def update(self, model: Model, expected_etag: str) -> bool:
         given = {"of": model.key, "expected": expected_etag, **_editable(model)}
@@ -157,7 +157,7 @@ class SqlModels:
         rows = self._connection.execute(statement, given).all()
         if not rows:
             return None
-        return _model(rows[0], ((row.stage, row.version_number) for row in rows if row.stage))
+        return model_of(rows[0], ((row.stage, row.version_number) for row in rows if row.stage))
 
     def _label(self, key: int, fields: ModelFields) -> None:
         labels = [(TAG, tag) for tag in fields.tags] + [(OWNER, owner) for owner in fields.owners]
@@ -231,7 +231,8 @@ def _editable(model: Model) -> dict[str, object]:
     }
 
 
-def _model(row: AnyRow, stages: Iterable[tuple[str, int]]) -> Model:
+def model_of(row: AnyRow, stages: Iterable[tuple[str, int]]) -> Model:
+    """The model in a row with all columns of `models`."""
     return Model(
         key=row.key,
         uid=row.uid,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
-    exists,
     func,
     insert,
     literal_column,
@@ -39,6 +38,7 @@ from registry.db.documents import (
     names_text,
     spec_text,
 )
+from registry.db.grounds import was_staged
 from registry.db.locks import lock_rows
 from registry.db.manifests import key_of_manifest
 from registry.db.references import target_name
@@ -140,14 +140,9 @@ _CUT_FROM = select(_commit_id).where(
 )
 
 
-_staged = exists(
-    select(stage_periods.c.key)
-    .where(stage_periods.c.model_key == _v.model_key, stage_periods.c.digest == _v.digest)
-    .correlate(versions)
-)
-_CUT = select(_v.digest, _v.contributors, _staged.label("staged")).where(
-    _v.model_key == bindparam("model_key"), _v.commit_id == bindparam("commit_id")
-)
+_CUT = select(
+    _v.digest, _v.contributors, was_staged(_v.model_key, _v.digest).label("staged")
+).where(_v.model_key == bindparam("model_key"), _v.commit_id == bindparam("commit_id"))
 
 
 def _resolve() -> Select[*tuple[object, ...]]:

@@ -12,7 +12,6 @@ MAIN = "main"
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    key: int
     model_key: int
     model: str
     #: 40 lower-case hex.

@@ -144,9 +144,31 @@ class Manifests(Protocol):
         """Those of the paths that the manifest has, by path."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a new commit on a branch stands on; it stays so until the transaction ends."""
+
+    #: Without its stages.
+    model: Model
+    #: What the branch's name, in any case, means now; None where it is free.
+    taken_by: Reference | None
+    #: As `Versions.undecided` says of the branch's head; None also where there is no head.
+    undecided: Sequence[tuple[str, tuple[str, ...]]] | None
+    #: Whether the manifest that was asked for is stored.
+    has_tree: bool
+    #: Whether all blobs that were asked for were sent to the model's namespace.
+    all_granted: bool
+
+
 class Commits(Protocol):
-    def insert(self, commit: Commit) -> Commit:
-        """The stored value; an equal id in the model returns the stored one."""
+    def ground(
+        self, model: str, branch: str, *, tree: str, sha256s: Collection[str]
+    ) -> Ground | None:
+        """Lock the model as `Models.lock` does, and look at all that a commit on this branch
+        depends on; None where there is no such model."""
+
+    def insert(self, commit: Commit) -> None:
+        """Where the model has a commit with this id, that one stays as it is."""
 
     def get(self, model_key: int, id: str) -> Commit | None: ...
 

@@ -29,7 +29,7 @@ from registry.services.fields import check_text
 from registry.services.lookups import event, model_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once, repeat_of
-from registry.services.sources import Source, gather, still_there
+from registry.services.sources import Source, gather, stand_on, still_there
 
 MESSAGE_LENGTH_MAX = 10_000
 
@@ -82,34 +82,39 @@ class CommitService:
         )
         tree_on = _trees(change, added)
 
-        def look(tx: Transaction) -> None:
-            still_there(tx, caller, model, change.source, now_us=self._clock.now_us())
+        def look(tx: Transaction) -> str:
+            now = self._clock.now_us()
+            still_there(tx, caller, model, change.source, all_granted=False, now_us=now)
             # Outside the unit of work, since it can be large; within, it is made anew where the
             # branch has moved meanwhile.
-            _tree_now(tx, model, branch, tree_on)
+            return _tree_now(tx, model, branch, tree_on).digest
 
-        self._database.read(look)
+        expected_tree = self._database.read(look)
 
         def fn(tx: Transaction) -> Commit:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Commit]:
-                still_there(tx, caller, model, change.source, now_us=now)
-                stored = model_of(tx, model, lock=True)
-                head = head_of(tx, stored, branch)
+                ground = stand_on(
+                    tx, caller, model, branch, change.source, tree=expected_tree, now_us=now
+                )
+                stored = ground.model
+                head = head_of(stored, branch, ground.taken_by)
                 if expected_head and head != expected_head:
                     raise TargetMovedError(
                         name=f"Branch {branch} of {model}",
                         found=head or "nothing",
                         expected=expected_head,
                     )
+                tree = tree_on(tx, stored, head)
                 commit = add_commit(
                     tx,
                     caller,
                     stored,
                     branch=branch,
                     head=head,
-                    tree=tree_on(tx, stored, head),
+                    tree=tree,
+                    is_stored=ground.has_tree and tree.digest == expected_tree,
                     message=message,
                     now_us=now,
                 )
@@ -171,12 +176,12 @@ def is_commit_id(text: str) -> bool:
     return _COMMIT_ID.fullmatch(text) is not None
 
 
-def head_of(tx: Transaction, model: Model, branch: str) -> str:
-    """The id of a branch's head, empty where there is no such branch.
+def head_of(model: Model, branch: str, found: Reference | None) -> str:
+    """The id of a branch's head, empty where there is no such branch. `found` is what the
+    branch's name means.
 
-    Raises AlreadyExistsError where the name means something else.
+    Raises AlreadyExistsError where that is something else.
     """
-    found = tx.references.get(model.path, branch)
     if found is None:
         return ""
     if found.kind is not ReferenceKind.BRANCH or found.id != branch:
@@ -215,33 +220,34 @@ def add_commit(
     branch: str,
     head: str,
     tree: Manifest,
+    is_stored: bool,
     message: str,
     now_us: int,
 ) -> Commit:
-    """Store a tree as a commit on top of `head` and move the branch to it. The model is locked."""
+    """Store a tree, unless that is done already, as a commit on top of `head`, and move the branch
+    to it. The model is locked."""
     parents = (head,) if head else ()
-    tx.manifests.save(tree)
-    commit = tx.commits.insert(
-        Commit(
-            key=0,
-            model_key=model.key,
-            model=model.path,
-            id=commit_id(
-                tree=tree.digest,
-                parents=parents,
-                author=caller.principal.name,
-                create_time_us=now_us,
-                message=message,
-            ),
+    if not is_stored:
+        tx.manifests.save(tree)
+    commit = Commit(
+        model_key=model.key,
+        model=model.path,
+        id=commit_id(
             tree=tree.digest,
             parents=parents,
-            author=caller.id,
+            author=caller.principal.name,
             create_time_us=now_us,
             message=message,
-            file_count=len(tree.files),
-            size_bytes=tree.size_bytes,
-        )
+        ),
+        tree=tree.digest,
+        parents=parents,
+        author=caller.id,
+        create_time_us=now_us,
+        message=message,
+        file_count=len(tree.files),
+        size_bytes=tree.size_bytes,
     )
+    tx.commits.insert(commit)
     branch_now = Reference(
         model=model.path,
         id=branch,
@@ -270,9 +276,9 @@ def _trees(change: Change, added: Manifest) -> _TreeOn:
     return tree_on
 
 
-def _tree_now(tx: Transaction, model: ModelName, branch: str, tree_on: _TreeOn) -> None:
+def _tree_now(tx: Transaction, model: ModelName, branch: str, tree_on: _TreeOn) -> Manifest:
     stored = model_of(tx, model)
-    tree_on(tx, stored, head_of(tx, stored, branch))
+    return tree_on(tx, stored, head_of(stored, branch, tx.references.get(stored.path, branch)))
 
 
 def _tree_of(tx: Transaction, model: Model, head: str) -> Manifest:

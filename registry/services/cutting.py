@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from registry.domain.access import Caller
 from registry.domain.commits import Commit
@@ -25,6 +26,9 @@ SMALL_CARD_BYTES = 16_000
 SMALL_CARDS_KEPT = 256
 #: How many commits back the authors of a version's content are looked for.
 HISTORY_MAX = 1000
+
+#: See `Versions.undecided`.
+Brought: TypeAlias = Sequence[tuple[str, tuple[str, ...]]] | None
 
 
 class Cards:
@@ -72,9 +76,11 @@ def cut_version(
     spec: VersionSpec,
     bases: Sequence[VersionName],
     card: Card,
+    brought: Brought,
     now_us: int,
 ) -> Version:
-    """Number a commit of a model that is locked, and put it in quarantine."""
+    """Number a commit of a model that is locked, and put it in quarantine. `brought` is what is
+    undecided of the commit's first parent."""
     parents = [version_of(tx, name) for name in bases]
     version = tx.versions.insert(
         Version(
@@ -96,7 +102,7 @@ def cut_version(
             vetting=None,
             yank_reason="",
             yanked_from=None,
-            contributors=_contributors(tx, caller, commit),
+            contributors=_contributors(tx, caller, commit, brought),
         )
     )
     # Nothing is derived from a version that is only now made: its edges close no cycle.
@@ -121,7 +127,14 @@ def cut_version(
     return version
 
 
-def _contributors(tx: Transaction, caller: Caller, commit: Commit) -> tuple[str, ...]:
+def undecided_before(tx: Transaction, commit: Commit) -> Brought:
+    """What is undecided of a commit's first parent."""
+    return tx.versions.undecided(commit.model_key, commit.parents[0]) if commit.parents else None
+
+
+def _contributors(
+    tx: Transaction, caller: Caller, commit: Commit, brought: Brought
+) -> tuple[str, ...]:
     """The registrant and all who had a hand in it, sorted.
 
     They are who wrote since the version before, the one cut from the nearest earlier commit; and
@@ -132,7 +145,6 @@ def _contributors(tx: Transaction, caller: Caller, commit: Commit) -> tuple[str,
     authors = {caller.id, commit.author}
     if not commit.parents:
         return tuple(sorted(authors))
-    brought = tx.versions.undecided(commit.model_key, commit.parents[0])
     if brought is None:
         earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
         cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])

@@ -21,10 +21,14 @@ def model_of(tx: Transaction, name: ModelName, *, lock: bool = False) -> Model:
     """
     found = tx.models.lock(name.path) if lock else tx.models.get(name.path)
     if found is None:
-        raise NotFoundError(
-            kind="model", name=str(name), fix=f"Create it with: hallmark model create {name.path}"
-        )
+        raise no_model(name)
     return found
+
+
+def no_model(name: ModelName) -> NotFoundError:
+    return NotFoundError(
+        kind="model", name=str(name), fix=f"Create it with: hallmark model create {name.path}"
+    )
 
 
 def version_of(tx: Transaction, name: VersionName, *, lock: bool = False) -> Version:

@@ -1,7 +1,8 @@
 """Where the files of a new tree come from: an upload session, digests that are stored, or both.
 
-`gather` makes one tree of it before the unit of work; `still_there` is the first thing within, so
-that nothing else is told to somebody who names bytes that are not theirs.
+`gather` makes one tree of it before the unit of work; `stand_on` is the first thing within, and
+judges the source first, so that nothing else is told to somebody who names bytes that are not
+theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from registry.errors import (
 )
 from registry.names import ModelName, UploadName
 from registry.ports.blobs import BlobStore
-from registry.ports.database import Database, Transaction
+from registry.ports.database import Database, Ground, Transaction
+from registry.services.lookups import no_model
 from registry.services.possession import granted, stored
 
 
@@ -27,6 +29,11 @@ from registry.services.possession import granted, stored
 class Source:
     upload: UploadName | None = None
     files: tuple[ManifestFile, ...] = ()
+
+    @property
+    def sha256s(self) -> set[str]:
+        """Of the files that are named by their digests."""
+        return {file.sha256 for file in self.files}
 
 
 def gather(
@@ -61,21 +68,53 @@ def gather(
 
 
 def still_there(
-    tx: Transaction, caller: Caller, model: ModelName, source: Source, *, now_us: int
+    tx: Transaction,
+    caller: Caller,
+    model: ModelName,
+    source: Source,
+    *,
+    all_granted: bool,
+    now_us: int,
 ) -> None:
     """Raise unless the caller may refer, now, to what was gathered.
 
-    It may have been freed since then, as happens to bytes that nothing refers to.
+    It may have been freed since then, as happens to bytes that nothing refers to. `all_granted`:
+    all that the source names was sent to the model's namespace, so that nobody need be asked.
     """
-    if source.files:
+    if source.files and not all_granted:
         named = Manifest(files=source.files)
-        _require_all(
-            named, granted(tx, caller, model.namespace, {file.sha256 for file in source.files})
-        )
+        _require_all(named, granted(tx, caller, model.namespace, source.sha256s))
     if source.upload is not None:
         # Without its files, which do not change once they are complete.
         upload = tx.uploads.find(source.upload.upload, "")
         _usable(upload, source.upload, caller, model, now_us)
+
+
+def stand_on(
+    tx: Transaction,
+    caller: Caller,
+    model: ModelName,
+    branch: str,
+    source: Source,
+    *,
+    tree: str,
+    now_us: int,
+) -> Ground:
+    """Lock the model for a commit of a source's files on a branch, or raise as `still_there`, or
+    NotFoundError. `tree` is the digest of the manifest that the commit will have, for all we know.
+    """
+    ground = tx.commits.ground(model.path, branch, tree=tree, sha256s=source.sha256s)
+    still_there(
+        tx,
+        caller,
+        model,
+        source,
+        all_granted=ground is not None and ground.all_granted,
+        now_us=now_us,
+    )
+    if ground is None:
+        raise no_model(model)
+    return ground
 
 
 def _usable(

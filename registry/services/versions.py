@@ -22,13 +22,13 @@ from registry.services.commits import (
     head_of,
     is_commit_id,
 )
-from registry.services.cutting import CARD_PATH, Cards, cut_version
+from registry.services.cutting import CARD_PATH, Cards, cut_version, undecided_before
 from registry.services.fields import check_text
 from registry.services.lookups import model_of, version_of, whole_manifest
 from registry.services.remembered import Remembered
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once, repeat_of
-from registry.services.sources import Source, gather, still_there
+from registry.services.sources import Source, gather, stand_on
 from registry.services.specs import check_bases, check_metadata_size, check_spec, metadata_bytes
 
 FILES_PAGE_MAX = 10_000
@@ -86,20 +86,28 @@ class VersionService:
         check_metadata_size(spec, card)
 
         def create(tx: Transaction, now: int) -> Version:
-            still_there(tx, caller, model, source, now_us=now)
-            stored = model_of(tx, model, lock=True)
+            ground = stand_on(tx, caller, model, MAIN, source, tree=tree.digest, now_us=now)
             commit = add_commit(
                 tx,
                 caller,
-                stored,
+                ground.model,
                 branch=MAIN,
-                head=head_of(tx, stored, MAIN),
+                head=head_of(ground.model, MAIN, ground.taken_by),
                 tree=tree,
+                is_stored=ground.has_tree,
                 message=message or "Create version",
                 now_us=now,
             )
             return cut_version(
-                tx, caller, stored, commit, spec=spec, bases=bases, card=card, now_us=now
+                tx,
+                caller,
+                ground.model,
+                commit,
+                spec=spec,
+                bases=bases,
+                card=card,
+                brought=ground.undecided,
+                now_us=now,
             )
 
         return self._make(caller, "CreateVersion", request_id, content, create)
@@ -133,7 +141,15 @@ class VersionService:
             # A model that was deleted and made anew meanwhile does not have it.
             here = commit_at(tx, stored, commit.id)
             return cut_version(
-                tx, caller, stored, here, spec=spec, bases=bases, card=card, now_us=now
+                tx,
+                caller,
+                stored,
+                here,
+                spec=spec,
+                bases=bases,
+                card=card,
+                brought=undecided_before(tx, here),
+                now_us=now,
             )
 
         return self._make(caller, "CutVersion", request_id, content, create)

@@ -270,21 +270,19 @@ class World:
             assert owner is not None
             tx.manifests.save(manifest)
             number = tx.models.take_number(owner, now)
-            commit = tx.commits.insert(
-                Commit(
-                    key=0,
-                    model_key=owner.key,
-                    model=model,
-                    id=f"{number:040x}",
-                    tree=manifest.digest,
-                    parents=(),
-                    author=registrant,
-                    create_time_us=now,
-                    message="",
-                    file_count=len(manifest.files),
-                    size_bytes=manifest.size_bytes,
-                )
+            commit = Commit(
+                model_key=owner.key,
+                model=model,
+                id=f"{number:040x}",
+                tree=manifest.digest,
+                parents=(),
+                author=registrant,
+                create_time_us=now,
+                message="",
+                file_count=len(manifest.files),
+                size_bytes=manifest.size_bytes,
             )
+            tx.commits.insert(commit)
             return tx.versions.insert(
                 Version(
                     key=0,

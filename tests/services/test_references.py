@@ -100,7 +100,7 @@ def test_resolve_ambiguous_commit(story: Story) -> None:
         world.version("fraud/scorer", {"a": str(number).encode()})
     one = world.commits.get(story.rosa, NAME, f"{1:040x}")
     for number in range(2):
-        twin = dataclasses.replace(one, key=0, id=f"abcdef0{number:033x}")
+        twin = dataclasses.replace(one, id=f"abcdef0{number:033x}")
         world.database.write(lambda tx, twin=twin: tx.commits.insert(twin))  # type: ignore[misc]
     with pytest.raises(AmbiguousReferenceError):
         resolve(story, "abcdef0")

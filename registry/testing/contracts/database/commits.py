@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from registry.domain.commits import Commit
 from registry.domain.models import Model
-from registry.ports.database import Database, Transaction
+from registry.ports.database import Database, Ground, Transaction
 from registry.testing.contracts.database.version_samples import (
     WRITERS,
+    a_branch,
     a_commit,
     a_manifest,
+    a_period,
     add_commit,
     add_model,
+    add_version,
+    point,
     race,
     store_commit,
 )
@@ -27,9 +31,24 @@ def history(database: Database, model: Model, id: str, limit: int) -> list[Commi
     return list(database.read(lambda tx: tx.commits.history(model.key, id, limit)))
 
 
+def ground(
+    database: Database,
+    model: Model,
+    branch: str = "main",
+    *,
+    tree: str = "",
+    sha256s: Collection[str] = (),
+) -> Ground:
+    found = database.write(
+        lambda tx: tx.commits.ground(model.path, branch, tree=tree, sha256s=sha256s)
+    )
+    assert found is not None
+    return found
+
+
 class CommitsContract:
     def test_keeps_what_was_put_in(self, database: Database) -> None:
-        """A commit comes back as it was put in, with its key."""
+        """A commit comes back as it was put in."""
         model = add_model(database)
         manifest = a_manifest()
         commit = replace(
@@ -37,14 +56,12 @@ class CommitsContract:
             author="grace",
         )
 
-        def write(tx: Transaction) -> Commit:
+        def write(tx: Transaction) -> None:
             tx.manifests.save(manifest)
-            return tx.commits.insert(commit)
+            tx.commits.insert(commit)
 
-        stored = database.write(write)
-        assert stored.key > 0
-        assert stored == replace(commit, key=stored.key)
-        assert database.read(lambda tx: tx.commits.get(model.key, commit.id)) == stored
+        database.write(write)
+        assert database.read(lambda tx: tx.commits.get(model.key, commit.id)) == commit
 
     def test_is_of_its_model_alone(self, database: Database) -> None:
         """A commit of one model is not found in another, and an unknown id is None."""
@@ -53,12 +70,101 @@ class CommitsContract:
         assert database.read(lambda tx: tx.commits.get(second.key, commit.id)) is None
         assert database.read(lambda tx: tx.commits.get(first.key, "0" * 40)) is None
 
-    def test_an_equal_one_is_the_stored_one(self, database: Database) -> None:
-        """Inserted twice, by racing writers too, a commit is there once."""
+    def test_the_first_of_an_id_stays(self, database: Database) -> None:
+        """Inserted again, by racing writers too and with other words, a commit stays as it is."""
         model = add_model(database)
         commit = add_commit(database, model)
-        again = race(WRITERS, lambda _: database.write(lambda tx: tx.commits.insert(commit)))
-        assert set(again) == {commit}
+        other = replace(commit, message="something else")
+        race(WRITERS, lambda _: database.write(lambda tx: tx.commits.insert(other)))
+        assert by_prefix(database, model, commit.id) == [commit]
+
+    def test_ground_of_a_new_model(self, database: Database) -> None:
+        """A model without commits has no branch; an unknown model is no ground."""
+        model = add_model(database)
+        assert ground(database, model) == Ground(
+            model=model, taken_by=None, undecided=None, has_tree=False, all_granted=True
+        )
+        missing = database.write(
+            lambda tx: tx.commits.ground("no/such", "main", tree="", sha256s={"a"})
+        )
+        assert missing is None
+
+    def test_ground_tells_what_the_name_means(self, database: Database) -> None:
+        """A branch with its head, or whatever else has the name, in any case."""
+        model = add_model(database)
+        version = add_version(database, model)
+        commit = add_commit(database, model)
+
+        def put(tx: Transaction) -> None:
+            point(tx, version, "Best")
+            branch = a_branch(commit, "main")
+            tx.references.put(model.key, branch, version_key=None, commit_id=commit.id)
+
+        database.write(put)
+        for name in ("main", "MAIN", "best", "other"):
+            found = ground(database, model, name)
+            assert found.taken_by == database.read(
+                lambda tx, name=name: tx.references.get(model.path, name)  # type: ignore[misc]
+            )
+            assert found.model == database.write(lambda tx: tx.models.lock(model.path))
+            assert found.undecided is None
+
+    def test_ground_tells_what_is_undecided_of_the_head(self, database: Database) -> None:
+        """As it is told of a commit by itself, however many versions were cut from it."""
+        model = add_model(database)
+        commit = add_commit(database, model)
+        branch = a_branch(commit, "main")
+        database.write(
+            lambda tx: tx.references.put(model.key, branch, version_key=None, commit_id=commit.id)
+        )
+        expected: list[tuple[str, tuple[str, ...]]] = []
+        for people in (("ada",), ("ada", "größer"), ()):
+            version = add_version(
+                database,
+                model,
+                commit,
+                lambda v, people=people: replace(v, contributors=people),  # type: ignore[misc]
+            )
+            expected.append((commit.tree, people))
+            assert sorted(ground(database, model).undecided or ()) == sorted(expected)
+        database.write(lambda tx: tx.stages.move(model.key, a_period(version, "staging")))
+        assert ground(database, model).undecided == []
+
+    def test_ground_tells_what_is_stored_and_granted(self, database: Database) -> None:
+        """Whether a manifest is there, and whether each blob was sent to the model's namespace."""
+        model, manifest = add_model(database), a_manifest()
+        one, two, foreign = (str(number) * 64 for number in range(3))
+        other = "other" + model.namespace
+
+        def write(tx: Transaction) -> None:
+            tx.manifests.save(manifest)
+            tx.blob_grants.add(model.namespace, {one, two})
+            tx.blob_grants.add(other, {one, foreign})
+
+        database.write(write)
+        assert ground(database, model, tree=manifest.digest).has_tree
+        assert not ground(database, model, tree=manifest.digest[:-1]).has_tree
+        for sha256s in ({one}, {one, two}, set[str]()):
+            assert ground(database, model, sha256s=sha256s).all_granted
+        for sha256s in ({foreign}, {one, foreign}, {"f" * 64, two}):
+            assert not ground(database, model, sha256s=sha256s).all_granted
+
+    def test_ground_is_held(self, database: Database) -> None:
+        """Of writers that each move a branch on from where they found it none is lost."""
+        model = add_model(database)
+
+        def go_on(tx: Transaction) -> None:
+            here = tx.commits.ground(model.path, "main", tree="", sha256s=())
+            assert here is not None
+            parents = [here.taken_by.target.rpartition("/")[2]] if here.taken_by else []
+            commit = store_commit(tx, model, a_manifest(), *parents)
+            branch = a_branch(commit, "main")
+            tx.references.put(model.key, branch, version_key=None, commit_id=commit.id)
+
+        race(WRITERS, lambda _: database.write(go_on))
+        head = ground(database, model).taken_by
+        assert head is not None
+        assert len(history(database, model, head.target.rpartition("/")[2], 99)) == WRITERS
 
     def test_two_at_most_share_a_prefix(self, database: Database) -> None:
         """A prefix gives the commits that begin with it: none, the one, or two of several."""

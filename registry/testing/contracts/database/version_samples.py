@@ -60,7 +60,6 @@ def a_commit(model: Model, manifest: Manifest, *parents: str, message: str = "")
     """To be inserted; its id is that of its content, which is like no other's."""
     create_time_us = T0 + next(_numbers)
     return Commit(
-        key=0,
         model_key=model.key,
         model=model.path,
         id=commit_id(
@@ -118,7 +117,9 @@ def add_commit(
 
 def store_commit(tx: Transaction, model: Model, manifest: Manifest, *parents: str) -> Commit:
     tx.manifests.save(manifest)
-    return tx.commits.insert(a_commit(model, manifest, *parents))
+    commit = a_commit(model, manifest, *parents)
+    tx.commits.insert(commit)
+    return commit
 
 
 def add_version(
