@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Select,
     Table,
     bindparam,
@@ -22,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 
 from registry.db.arrays import array, covered, elements
 from registry.db.arrays import patterns as patterns_array
+from registry.db.prepared import PreparedConnection
 from registry.db.tables import (
     blob_grants,
     commits,
@@ -87,15 +87,15 @@ _REFERENCED = select(_sha256).where(
 
 
 class SqlBlobGrants:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def add(self, namespace: str, sha256s: Collection[str]) -> None:
         parameters = {"to_namespace": namespace, "sha256s": array(sha256s)}
-        self._connection.execute(_ADD, parameters)
+        self._connection.execute_later(_ADD, parameters)
 
     def forget(self, namespace: str) -> None:
-        self._connection.execute(_FORGET, {"of": namespace})
+        self._connection.execute_later(_FORGET, {"of": namespace})
 
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         return self._texts(_KNOWN, {"namespace": namespace, "sha256s": array(sha256s)})

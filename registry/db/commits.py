@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, literal, select
+from sqlalchemy import bindparam, literal, select
 from sqlalchemy.dialects import postgresql
 
 from registry.db.documents import names_of, names_text
 from registry.db.grounds import lock_ground
 from registry.db.manifests import key_of_manifest
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
 from registry.db.tables import commits, models
 from registry.domain.commits import Commit
@@ -65,7 +66,7 @@ _HISTORY = _of_model.join(_line, _line.c.id == commits.c.id).order_by(_line.c.de
 
 
 class SqlCommits:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def ground(
@@ -74,7 +75,7 @@ class SqlCommits:
         return lock_ground(self._connection, model, branch, tree=tree, sha256s=sha256s)
 
     def insert(self, commit: Commit) -> None:
-        self._connection.execute(
+        self._connection.execute_later(
             _INSERT,
             {
                 "model_key": commit.model_key,

@@ -105,10 +105,10 @@ class SqlDatabase:
         driver = connection.driver
         try:
             if begin is not None:
-                driver.execute(begin)
+                driver.begin(begin)
             result = fn(SqlTransaction(connection, writing=False))
             if begin is not None:
-                driver.execute("COMMIT")
+                driver.commit()
         except BaseException as error:
             if abandon(driver, begun=begin is not None):
                 self._pool.drop_all(connection)

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     Row,
     Select,
     and_,
@@ -21,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert
 
 from registry.db.arrays import insert_of, values_of
+from registry.db.prepared import PreparedConnection
 from registry.db.tables import event_heads, events
 from registry.domain.events import Event, EventDraft, chain, shard_of
 from registry.domain.pages import Cursor
@@ -71,7 +71,9 @@ def _move(count: int) -> Insert:
 
 
 class SqlEvents:
-    def __init__(self, connection: Connection, drafts: builtins.list[EventDraft] | None) -> None:
+    def __init__(
+        self, connection: PreparedConnection, drafts: builtins.list[EventDraft] | None
+    ) -> None:
         """`drafts` collects what is appended; None where nothing can be."""
         self._connection = connection
         self._drafts = drafts
@@ -112,7 +114,9 @@ class Chain:
         self._heads: dict[int, Head] = {}
         self._new: list[Event] = []
 
-    def add(self, connection: Connection, drafts: Sequence[EventDraft], now_us: int) -> None:
+    def add(
+        self, connection: PreparedConnection, drafts: Sequence[EventDraft], now_us: int
+    ) -> None:
         """Put all drafts into their places, or raise and put none."""
         shards = {shard_of(draft.namespace) for draft in drafts}
         if missing := shards - self._heads.keys():
@@ -134,25 +138,25 @@ class Chain:
         self._heads |= heads
         self._new += placed
 
-    def store(self, connection: Connection) -> None:
+    def store(self, connection: PreparedConnection) -> None:
         """Insert what was added since the last time, and move the heads behind it."""
         for start in range(0, len(self._new), _ROWS_MAX):
             rows = [_row(event) for event in self._new[start : start + _ROWS_MAX]]
             inserted = insert_of(events, _NAMES, len(rows))
-            connection.execute(inserted, values_of(_NAMES, rows))
+            connection.execute_later(inserted, values_of(_NAMES, rows))
         if self._new:
             last = {event.shard: event for event in self._new}
             heads = [(one.shard, one.number, one.hash, one.time_us) for one in last.values()]
-            connection.execute(_move(len(heads)), values_of(_HEAD, heads))
+            connection.execute_later(_move(len(heads)), values_of(_HEAD, heads))
             self._new = []
 
 
-def _lock(connection: Connection, shards: Iterable[int]) -> dict[int, Head]:
+def _lock(connection: PreparedConnection, shards: Iterable[int]) -> dict[int, Head]:
     # Sorted, so that two writers of the same shards never wait in a circle.
     return {shard: _lock_one(connection, shard) for shard in sorted(shards)}
 
 
-def _lock_one(connection: Connection, shard: int) -> Head:
+def _lock_one(connection: PreparedConnection, shard: int) -> Head:
     row = connection.execute(_LOCK, {"shard": shard}).one()
     return Head(number=row.number, hash=row.hash, time_us=row.time_us)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, not_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, not_, select
 
 from registry.db.arrays import array, elements
 from registry.db.documents import names_of
 from registry.db.locks import lock_rows
 from registry.db.manifests import key_of_manifest
 from registry.db.models import model_of
+from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
 from registry.db.tables import blob_grants, models, refs, stage_periods, versions
@@ -68,7 +69,7 @@ _GROUND = (
 
 
 def lock_ground(
-    connection: Connection, model: str, branch: str, *, tree: str, sha256s: Collection[str]
+    connection: PreparedConnection, model: str, branch: str, *, tree: str, sha256s: Collection[str]
 ) -> Ground | None:
     lock_rows(connection, _MODEL, {"model": model})
     given = {

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from registry.cores import share_core
 from registry.db.events import Chain
@@ -65,7 +65,7 @@ class GroupCommitWriter:
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._open = threading.Lock()
         self._closed = False
-        self._connection: Connection | None = None
+        self._connection: PreparedConnection | None = None
         self._chain = Chain()
         self._commits = 0
         #: See Database.moment: nobody else commits to a file that is served.
@@ -139,7 +139,7 @@ class GroupCommitWriter:
         self.moment = self._commits
 
     def _run_group(
-        self, group: list[_Unit], connection: Connection, driver: sqlite3.Connection
+        self, group: list[_Unit], connection: PreparedConnection, driver: sqlite3.Connection
     ) -> None:
         driver.execute("BEGIN IMMEDIATE")
         try:
@@ -156,12 +156,14 @@ class GroupCommitWriter:
             for unit in group:
                 self._run_apart(unit, connection, driver)
 
-    def _run(self, unit: _Unit, connection: Connection) -> None:
+    def _run(self, unit: _Unit, connection: PreparedConnection) -> None:
         transaction = SqlTransaction(connection, writing=True)
         unit.result = unit.fn(transaction)
         self._chain.add(connection, transaction.drafts, self._clock.now_us())
 
-    def _run_apart(self, unit: _Unit, connection: Connection, driver: sqlite3.Connection) -> None:
+    def _run_apart(
+        self, unit: _Unit, connection: PreparedConnection, driver: sqlite3.Connection
+    ) -> None:
         driver.execute("SAVEPOINT unit")
         try:
             self._run(unit, connection)
@@ -172,7 +174,7 @@ class GroupCommitWriter:
             unit.error = translate(error)
         driver.execute("RELEASE unit")
 
-    def _connect(self) -> tuple[Connection, sqlite3.Connection]:
+    def _connect(self) -> tuple[PreparedConnection, sqlite3.Connection]:
         fresh = self._connection is None
         connection = self._connection = self._connection or PreparedConnection(self._engine)
         driver = connection.connection.driver_connection

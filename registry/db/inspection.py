@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
+from registry.db.prepared import PreparedConnection
 from registry.db.tables import decisions, manifests, promotions, stage_periods, versions
 from registry.db.version_rows import select_versions, version_of
 from registry.domain.promotions import Outcome, PromotionState
@@ -52,7 +53,7 @@ _OPEN = (
 
 
 class SqlInspection:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def problems(self) -> Sequence[str]:

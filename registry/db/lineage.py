@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from operator import attrgetter
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql
 
 from registry.db.arrays import array, numbers
 from registry.db.locks import lock_number
+from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
 from registry.db.tables import lineage_edges, versions
@@ -50,7 +51,7 @@ _BELOW = _ALL.where(_e.parent_key.in_(numbers("keys")))
 
 
 class SqlLineage:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def lock(self) -> None:
@@ -71,7 +72,7 @@ class SqlLineage:
         ).first()
         if inserted is not None:
             return True
-        self._connection.execute(
+        self._connection.execute_later(
             _SET_KIND,
             {"of_child": edge.child_key, "of_parent": edge.parent, "to_kind": edge.kind.value},
         )

@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
+
+from registry.db.prepared import PreparedConnection
 
 _ADVISORY = select(func.pg_advisory_xact_lock(bindparam("number")))
 
 
 def lock_rows(
-    connection: Connection, statement: Select[int], parameters: Mapping[str, object]
+    connection: PreparedConnection, statement: Select[int], parameters: Mapping[str, object]
 ) -> None:
     """Hold the rows that a statement finds, as an update of them would, and no stronger: rows may
     still be added that refer to them."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_locking(statement), parameters)
+        connection.execute_later(_locking(statement), parameters)
 
 
-def lock_number(connection: Connection, number: int) -> None:
+def lock_number(connection: PreparedConnection, number: int) -> None:
     """Hold what has no row of its own, under a number that stands for it."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_ADVISORY, {"number": number})
+        connection.execute_later(_ADVISORY, {"number": number})
 
 
 @cache

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     Text,
     bindparam,
     exists,
@@ -20,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from registry.db.arrays import array, columns_of, rows, texts
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import manifest_files, manifests
 from registry.domain.manifests import Manifest, ManifestFile
@@ -80,7 +80,7 @@ _FIND = _FILES.where(manifest_files.c.path.in_(texts("paths")))
 
 
 class SqlManifests:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def save(self, manifest: Manifest) -> None:
@@ -89,12 +89,12 @@ class SqlManifests:
             "file_count": len(manifest.files),
             "size_bytes": manifest.size_bytes,
         }
-        self._connection.execute(_KEEP, given)
+        self._connection.execute_later(_KEEP, given)
         given = {
             "digest": manifest.digest,
             "files": rows(file_values(file) for file in manifest.files),
         }
-        self._connection.execute(_KEEP_FILES, given)
+        self._connection.execute_later(_KEEP_FILES, given)
 
     def get(self, digest: str) -> Manifest | None:
         found = self._connection.execute(_FILES, {"digest": digest}).all()

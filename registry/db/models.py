@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Select,
     and_,
     bindparam,
@@ -25,6 +24,7 @@ from sqlalchemy.dialects import postgresql
 from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_json
 from registry.db.documents import names_of, names_text
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
 from registry.db.tables import model_labels, model_numbers, models, stage_periods, versions
 from registry.domain.access import REGISTRY_WIDE
@@ -69,7 +69,7 @@ _NEXT_NUMBER = select(model_numbers.c.next).where(model_numbers.c.folded == bind
 
 
 class SqlModels:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, model: Model, folded: str) -> Model | None:
@@ -95,7 +95,7 @@ class SqlModels:
         taken = self._connection.execute(_NEXT_NUMBER, {"folded": folded}).scalar_one_or_none()
         if taken is None:
             return replace(model, key=key)
-        self._connection.execute(_SET, {"of": key, "next_number": taken})
+        self._connection.execute_later(_SET, {"of": key, "next_number": taken})
         return replace(model, key=key, next_number=taken)
 
     def get(self, path: str) -> Model | None:
@@ -131,7 +131,7 @@ class SqlModels:
         given = {"of": model.key, "expected": expected_etag, **_editable(model)}
         if not self._connection.execute(_UPDATE, given).rowcount:
             return False
-        self._connection.execute(_UNLABEL, {"model_key": model.key})
+        self._connection.execute_later(_UNLABEL, {"model_key": model.key})
         self._label(model.key, model.fields)
         return True
 
@@ -143,7 +143,7 @@ class SqlModels:
             "next_number": number + 1,
             "update_time_us": time_us,
         }
-        self._connection.execute(_SET, given)
+        self._connection.execute_later(_SET, given)
         return number
 
     def delete(self, key: int) -> None:
@@ -151,7 +151,7 @@ class SqlModels:
         row = self._connection.execute(_DELETE, {"of": key}).one_or_none()
         if row is not None:
             given = {"folded": row.folded, "next": row.next_number}
-            self._connection.execute(_BURY, given)
+            self._connection.execute_later(_BURY, given)
 
     def _one(self, statement: Select[*tuple[Any, ...]], given: Mapping[str, str]) -> Model | None:
         rows = self._connection.execute(statement, given).all()
@@ -164,7 +164,7 @@ class SqlModels:
         if labels:
             unique = dict.fromkeys(labels)
             rows = [{"model_key": key, "kind": kind, "value": value} for kind, value in unique]
-            self._connection.execute(_LABEL, rows)
+            self._connection.execute_later(_LABEL, rows)
 
 
 def _conditions(namespaces: Collection[str], where: ModelFilter) -> Iterator[ColumnElement[bool]]:

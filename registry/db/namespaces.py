@@ -6,11 +6,12 @@ import builtins
 from collections.abc import Collection
 from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, delete, exists, literal, select, update
+from sqlalchemy import bindparam, delete, exists, literal, select, update
 from sqlalchemy.dialects import postgresql
 
 from registry.db.arrays import covered
 from registry.db.arrays import patterns as patterns_json
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import models, namespaces
 from registry.domain.access import REGISTRY_WIDE
@@ -42,7 +43,7 @@ _DELETE = delete(namespaces).where(
 
 
 class SqlNamespaces:
-    def __init__(self, connection: Connection, *, writing: bool) -> None:
+    def __init__(self, connection: PreparedConnection, *, writing: bool) -> None:
         self._connection = connection
         self._get = _KEEP if writing else _GET
 

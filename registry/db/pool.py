@@ -6,13 +6,14 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
-from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine
 
 from registry.db.failures import TRANSLATED
+from registry.db.file import File
 from registry.db.prepared import PreparedConnection
+from registry.db.wire import Wire
 from registry.errors import DatabaseUnavailableError
 
 
@@ -90,13 +91,10 @@ def discard(connection: Connection) -> None:
     connection.close()
 
 
-def abandon(driver: Any, *, begun: bool) -> bool:
+def abandon(driver: Wire | File, *, begun: bool) -> bool:
     """Roll back what was begun on a driver's connection; whether the connection is lost."""
-    # SQLite's connections have no such attribute: there is no server to lose.
-    if getattr(driver, "closed", False):
-        return True
-    if begun:
+    if begun and not driver.closed:
         # Of the two errors the first, which brought us here, is the one to be told.
         with contextlib.suppress(psycopg.Error, sqlite3.Error):
-            driver.execute("ROLLBACK")
-    return bool(getattr(driver, "closed", False))
+            driver.roll_back()
+    return driver.closed

@@ -14,6 +14,7 @@ from registry.db.events import Chain
 from registry.db.failures import TRANSLATED, is_retriable, outcome_unknown
 from registry.db.pool import ConnectionPool, abandon
 from registry.db.transaction import SqlTransaction
+from registry.db.wire import Wire
 from registry.ports.clock import Clock
 from registry.ports.database import Transaction
 
@@ -84,15 +85,17 @@ class PostgresWriter:
         driver = connection.driver
         committing = False
         try:
-            driver.execute(_BEGIN)
+            assert isinstance(driver, Wire)
+            driver.begin(_BEGIN)
             transaction = SqlTransaction(connection, writing=True)
             result = fn(transaction)
             chain = Chain()
             if transaction.drafts:
                 chain.add(connection, transaction.drafts, self._clock.now_us())
             chain.store(connection)
+            driver.prove()
             committing = True
-            driver.execute("COMMIT")
+            driver.commit()
         except BaseException as error:
             if not abandon(driver, begun=True):
                 self._pool.give(connection)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.event import listen
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
+from registry.db.file import File
 from registry.db.wire import Wire
 
 Parameters: TypeAlias = Mapping[str, Any]
@@ -28,6 +30,8 @@ Convert: TypeAlias = Callable[[Any], Any]
 Ask: TypeAlias = Callable[
     [str, Sequence[Any], Callable[[Sequence[Any]], Any]], tuple[list[Any], int]
 ]
+#: Statement and values, of whose outcome nothing is asked.
+Later: TypeAlias = Callable[[str, Sequence[Any]], object]
 
 #: Writes parameters as $1, $2 ..., which is what the server itself understands.
 _NUMBERED: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -95,6 +99,10 @@ class Prepared:
             if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
 
+    def later(self, send: Later, parameters: Parameters) -> None:
+        """Run once, at the latest with what is asked next."""
+        send(self._sql, self._values(parameters))
+
     def run(self, ask: Ask, parameters: Parameters) -> Rows:
         """Run once, and read the whole answer."""
         if self._converts:
@@ -130,42 +138,57 @@ class PreparedConnection(Connection):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         opened: Any = self.connection.driver_connection
-        is_file = isinstance(opened, sqlite3.Connection)
-        #: Commands without parameters, such as BEGIN, are said to it directly: `execute(command)`.
-        self.driver: Any = opened if is_file else Wire(opened)
-        self._ask: Ask = _asking(opened) if is_file else self.driver.ask
+        #: Ours, since SQLAlchemy's own commands would not go past statements that are kept back.
+        self.driver: Wire | File = (
+            File(opened) if isinstance(opened, sqlite3.Connection) else Wire(opened)
+        )
+        self._ask: Ask = self.driver.ask
+        self._later: Later = self.driver.later
+        if isinstance(self.driver, Wire):
+            listen(self, "before_cursor_execute", self._flush)
 
-    def execute(
+    def execute(  # type: ignore[override]
         self, statement: Any, parameters: Any = None, *, execution_options: Any = None
-    ) -> Any:
-        kept = _kept.get(statement)
-        if kept is None:
-            if isinstance(statement, SelectBase | UpdateBase):
-                _kept[statement] = {}
-            return super().execute(statement, parameters, execution_options=execution_options)
+    ) -> Rows:
         several = parameters if isinstance(parameters, list) else [parameters or {}]
-        key = (self.dialect.name, *several[0])
-        try:
-            prepared = kept[key]
-        except KeyError:
-            prepared = kept[key] = _prepare(statement, self.dialect, list(several[0]))
+        prepared = self._prepared(statement, several[0])
         if prepared is None:
-            return super().execute(statement, parameters, execution_options=execution_options)
+            options = execution_options
+            return cast(Rows, super().execute(statement, parameters, execution_options=options))
         for each in several[:-1]:
             prepared.run(self._ask, each)
         return prepared.run(self._ask, several[-1])
 
+    def execute_later(self, statement: Any, parameters: Any) -> None:
+        """Run a statement of whose outcome nothing is asked, rows and their number included.
 
-def _asking(driver: sqlite3.Connection) -> Ask:
-    def ask(
-        statement: str, values: Sequence[Any], make_row: Callable[[Sequence[Any]], Any]
-    ) -> tuple[list[Any], int]:
-        cursor = driver.execute(statement, values)
-        if cursor.description is None:
-            return [], cursor.rowcount
-        return list(map(make_row, cursor.fetchall())), cursor.rowcount
+        PostgreSQL gets it with the next one that is asked, or with COMMIT, and only then its error
+        is raised. In units of work only.
+        """
+        several = parameters if isinstance(parameters, list) else [parameters]
+        prepared = self._prepared(statement, several[0])
+        if prepared is None:
+            super().execute(statement, parameters)
+            return
+        for each in several:
+            prepared.later(self._later, each)
 
-    return ask
+    def _prepared(self, statement: Any, parameters: Parameters) -> Prepared | None:
+        kept = _kept.get(statement)
+        if kept is None:
+            if isinstance(statement, SelectBase | UpdateBase):
+                _kept[statement] = {}
+            return None
+        key = (self.dialect.name, *parameters)
+        try:
+            return kept[key]
+        except KeyError:
+            prepared = kept[key] = _prepare(statement, self.dialect, list(parameters))
+            return prepared
+
+    def _flush(self, *_: object) -> None:
+        """What comes by SQLAlchemy's way is said to psycopg, past our own."""
+        self.driver.flush()
 
 
 def _prepare(statement: Any, dialect: Dialect, names: list[str]) -> Prepared | None:

@@ -7,11 +7,12 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from registry.db.documents import text_of
 from registry.db.locks import lock_number
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import principals
 from registry.domain.access import REGISTRY_WIDE, Grant, Principal, PrincipalKind, Role
@@ -40,7 +41,7 @@ _ADMINS = (
 
 
 class SqlPrincipals:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, principal: Principal) -> Principal | None:
@@ -70,7 +71,8 @@ class SqlPrincipals:
         lock_number(self._connection, _LOCK_NUMBER)
 
     def enabled_admins(self) -> int:
-        return self._connection.execute(_ADMINS).scalar_one()
+        count: int = self._connection.execute(_ADMINS).scalar_one()
+        return count
 
 
 def principal_of(row: AnyRow) -> Principal:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import (
-    Connection,
     Select,
     and_,
     bindparam,
@@ -23,6 +22,7 @@ from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_array
 from registry.db.documents import names_of, names_text, requirements_of, requirements_text
 from registry.db.locks import lock_rows
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import decisions, promotions
 from registry.domain.pages import Cursor
@@ -116,7 +116,7 @@ def _list(
 
 
 class SqlPromotions:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, promotion: Promotion) -> Promotion:
@@ -184,8 +184,8 @@ class SqlPromotions:
         return self._all(statement, {"version_key": version_key, "stage": stage, "now_us": now_us})
 
     def put_decision(self, number: int, decision: Decision) -> None:
-        self._connection.execute(_FORGET, {"promotion": number, "decider": decision.decider})
-        self._connection.execute(
+        self._connection.execute_later(_FORGET, {"promotion": number, "decider": decision.decider})
+        self._connection.execute_later(
             _RECORD,
             {
                 "promotion": number,
@@ -200,12 +200,12 @@ class SqlPromotions:
         )
 
     def set_waiting(self, number: int, waiting: Sequence[Requirement]) -> None:
-        self._connection.execute(
+        self._connection.execute_later(
             _SET_WAITING, {"promotion": number, "for_what": requirements_text(waiting)}
         )
 
     def set_state(self, number: int, state: PromotionState, end_time_us: int) -> None:
-        self._connection.execute(
+        self._connection.execute_later(
             _SET_STATE, {"promotion": number, "to_state": state.value, "time_us": end_time_us}
         )
 

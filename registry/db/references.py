@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql
 
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import models, refs, versions
 from registry.domain.pages import Cursor
@@ -52,7 +53,7 @@ _LIST_OF_KIND = _LIST.where(refs.c.kind == bindparam("kind"))
 
 
 class SqlReferences:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def get(self, model: str, id: str) -> Reference | None:
@@ -80,7 +81,7 @@ class SqlReferences:
     ) -> None:
         if reference.kind is ReferenceKind.STAGE:
             raise ValueError(f"{reference.name} is a stage, and only `Stages` moves those")
-        self._connection.execute(
+        self._connection.execute_later(
             _PUT,
             {
                 "model_key": model_key,
@@ -96,7 +97,7 @@ class SqlReferences:
 
     def delete(self, model_key: int, id: str) -> None:
         parameters = {"model_key": model_key, "folded": id.casefold(), "id": id}
-        self._connection.execute(_DELETE, parameters)
+        self._connection.execute_later(_DELETE, parameters)
 
 
 def target_name(model: str, *, number: int | None, commit_id: str | None) -> str:

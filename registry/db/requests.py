@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import and_, bindparam, delete, select
 from sqlalchemy.dialects import postgresql
 
+from registry.db.prepared import PreparedConnection
 from registry.db.tables import requests
 from registry.ports.database import DoneRequest
 
@@ -20,7 +21,7 @@ _PURGE = delete(requests).where(requests.c.time_us < bindparam("before"))
 
 
 class SqlRequests:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def find(self, principal: str, method: str, request_id: str) -> DoneRequest | None:
@@ -43,7 +44,7 @@ class SqlRequests:
 
     def forget(self, principal: str, method: str, request_id: str) -> None:
         given = {"principal": principal, "method": method, "request_id": request_id}
-        self._connection.execute(_FORGET, given)
+        self._connection.execute_later(_FORGET, given)
 
     def purge(self, before_us: int) -> int:
         return self._connection.execute(_PURGE, {"before": before_us}).rowcount

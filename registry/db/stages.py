@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Select, bindparam, insert, or_, select, update
 
 from registry.db.locks import lock_rows
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import models, stage_periods
 from registry.domain.pages import Cursor
@@ -69,7 +70,7 @@ _HOLDS = (
 
 
 class SqlStages:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def current(self, model: str, stage: str) -> StagePeriod | None:
@@ -128,13 +129,14 @@ class SqlStages:
         """The latest period of a stage, open or not; nobody else moves a stage of the model."""
         lock_rows(self._connection, _MODEL_ROW, {"model_key": model_key})
         parameters = {"model_key": model_key, "stage": stage}
-        return self._connection.execute(_LAST, parameters).one_or_none()
+        last: AnyRow | None = self._connection.execute(_LAST, parameters).one_or_none()
+        return last
 
     def _end(self, period: AnyRow, time_us: int) -> int:
         """End a period at a time, or a microsecond after its start: none is ever empty, so that
         history names each version that was in the stage. The time taken."""
         end_time_us: int = max(time_us, period.start_time_us + 1)
-        self._connection.execute(_END, {"period_key": period.key, "time_us": end_time_us})
+        self._connection.execute_later(_END, {"period_key": period.key, "time_us": end_time_us})
         return end_time_us
 
     def _one(self, statement: Select[Any], parameters: dict[str, object]) -> StagePeriod | None:

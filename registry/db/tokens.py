@@ -6,8 +6,9 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
+from registry.db.prepared import PreparedConnection
 from registry.db.principals import principal_of
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import principals, tokens
@@ -64,7 +65,7 @@ _TOUCH = (
 
 
 class SqlTokens:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, token: Token, secret_hash: bytes) -> Token:
@@ -101,13 +102,13 @@ class SqlTokens:
         return [_token(row) for row in self._connection.execute(_PAGE, given)]
 
     def revoke(self, key: int, time_us: int) -> None:
-        self._connection.execute(_REVOKE, {"of": key, "revoke_time_us": time_us})
+        self._connection.execute_later(_REVOKE, {"of": key, "revoke_time_us": time_us})
 
     def touch(self, uses: Iterable[tuple[int, int]]) -> None:
         # Sorted, since two writers that take the same rows in different orders wait for each other.
         given = [{"of": key, "time": time_us} for key, time_us in sorted(uses)]
         if given:
-            self._connection.execute(_TOUCH, given)
+            self._connection.execute_later(_TOUCH, given)
 
 
 def _token(row: AnyRow) -> Token:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
 from registry.db.blob_grants import SqlBlobGrants
 from registry.db.commits import SqlCommits
 from registry.db.events import SqlEvents
@@ -12,6 +10,7 @@ from registry.db.lineage import SqlLineage
 from registry.db.manifests import SqlManifests
 from registry.db.models import SqlModels
 from registry.db.namespaces import SqlNamespaces
+from registry.db.prepared import PreparedConnection
 from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
 from registry.db.references import SqlReferences
@@ -30,7 +29,7 @@ class SqlTransaction:
     A table is made when it is asked for, since few units of work use more than three.
     """
 
-    def __init__(self, connection: Connection, *, writing: bool) -> None:
+    def __init__(self, connection: PreparedConnection, *, writing: bool) -> None:
         self._connection = connection
         self._writing = writing
         #: Events to be stored before COMMIT.

@@ -10,7 +10,6 @@ from operator import attrgetter
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Connection,
     Select,
     Text,
     bindparam,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 from registry.db.arrays import array, columns_of, numbers, rows
 from registry.db.locks import lock_rows
 from registry.db.manifests import file_of, file_values
+from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
 from registry.db.tables import upload_files, uploads
 from registry.domain.uploads import Upload, UploadFile
@@ -99,7 +99,7 @@ _END = _one_session.values(ended=True)
 
 
 class SqlUploads:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, upload: Upload) -> Upload:
@@ -137,28 +137,29 @@ class SqlUploads:
 
     def awaiting_count(self, creator: str, now_us: int) -> int:
         parameters = {"creator": creator, "now_us": now_us}
-        return self._connection.execute(_AWAITING_COUNT, parameters).scalar_one()
+        count: int = self._connection.execute(_AWAITING_COUNT, parameters).scalar_one()
+        return count
 
     def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
         self._insert_files(key, files)
-        self._connection.execute(_SET_DIGEST, {"session": key, "to_digest": digest})
+        self._connection.execute_later(_SET_DIGEST, {"session": key, "to_digest": digest})
 
     def mark_stored(self, key: int, sha256: str, expire_time_us: int) -> None:
-        self._connection.execute(_SET_STORED, {"session": key, "of_sha256": sha256})
+        self._connection.execute_later(_SET_STORED, {"session": key, "of_sha256": sha256})
         self.extend(key, expire_time_us)
 
     def extend(self, key: int, expire_time_us: int) -> None:
-        self._connection.execute(_EXTEND, {"session": key, "until_us": expire_time_us})
+        self._connection.execute_later(_EXTEND, {"session": key, "until_us": expire_time_us})
 
     def end(self, key: int) -> None:
-        self._connection.execute(_END, {"session": key})
+        self._connection.execute_later(_END, {"session": key})
 
     def overdue(self, now_us: int, limit: int) -> Sequence[Upload]:
         return self._all(_OVERDUE, {"now_us": now_us, "limit": limit})
 
     def _insert_files(self, key: int, files: Sequence[UploadFile]) -> None:
         values = rows((*file_values(f.file), f.stored) for f in files)
-        self._connection.execute(_INSERT_FILES, {"to_upload": key, "files": values})
+        self._connection.execute_later(_INSERT_FILES, {"to_upload": key, "files": values})
 
     def _all(
         self, statement: Select[*tuple[object, ...]], parameters: dict[str, object]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql
 
+from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.tables import download_counts, downloads, likes, models, versions
 from registry.domain.usage import PrincipalUsage, VersionUsage
@@ -87,7 +88,7 @@ _LIKES = select(models.c.like_count).where(models.c.key == bindparam("model_key"
 
 
 class SqlUsage:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def record_download(self, id: str, version_key: int, principal: str, time_us: int) -> bool:
@@ -97,7 +98,7 @@ class SqlUsage:
         ).first()
         if first_time is None:
             return False
-        self._connection.execute(
+        self._connection.execute_later(
             _COUNT,
             {
                 "version_key": version_key,
@@ -106,7 +107,7 @@ class SqlUsage:
                 "last_time_us": time_us,
             },
         )
-        self._connection.execute(_COUNT_IN_MODEL, {"version_key": version_key})
+        self._connection.execute_later(_COUNT_IN_MODEL, {"version_key": version_key})
         return True
 
     def by_version(self, model_key: int, limit: int) -> Sequence[VersionUsage]:
@@ -155,4 +156,4 @@ class SqlUsage:
         return bool(self._connection.execute(_LIKED, parameters).scalar_one())
 
     def _count_likes(self, model_key: int, step: int) -> None:
-        self._connection.execute(_COUNT_LIKES, {"model_key": model_key, "step": step})
+        self._connection.execute_later(_COUNT_LIKES, {"model_key": model_key, "step": step})

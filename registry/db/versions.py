@@ -8,7 +8,6 @@ from functools import cache
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     Select,
     Text,
     bindparam,
@@ -41,6 +40,7 @@ from registry.db.documents import (
 from registry.db.grounds import was_staged
 from registry.db.locks import lock_rows
 from registry.db.manifests import key_of_manifest
+from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import (
@@ -229,7 +229,7 @@ def _newest(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
 
 
 class SqlVersions:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def insert(self, version: Version) -> Version:
@@ -342,7 +342,7 @@ class SqlVersions:
         yank_reason: str = "",
         yanked_from: VersionState | None = None,
     ) -> None:
-        self._connection.execute(
+        self._connection.execute_later(
             _SET_STATE,
             {
                 "version_key": key,
@@ -364,7 +364,7 @@ class SqlVersions:
             )
             for key, vetting, state in judged
         )
-        self._connection.execute(_SET_VETTING, {"judged": given})
+        self._connection.execute_later(_SET_VETTING, {"judged": given})
 
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         return self._all(_UNVETTED, {"rules_digest": rules_digest, "limit": limit})
@@ -397,7 +397,8 @@ class SqlVersions:
 
     def evaluation_count(self, version_key: int) -> int:
         parameters = {"version_key": version_key}
-        return self._connection.execute(_EVALUATION_COUNT, parameters).scalar_one()
+        count: int = self._connection.execute(_EVALUATION_COUNT, parameters).scalar_one()
+        return count
 
     def cut_from(self, model_key: int, commit_ids: Collection[str]) -> set[str]:
         parameters = {"model_key": model_key, "commit_ids": array(commit_ids)}
