@@ -15,6 +15,7 @@ from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
 from registry.db.tables import blob_grants, models, refs, stage_periods, versions
+from registry.db.version_rows import of_commit
 from registry.domain.references import Reference, ReferenceKind
 from registry.ports.database import Ground
 
@@ -61,9 +62,7 @@ _GROUND = (
         and_(refs.c.model_key == models.c.key, refs.c.folded == bindparam("folded")),
     )
     .outerjoin(_pointed, _pointed.c.key == refs.c.version_key)
-    .outerjoin(
-        _cut, and_(_cut.c.model_key == refs.c.model_key, _cut.c.commit_id == refs.c.commit_id)
-    )
+    .outerjoin(_cut, of_commit(_cut, refs.c.model_key, refs.c.commit_id))
     .where(models.c.path == bindparam("model"))
 )
 

@@ -268,7 +268,7 @@ versions = Table(
     _text("card_text"),
     Index(None, "model_key", "number", unique=True),
     Index(None, "model_key", "digest"),
-    Index(None, "model_key", "commit_id"),
+    Index(None, "commit_id"),
     Index(None, "model_key", "state"),
     Index(None, "manifest_key"),
     Index(

@@ -50,7 +50,7 @@ from registry.db.tables import (
     stage_periods,
     versions,
 )
-from registry.db.version_rows import select_versions, version_of
+from registry.db.version_rows import in_model, of_commit, select_versions, version_of
 from registry.domain.pages import Cursor
 from registry.domain.references import Reference, ReferenceKind
 from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
@@ -133,7 +133,7 @@ _commit_id = elements("commit_ids").c.value
 # With a LIMIT, since PostgreSQL else looks at all versions of the model.
 _CUT_FROM = select(_commit_id).where(
     select(literal_column("1"))
-    .where(_v.model_key == bindparam("model_key"), _v.commit_id == _commit_id)
+    .where(of_commit(versions, bindparam("model_key"), _commit_id))
     .limit(literal_column("1"))
     .scalar_subquery()
     .is_not(None)
@@ -142,7 +142,7 @@ _CUT_FROM = select(_commit_id).where(
 
 _CUT = select(
     _v.digest, _v.contributors, was_staged(_v.model_key, _v.digest).label("staged")
-).where(_v.model_key == bindparam("model_key"), _v.commit_id == bindparam("commit_id"))
+).where(of_commit(versions, bindparam("model_key"), bindparam("commit_id")))
 
 
 def _resolve() -> Select[*tuple[object, ...]]:
@@ -171,7 +171,7 @@ def _resolve() -> Select[*tuple[object, ...]]:
     # Keys of a model's versions go up with their numbers; only they come with the index in order.
     newest_cut = (
         select(func.max(cut.c.key))
-        .where(cut.c.model_key == refs.c.model_key, cut.c.commit_id == refs.c.commit_id)
+        .where(of_commit(cut, refs.c.model_key, refs.c.commit_id))
         .scalar_subquery()
     )
     reference = select(
@@ -217,13 +217,17 @@ def _list(*, by_state: bool, by_digest: bool, oldest_first: bool) -> Select[*tup
 
 @cache
 def _newest(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
-    statement = select_versions().where(_of_model)
-    if by_digest:
-        statement = statement.where(_v.digest == bindparam("digest"))
+    statement = select_versions()
     if by_commit:
         statement = statement.where(
-            _v.commit_id >= bindparam("first"), _v.commit_id < bindparam("past")
+            _v.commit_id >= bindparam("first"),
+            _v.commit_id < bindparam("past"),
+            in_model(versions, _model_key),
         )
+    else:
+        statement = statement.where(_of_model)
+    if by_digest:
+        statement = statement.where(_v.digest == bindparam("digest"))
     released_first = case((_v.state == VersionState.RELEASED.value, 0), else_=1)
     return statement.order_by(released_first, _v.number.desc()).limit(NEWEST_MAX)
 

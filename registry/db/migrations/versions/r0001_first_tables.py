@@ -360,8 +360,8 @@ def _versions() -> None:
         _primary_key("versions", "key"),
         sqlite_autoincrement=True,
     )
+    _index("versions", "commit_id")
     _index("versions", "manifest_key")
-    _index("versions", "model_key", "commit_id")
     _index("versions", "model_key", "digest")
     _index("versions", "model_key", "number", unique=True)
     _index("versions", "model_key", "state")
