@@ -58,7 +58,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService, verify_chain
-from registry.services.fsck import Fsck, Progress
+from registry.services.fsck import Fsck, Progress, check_belonging
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -186,6 +186,7 @@ class Registry:
             undo.callback(self._database.close)
             blobs = LocalBlobStore(settings.blob_dir)
             blobs.check()
+            check_belonging(self._database, blobs)
             policy = BuiltinPolicy()
             self.services = build_services(
                 database=self._database,
@@ -392,10 +393,13 @@ def run_fsck(
     """`hallmark fsck`: check a registry's database and bytes, beside a server or without one.
 
     `repair` removes bytes that nothing refers to, and needs the server stopped. Raises StartError
-    and the like where the registry cannot be opened.
+    and the like where the registry cannot be opened; makes none.
     """
     settings = _settings_of(home)
     clock = SystemClock()
+    if repair:
+        # To open it for changes makes a database where there is none.
+        open_database(settings.database_url, clock=clock, serving=False).close()
     database = open_database(settings.database_url, clock=clock, serving=repair)
     try:
         fsck = Fsck(

@@ -101,8 +101,10 @@ def _report_lines(report: Report, *, quick: bool) -> list[str]:
         lines.append(f"Removed {output.counted(report.removed, 'file')} that nothing refers to.")
     elif report.orphans:
         freed = output.size(report.orphan_bytes)
+        orphans = f"{output.counted(len(report.orphans), 'file')} ({freed}) that nothing refers to"
         lines.append(
-            f"{output.counted(len(report.orphans), 'file')} ({freed}) that nothing refers to, "
-            "which is no damage. Remove with the server stopped: hallmark fsck --repair"
+            f"{orphans}, which is no damage. Remove with the server stopped: hallmark fsck --repair"
+            if report.is_clean
+            else f"{orphans} stay, since the mend may need them."
         )
     return lines

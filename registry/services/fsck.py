@@ -4,6 +4,8 @@ The invariants, each of which holds after any crash: the database is sound; ever
 its chain; every manifest hashes to its digest; every byte that a version names is stored, in its
 size and, read whole, with its digest; a stage holds one version, which somebody else approved.
 Bytes that nothing refers to are no damage: a crash between storing and recording leaves such.
+They are removed on request only, and only where all else holds: a database that was lost or put
+back refers to nothing either, and what it referred to is then all there is left.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from registry.domain.fsck import Report
 from registry.domain.manifests import Manifest
 from registry.domain.promotions import PromotionState
 from registry.domain.versions import Version
-from registry.errors import AuditBrokenError, CorruptBytesError
+from registry.errors import AuditBrokenError, CorruptBytesError, StartError
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database
@@ -34,6 +36,25 @@ class Progress:
 
     what: str
     done: int
+
+
+def check_belonging(database: Database, blobs: BlobStore) -> None:
+    """Refuse, with StartError, to begin a registry on bytes that belong to another one.
+
+    Beside a store that holds bytes, a database without anybody in it was lost or is the wrong one.
+    """
+    if not _is_begun(database) and next(blobs.list_blobs(), None) and not _is_begun(database):
+        raise StartError(
+            what="The database is empty, but the blob store is not",
+            found="bytes that another database knows",
+            fix="Restore that database, or correct HALLMARK_DATABASE_URL; to begin anew, name an "
+            "empty folder with HALLMARK_BLOB_DIR.",
+        )
+
+
+def _is_begun(database: Database) -> bool:
+    # Asked anew after a look into the store: another replica may have begun it meanwhile.
+    return bool(database.read(lambda tx: tx.principals.list(None, 1)))
 
 
 class Fsck:
@@ -60,7 +81,10 @@ class Fsck:
         self._sizes: dict[str, int] = {}
 
     def run(self, *, remove_orphans: bool) -> Report:
-        """Check everything. `remove_orphans` needs a registry that nobody serves meanwhile."""
+        """Check everything. `remove_orphans` needs a registry that nobody serves meanwhile.
+
+        Where there is any problem, nothing is removed.
+        """
         self._problems.extend(
             f"database: {problem}"
             for problem in self._database.read(lambda tx: tx.inspection.problems())
@@ -70,7 +94,8 @@ class Fsck:
         self._check_versions()
         self._check_stages()
         self._check_blobs()
-        self._find_orphans(remove=remove_orphans)
+        self._check_belonging()
+        self._find_orphans(remove=remove_orphans and not self._problems)
         return Report(
             problems=tuple(self._problems),
             events=self._events,
@@ -171,6 +196,12 @@ class Fsck:
         try:
             self._blobs.verify(sha256)
         except CorruptBytesError as error:
+            self._problems.append(str(error))
+
+    def _check_belonging(self) -> None:
+        try:
+            check_belonging(self._database, self._blobs)
+        except StartError as error:
             self._problems.append(str(error))
 
     def _find_orphans(self, *, remove: bool) -> None:

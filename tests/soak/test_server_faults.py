@@ -99,6 +99,29 @@ class TestStart:
         assert "newer release" in said
         assert hashlib.sha256(database.read_bytes()).digest() == before
 
+    @pytest.mark.parametrize("lost", [[""], ["-wal", "-shm"], ["", "-wal", "-shm"]])
+    def test_a_lost_database_is_told(self, home: Path, lost: list[str]) -> None:
+        """Bytes whose database is gone stay as they are, for when a backup of it is put back."""
+        with ServerProcess(home) as server, server.client() as admin:
+            with server.client(People.invite(admin).tokens["alice"]) as client:
+                client.models.create(MODEL)
+                upload = client.transfers.create_upload(MODEL, [FILE])
+                patch(upload.files[0].url, DATA, 0)
+            server.kill()
+            backup = {path: path.read_bytes() for path in home.glob("hallmark.db*")}
+            for suffix in lost:
+                home.joinpath(f"hallmark.db{suffix}").unlink()
+            before = sorted((home / "blobs").rglob("*"))
+            assert "database is empty" in failed_start(home)
+            assert "database is empty" in fsck(home, quick=False, repair=True)[0]
+            assert sorted((home / "blobs").rglob("*")) == before
+            for path, data in backup.items():
+                path.write_bytes(data)
+            home.joinpath("hallmark.db-shm").unlink()
+            server.start()
+            assert names(admin) == [NAMESPACE]
+        assert fsck(home, quick=False) == []
+
     def test_a_database_that_may_not_be_written_is_told(self, served_home: Path) -> None:
         """The file is named, and the server starts once it may be written."""
         database = served_home / "hallmark.db"

@@ -105,9 +105,12 @@ class Checker:
         return self._client.models.get(model).stages.get("production")
 
 
-def fsck(home: Path, *, quick: bool) -> list[str]:
-    """What a check of the whole registry finds, beside a server that may be running."""
-    return list(run_fsck(home, repair=False, quick=quick, tell=lambda _: None).problems)
+def fsck(home: Path, *, quick: bool, repair: bool = False) -> list[str]:
+    """What a check of the whole registry finds, beside a server that may be running.
+
+    Unless it repairs: that takes a server that has ended.
+    """
+    return list(run_fsck(home, repair=repair, quick=quick, tell=lambda _: None).problems)
 
 
 def summary(ledger: Ledger) -> str:
