@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
@@ -108,8 +109,22 @@ def spec_of(text: str) -> VersionSpec:
     )
 
 
-def card_text(card: Card) -> str:
-    """All of the card but its text."""
+def parts_of_card(card: Card) -> tuple[Card, str]:
+    """The card without its text, as a value and as JSON text."""
+    is_short = len(card.metadata_json) + len(card.text) <= _SHORT
+    return _short_parts(card) if is_short else _parts(card)
+
+
+def _parts(card: Card) -> tuple[Card, str]:
+    bare = replace(card, text="") if card.text else card
+    return bare, _card_text(bare)
+
+
+#: Most versions of a model have the card of the one before.
+_short_parts = lru_cache(maxsize=256)(_parts)
+
+
+def _card_text(card: Card) -> str:
     return text_of(
         {
             "metadata_json": card.metadata_json,
@@ -123,7 +138,7 @@ def card_text(card: Card) -> str:
 
 @_remembering
 def card_of(text: str) -> Card:
-    """All of the card but its text."""
+    """The card without its text."""
     value = json.loads(text)
     return Card(
         metadata_json=value["metadata_json"],

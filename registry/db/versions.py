@@ -27,7 +27,6 @@ from registry.db.arrays import rows as rows_array
 from registry.db.commits import PAST_HEX
 from registry.db.documents import (
     card_of,
-    card_text,
     dataset_of,
     dataset_text,
     findings_text,
@@ -35,6 +34,7 @@ from registry.db.documents import (
     metrics_text,
     names_of,
     names_text,
+    parts_of_card,
     spec_text,
 )
 from registry.db.grounds import was_staged
@@ -238,7 +238,8 @@ class SqlVersions:
 
     def insert(self, version: Version) -> Version:
         vetting = version.vetting
-        key = self._connection.execute(
+        card, card_json = parts_of_card(version.card)
+        key: int = self._connection.execute(
             _INSERT,
             {
                 "uid": version.uid,
@@ -256,7 +257,7 @@ class SqlVersions:
                 "file_count": version.file_count,
                 "size_bytes": version.size_bytes,
                 "spec": spec_text(version.spec),
-                "card": card_text(version.card),
+                "card": card_json,
                 "card_text": version.card.text,
                 "verdict": vetting and vetting.verdict.value,
                 "findings": vetting and findings_text(vetting.findings),
@@ -266,7 +267,7 @@ class SqlVersions:
                 "yanked_from": version.yanked_from and version.yanked_from.value,
             },
         ).scalar_one()
-        return replace(version, key=key, card=replace(version.card, text=""))
+        return replace(version, key=key, card=card)
 
     def get(self, model: str, number: int) -> Version | None:
         return self._one(_GET, {"model": model, "number": number})
