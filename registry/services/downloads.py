@@ -12,6 +12,7 @@ from registry.domain.access import Action, Caller
 from registry.domain.manifests import ManifestFile
 from registry.domain.versions import Version, require_fetchable
 from registry.errors import (
+    CorruptBytesError,
     HallmarkError,
     InvalidFieldError,
     InvalidStateError,
@@ -145,7 +146,11 @@ class DownloadService:
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download."""
-        pieces = self._blobs.open_range(file.sha256, start, length, size_bytes=file.size_bytes)
+        try:
+            pieces = self._blobs.open_range(file.sha256, start, length, size_bytes=file.size_bytes)
+        except NotFoundError as error:
+            # Of a version's bytes that is damage; whoever asks could not have named them otherwise.
+            raise CorruptBytesError(sha256=file.sha256, problem="nothing is there") from error
         self.count(file)
         return pieces
 

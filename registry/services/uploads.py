@@ -109,12 +109,13 @@ class UploadService:
         _check_bytes(manifest.files)
         content = content_of(model.path, str(upload or ""), manifest.digest)
         here = stored_for(self._database, self._blobs, caller, model.namespace, manifest.files)
+        lacking = {file.sha256 for file in manifest.files} - here
 
         def fn(tx: Transaction) -> Upload:
             now = self._clock.now_us()
             model_of(tx, model)
             given = _marked(manifest.files, granted(tx, caller, model.namespace, here))
-            self._free_expired(tx, caller, request_id, content, now)
+            self._free_ended(tx, caller, request_id, content, lacking, now)
 
             def create() -> tuple[str, Upload]:
                 if upload is None:
@@ -245,15 +246,28 @@ class UploadService:
         tx.events.append(_event(caller.principal.name, "upload.add", found, detail))
         return _own(tx, caller, found.id)
 
-    def _free_expired(
-        self, tx: Transaction, caller: Caller, request_id: str, content: str, now_us: int
+    def _free_ended(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        request_id: str,
+        content: str,
+        lacking: set[str],
+        now_us: int,
     ) -> None:
-        """A push that comes again after its session ended finds the id free for a new one."""
+        """A push that comes again after its session ended finds the id free for a new one.
+
+        Likewise where the store lost what the session holds: sending it again is what mends that.
+        """
         earlier = repeat_of(tx, caller, "CreateUpload", request_id, content)
         if earlier is None:
             return
-        found = tx.uploads.find(earlier, "")
-        if found is None or found.state_at(now_us) is UploadState.EXPIRED:
+        found = tx.uploads.get(earlier)
+        if (
+            found is None
+            or found.state_at(now_us) is UploadState.EXPIRED
+            or any(file.stored and file.file.sha256 in lacking for file in found.files)
+        ):
             tx.requests.forget(caller.id, "CreateUpload", request_id)
 
     def _view(self, caller: Caller, upload: Upload) -> UploadView:

@@ -265,3 +265,12 @@ def test_a_blob_cut_short_is_told_before_its_first_byte(
     with pytest.raises(CorruptBytesError):
         world.downloads.read(found)
     assert count(world, version) == 0
+
+
+def test_a_lost_blob_is_damage(world: World, version: Version, ada: Login) -> None:
+    """It is the registry's failure, not a name that the caller got wrong."""
+    found = world.downloads.open(tickets(world, ada, version)["onnx/model.onnx"])
+    world.memory.delete(found.sha256)
+    with pytest.raises(CorruptBytesError):
+        world.downloads.read(found)
+    assert count(world, version) == 0

@@ -117,6 +117,20 @@ def test_an_ended_session_is_not_found_again(world: World, ada: Caller) -> None:
     assert create(world, ada, A, request_id="r").upload.id != second.upload.id
 
 
+def test_a_session_whose_bytes_were_lost_is_not_found_again(world: World, ada: Caller) -> None:
+    """The same push sends again what the store no longer has, and only that."""
+    first = create(world, ada, A, B, request_id="r")
+    world.uploads.append(tickets(first)["a.bin"], 0, [b"aaaa"])
+    world.uploads.append(tickets(first)["b.bin"], 0, [b"bbbb"])
+    assert create(world, ada, A, B, request_id="r").upload.id == first.upload.id
+    world.memory.delete(A.sha256)
+    again = create(world, ada, A, B, request_id="r")
+    assert [progress.file.path for progress in again.files if progress.ticket] == ["a.bin"]
+    world.uploads.append(tickets(again)["a.bin"], 0, [b"aaaa"])
+    assert world.blobs.stat(A.sha256) is not None
+    assert create(world, ada, A, B, request_id="r").upload.id == again.upload.id
+
+
 def test_racing_twins_open_one_session(world: World, ada: Caller) -> None:
     """Sixteen equal requests with one id share one session."""
     with ThreadPoolExecutor(16) as pool:
