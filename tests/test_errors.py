@@ -6,6 +6,7 @@ import dataclasses
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -16,6 +17,7 @@ from registry import errors
 from registry.api.errors import DETAILS_BYTES_MAX, status_of
 from registry.errors import FieldViolation, HallmarkError, PolicyRefusedError, PreconditionViolation
 from registry.names.text import is_visible
+from registry.v1 import namespaces_pb2
 
 
 def tree(base: type[HallmarkError]) -> Iterator[type[HallmarkError]]:
@@ -147,3 +149,53 @@ def test_every_reason_is_documented() -> None:
     text = (Path(__file__).parent.parent / "proto" / "README.md").read_text(encoding="utf-8")
     missing = [kind.reason for kind in ALL if f"`{kind.reason}`" not in text]
     assert not missing
+
+
+def detail_of(status: Any, detail: Any) -> Any:
+    """The status' detail of that type; KeyError where it has none."""
+    for each in status.details:
+        if each.Unpack(detail):
+            return detail
+    raise KeyError(detail.DESCRIPTOR.full_name)
+
+
+UNMET = [kind for kind in ALL if kind.status == "FAILED_PRECONDITION"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in UNMET if kind is not PolicyRefusedError])
+def test_each_failed_precondition_names_what_is_unmet(kind: type[HallmarkError]) -> None:
+    """PreconditionFailure says what would have to hold, and of what."""
+    status = status_of(example(kind), "call-1")
+    failure = detail_of(status, error_details_pb2.PreconditionFailure())
+    assert all(each.type and each.subject and each.description for each in failure.violations)
+    assert failure.violations
+
+
+def test_what_is_too_large_is_named_as_a_field() -> None:
+    """BadRequest names the field that is too large, with its limit."""
+    error = errors.TooLargeError(
+        what="note", found="2001 characters", limit="2000 characters", fix="Shorten it."
+    )
+    (violation,) = detail_of(
+        status_of(error, "call-1"), error_details_pb2.BadRequest()
+    ).field_violations
+    assert violation.field == "note"
+    assert "expected at most 2000 characters" in violation.description
+
+
+@pytest.mark.parametrize(
+    ("found", "placed"),
+    [
+        ("description", "namespace.description"),
+        ("namespace.owner", "namespace.owner"),
+        ("namespace_id", "namespace_id"),
+        ("README.md", "README.md"),
+        ("", ""),
+    ],
+)
+def test_a_field_is_named_by_its_path_in_the_request(found: str, placed: str) -> None:
+    """A client finds the field that BadRequest names, whichever floor found it wrong."""
+    error = errors.InvalidFieldError(field=found, found="1", expected="2", fix="Mend it.")
+    request = namespaces_pb2.CreateNamespaceRequest.DESCRIPTOR
+    bad = detail_of(status_of(error, "call-1", request), error_details_pb2.BadRequest())
+    assert [each.field for each in bad.field_violations] == [placed]

@@ -14,6 +14,7 @@ from registry.domain.pages import PageRequest
 from registry.domain.versions import VersionState
 from registry.errors import InvalidFieldError
 from registry.names import HUBS, NamespaceName
+from registry.names.text import show
 from registry.v1 import versions_pb2
 
 E = TypeVar("E", bound=StrEnum)
@@ -92,20 +93,24 @@ class EnumCodec:
             raise TypeError(f"{prefix} and {members.__name__} differ")
         self._to = {value: wrapper.Value(name) for value, name in names.items()}
         self._from = {wrapper.Value(name): value for value, name in names.items()}
-        self._expected = ", ".join(names.values())
+        self._names = names
 
     def to_proto(self, member: StrEnum) -> Any:
         """Its number; Any, because each enum has a type of its own in the generated stubs."""
         return self._to[member.value]
 
-    def value_of(self, number: int, field: str) -> str:
-        """The domain's value; InvalidFieldError for UNSPECIFIED and numbers that we don't know."""
+    def value_of(self, number: int, field: str, *, never: StrEnum | None = None) -> str:
+        """The domain's value; InvalidFieldError for UNSPECIFIED and numbers that we don't know.
+
+        `never` is a value that the caller refuses in words of its own; the error does not offer it.
+        """
         value = self._from.get(number)
         if value is None:
+            offered = [name for of, name in self._names.items() if of != never]
             raise InvalidFieldError(
                 field=field,
                 found=str(number) if number else "nothing",
-                expected=f"one of {self._expected}",
+                expected=f"one of {', '.join(offered)}",
                 fix="Set it to one of these.",
             )
         return value
@@ -118,13 +123,25 @@ class EnumCodec:
 VERSION_STATES = EnumCodec(versions_pb2.VersionState, "VERSION_STATE", VersionState)
 
 
-def namespace_scope(parent: str, *, field: str = "parent") -> str | None:
-    """The namespace of a list's parent `namespaces/{id}`, a hub's too; None for `namespaces/-`."""
+def namespace_scope(parent: str, *, field: str = "parent", or_else: str = "") -> str | None:
+    """The namespace of a list's parent `namespaces/{id}`, a hub's too; None for `namespaces/-`.
+
+    `or_else` is one form more that the call takes, for the error.
+    """
     if parent == "namespaces/-":
         return None
     collection, _, id = parent.partition("/")
     if collection == "namespaces" and id in HUBS:
         return id
+    if collection != "namespaces":
+        raise InvalidFieldError(
+            field=field,
+            found=show(parent),
+            expected=", ".join(
+                form for form in (or_else, NamespaceName.FORM, "or namespaces/- for all") if form
+            ),
+            fix="Write the whole name in this form.",
+        )
     return NamespaceName.parse(parent, field=field).namespace
 
 

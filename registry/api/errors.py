@@ -5,8 +5,11 @@ Sources: google/rpc/status.proto, google/rpc/error_details.proto, AIP-193.
 
 from __future__ import annotations
 
+import re
+
 import grpc
 from google.protobuf.any_pb2 import Any
+from google.protobuf.descriptor import Descriptor
 from google.rpc import error_details_pb2, status_pb2
 
 from registry.errors import HallmarkError
@@ -22,8 +25,13 @@ VALUE_BYTES_MAX = 500
 _CUT = "..."
 
 
-def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
-    """The status that a caller gets. `request_id` is the log's id of the call."""
+def status_of(
+    error: HallmarkError, request_id: str, request: Descriptor | None = None
+) -> status_pb2.Status:
+    """The status that a caller gets. `request_id` is the log's id of the call.
+
+    With the type of the request, violations name fields by their path in it.
+    """
     status = status_pb2.Status(
         code=grpc.StatusCode[error.status].value[0],
         message=_shown(str(error), MESSAGE_BYTES_MAX, escaped_bytes=3),
@@ -41,7 +49,7 @@ def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
         bad = error_details_pb2.BadRequest()
         for violation in error.field_violations[:20]:
             bad.field_violations.add(
-                field=_shown(violation.field, 200),
+                field=_shown(_placed(violation.field, request), 200),
                 description=_shown(violation.description, VALUE_BYTES_MAX),
             )
         _add(status, bad)
@@ -58,6 +66,21 @@ def status_of(error: HallmarkError, request_id: str) -> status_pb2.Status:
             )
         _add(status, failure)
     return status
+
+
+def _placed(field: str, request: Descriptor | None) -> str:
+    """The path of a field in a request: services name those of the request's resource bare."""
+    first = re.match(r"\w+", field)
+    if request is None or first is None or first[0] in request.fields_by_name:
+        return field
+    holders = [
+        each.name
+        for each in request.fields
+        if each.message_type is not None
+        and not each.is_repeated
+        and first[0] in each.message_type.fields_by_name
+    ]
+    return f"{holders[0]}.{field}" if len(holders) == 1 else field
 
 
 def _shown(text: str, bytes_max: int, *, escaped_bytes: int = 1) -> str:

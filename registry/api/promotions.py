@@ -55,7 +55,7 @@ class PromotionServicer:
         page = self._promotions.list(
             call.caller,
             model=ModelName.parse(request.parent, field="parent") if of_model else None,
-            namespace=None if of_model else namespace_scope(request.parent),
+            namespace=None if of_model else namespace_scope(request.parent, or_else=ModelName.FORM),
             state=None if state is None else PromotionState(state),
             stage=request.stage,
             page=page_request(request.page_size, request.page_token),

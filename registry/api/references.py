@@ -55,7 +55,7 @@ class ReferenceServicer:
             self._references.set(
                 call.caller,
                 _name(request.name),
-                kind=ReferenceKind(KINDS.value_of(request.kind, "kind")),
+                kind=ReferenceKind(KINDS.value_of(request.kind, "kind", never=ReferenceKind.STAGE)),
                 target=request.target,
                 expected_target=request.expected_target,
             )

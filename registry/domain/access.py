@@ -179,14 +179,23 @@ class Caller:
     def may(self, action: Action, namespace: str) -> bool:
         return any(action in TABLE[role] for role in self.roles_on(namespace))
 
-    def require(self, action: Action, namespace: str, resource: str) -> None:
-        """Raise PermissionDeniedError unless a role on the namespace holds the action."""
+    def require(
+        self, action: Action, namespace: str, resource: str, *, scope: str | None = None
+    ) -> None:
+        """Raise PermissionDeniedError unless a role on the namespace holds the action.
+
+        `scope` replaces where the error says that a role is needed, for callers to whom that would
+        tell whether the resource exists.
+        """
+        if scope is None:
+            scope = "granted on '*'" if namespace == REGISTRY_WIDE else "there"
         if not self.may(action, namespace):
             raise PermissionDeniedError(
                 principal=self.principal.name,
                 action=action.value,
                 resource=resource,
                 roles=", ".join(sorted(r.value for r in Role if action in TABLE[r])),
+                scope=scope,
             )
 
 

@@ -49,12 +49,14 @@ class PermissionDeniedError(HallmarkError):
     reason: ClassVar[str] = "PERMISSION_DENIED"
     template: ClassVar[str] = (
         "{principal} may not {action} on {resource}. "
-        "This takes one of the roles {roles} there; ask an administrator of Hallmark."
+        "This takes one of the roles {roles} {scope}; ask an administrator of Hallmark."
     )
     principal: str
     action: str
     resource: str
     roles: str
+    #: Where the role has to be held, and by whom where that matters.
+    scope: str = "there"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -63,6 +65,6 @@ class TicketError(HallmarkError):
 
     status: ClassVar[str] = "PERMISSION_DENIED"
     reason: ClassVar[str] = "TICKET_REFUSED"
-    template: ClassVar[str] = "This address cannot be used: {problem}. Ask for a new one: {fix}"
+    template: ClassVar[str] = "This address cannot be used: {problem}. For a new one: {fix}"
     problem: str
     fix: str

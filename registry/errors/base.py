@@ -51,7 +51,15 @@ class HallmarkError(Exception):
 
     @property
     def precondition_violations(self) -> tuple[PreconditionViolation, ...]:
-        return ()
+        """What would have to hold; where the error is one unmet condition, that one."""
+        if self.status != "FAILED_PRECONDITION":
+            return ()
+        return (PreconditionViolation(type=self.reason, subject=self.about, description=str(self)),)
+
+    @property
+    def about(self) -> str:
+        """What the error is about: its first field."""
+        return next(iter(self.metadata.values()), "")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -63,11 +63,21 @@ class RequestIdReusedError(HallmarkError):
 class TooLargeError(HallmarkError):
     status: ClassVar[str] = "INVALID_ARGUMENT"
     reason: ClassVar[str] = "TOO_LARGE"
-    template: ClassVar[str] = "{what}: found {found}, at most {limit} is taken. {fix}"
+    template: ClassVar[str] = "{what}: found {found}, expected at most {limit}. {fix}"
+    #: The field's path, where it is one field that is too large.
     what: str
     found: str
     limit: str
     fix: str
+
+    @property
+    def field_violations(self) -> tuple[FieldViolation, ...]:
+        return (
+            FieldViolation(
+                field=self.what,
+                description=f"found {self.found}, expected at most {self.limit}. {self.fix}",
+            ),
+        )
 
 
 @dataclass(eq=False, kw_only=True)

@@ -71,9 +71,7 @@ class ConflictError(HallmarkError):
 class InvalidStateError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "INVALID_STATE"
-    template: ClassVar[str] = (
-        "{name} cannot {action}: it is {found}, which must be one of {allowed}. {fix}"
-    )
+    template: ClassVar[str] = "{name} cannot {action}: it is {found}, expected {allowed}. {fix}"
     name: str
     action: str
     found: str
@@ -86,7 +84,7 @@ class InvalidStateError(HallmarkError):
             PreconditionViolation(
                 type="STATE",
                 subject=self.name,
-                description=f"found {self.found}, allowed {self.allowed}",
+                description=f"found {self.found}, expected {self.allowed}",
                 fix=self.fix,
             ),
         )

@@ -22,6 +22,10 @@ class BytesMissingError(HallmarkError):
     path: str
     sha256: str
 
+    @property
+    def about(self) -> str:
+        return self.path
+
 
 @dataclass(eq=False, kw_only=True)
 class UploadIncompleteError(HallmarkError):

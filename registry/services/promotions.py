@@ -212,7 +212,8 @@ class PromotionService:
                 principal=caller.principal.name,
                 action=Action.PROMOTION_DECIDE.value,
                 resource=str(name),
-                roles="reviewer, security, held by a person and not by a robot",
+                roles="reviewer, security",
+                scope="there, held by a person and not by a robot",
             )
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
@@ -356,7 +357,8 @@ def _visible(tx: Transaction, caller: Caller, action: Action, name: PromotionNam
     """The promotion, if the caller may act on it; one that is not there is told apart from a
     foreign one only to those who may act on all."""
     found = tx.promotions.get(name.number)
-    caller.require(action, found.namespace if found else REGISTRY_WIDE, str(name))
+    namespace = found.namespace if found else REGISTRY_WIDE
+    caller.require(action, namespace, str(name), scope="on its model's namespace")
     if found is None:
         raise _no_promotion(name)
     return found
