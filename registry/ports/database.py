@@ -391,7 +391,7 @@ class BlobGrants(Protocol):
     """Which namespaces may refer to a blob. Knowing a digest grants nothing."""
 
     def add(self, namespace: str, sha256s: Collection[str]) -> None:
-        """The bytes were sent to this namespace; repeats safely."""
+        """The bytes were sent to this namespace, or are in a commit of it; repeats safely."""
 
     def forget(self, namespace: str) -> None:
         """Nothing was sent to this namespace: it is given back."""

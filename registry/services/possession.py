@@ -1,7 +1,8 @@
 """Which bytes a caller may refer to by digest. Knowing a digest grants nothing.
 
-The rule: the bytes were sent to this namespace, or lie in a RELEASED version that the caller may
-fetch, and they are stored with the size that the caller says. Empty files belong to everybody.
+The rule: the bytes were sent to this namespace or lie in a commit of it, or in a RELEASED version
+that the caller may fetch, and they are stored with the size that the caller says. Empty files
+belong to everybody.
 """
 
 from __future__ import annotations

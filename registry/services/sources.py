@@ -114,6 +114,9 @@ def stand_on(
     )
     if ground is None:
         raise no_model(model)
+    if source.files and not ground.all_granted:
+        # What a namespace has in a commit is its own from then on.
+        tx.blob_grants.add(model.namespace, source.sha256s)
     return ground
 
 

@@ -112,7 +112,8 @@ def test_foreign_digests_answer_as_missing_ones(story: Story) -> None:
 
 
 def test_fetchable_digests_may_be_used(story: Story) -> None:
-    """Bytes of a released version that the caller may fetch may be referred to."""
+    """Bytes of a released version that the caller may fetch may be referred to, and belong to the
+    namespace that has them in a version from then on."""
     story.world.model("shared/base")
     story.world.version("shared/base", {"a": b"shared"})
     file = manifest_file("a", b"shared")
@@ -121,6 +122,7 @@ def test_fetchable_digests_may_be_used(story: Story) -> None:
     rights = story.alice.principal.grants
     both = story.world.caller("albert", *rights, *(grant(g.role, "shared") for g in rights))
     assert story.create(Source(files=(file,)), by=both).number == 1
+    assert story.create(Source(files=(file,))).number == 2
 
 
 def test_wrong_size(story: Story) -> None:
