@@ -61,10 +61,11 @@ class CommitServiceServicer:
     def CreateCommit(self, request, context):
         """Adds a commit to a branch and moves the branch to it. Needs version.create.
 
-        The branch is created when it does not exist; its name follows ReferenceService's rules. With `expected_head` set, ABORTED, reason
-        TARGET_MOVED, when the branch is elsewhere; of two racing calls with the same expectation one
-        wins. Without it the commit lands on whatever the head is then. A commit that changes nothing is
-        made all the same. Names and bytes are checked as in VersionService.CreateVersion.
+        The branch is created when it does not exist; its name follows ReferenceService's rules. With
+        `expected_head` set, ABORTED, reason TARGET_MOVED, when the branch is elsewhere; of two racing
+        calls with the same expectation one wins. Without it the commit lands on whatever the head is
+        then. A commit that changes nothing is made all the same. Names and bytes are checked as in
+        VersionService.CreateVersion.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

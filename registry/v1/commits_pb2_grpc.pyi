@@ -38,10 +38,11 @@ class CommitServiceStub:
     CreateCommit: _grpc.UnaryUnaryMultiCallable[_commits_pb2.CreateCommitRequest, _commits_pb2.Commit]
     """Adds a commit to a branch and moves the branch to it. Needs version.create.
 
-    The branch is created when it does not exist; its name follows ReferenceService's rules. With `expected_head` set, ABORTED, reason
-    TARGET_MOVED, when the branch is elsewhere; of two racing calls with the same expectation one
-    wins. Without it the commit lands on whatever the head is then. A commit that changes nothing is
-    made all the same. Names and bytes are checked as in VersionService.CreateVersion.
+    The branch is created when it does not exist; its name follows ReferenceService's rules. With
+    `expected_head` set, ABORTED, reason TARGET_MOVED, when the branch is elsewhere; of two racing
+    calls with the same expectation one wins. Without it the commit lands on whatever the head is
+    then. A commit that changes nothing is made all the same. Names and bytes are checked as in
+    VersionService.CreateVersion.
     """
     GetCommit: _grpc.UnaryUnaryMultiCallable[_commits_pb2.GetCommitRequest, _commits_pb2.Commit]
     """Returns one commit. Needs version.read. `id` may be a unique prefix of at
@@ -62,10 +63,11 @@ class CommitServiceAsyncStub(CommitServiceStub):
     CreateCommit: _aio.UnaryUnaryMultiCallable[_commits_pb2.CreateCommitRequest, _commits_pb2.Commit]  # type: ignore[assignment]
     """Adds a commit to a branch and moves the branch to it. Needs version.create.
 
-    The branch is created when it does not exist; its name follows ReferenceService's rules. With `expected_head` set, ABORTED, reason
-    TARGET_MOVED, when the branch is elsewhere; of two racing calls with the same expectation one
-    wins. Without it the commit lands on whatever the head is then. A commit that changes nothing is
-    made all the same. Names and bytes are checked as in VersionService.CreateVersion.
+    The branch is created when it does not exist; its name follows ReferenceService's rules. With
+    `expected_head` set, ABORTED, reason TARGET_MOVED, when the branch is elsewhere; of two racing
+    calls with the same expectation one wins. Without it the commit lands on whatever the head is
+    then. A commit that changes nothing is made all the same. Names and bytes are checked as in
+    VersionService.CreateVersion.
     """
     GetCommit: _aio.UnaryUnaryMultiCallable[_commits_pb2.GetCommitRequest, _commits_pb2.Commit]  # type: ignore[assignment]
     """Returns one commit. Needs version.read. `id` may be a unique prefix of at
@@ -89,10 +91,11 @@ class CommitServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_commits_pb2.Commit, _abc.Awaitable[_commits_pb2.Commit]]:
         """Adds a commit to a branch and moves the branch to it. Needs version.create.
 
-        The branch is created when it does not exist; its name follows ReferenceService's rules. With `expected_head` set, ABORTED, reason
-        TARGET_MOVED, when the branch is elsewhere; of two racing calls with the same expectation one
-        wins. Without it the commit lands on whatever the head is then. A commit that changes nothing is
-        made all the same. Names and bytes are checked as in VersionService.CreateVersion.
+        The branch is created when it does not exist; its name follows ReferenceService's rules. With
+        `expected_head` set, ABORTED, reason TARGET_MOVED, when the branch is elsewhere; of two racing
+        calls with the same expectation one wins. Without it the commit lands on whatever the head is
+        then. A commit that changes nothing is made all the same. Names and bytes are checked as in
+        VersionService.CreateVersion.
         """
 
     @_abc_1.abstractmethod

@@ -97,7 +97,9 @@ class ListEventsRequest(_message.Message):
     parent: _builtins.str
     """`namespaces/{id}` or `namespaces/-`."""
     resource: _builtins.str
-    """Empty: any. Else a resource's name: its events and those of what lies under it."""
+    """Empty: any. Else a resource's name: its events and those of what lies under it. Promotions do not
+    lie under their model: theirs are `promotions/{n}`, and the moves are `models/.../stages/{stage}`.
+    """
     actor: _builtins.str
     """Empty: any. `principals/{id}`."""
     action: _builtins.str

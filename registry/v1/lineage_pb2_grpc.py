@@ -63,7 +63,8 @@ class LineageServiceServicer:
 
     def CreateEdge(self, request, context):
         """Declares that `child` was made from `parent`. Needs version.create on the child's namespace and
-        version.read on the parent's. Repeats safely.
+        version.read on the parent's. Repeats safely. Two versions have one edge: another kind replaces the
+        kind that it had, and nothing else of it.
 
         FAILED_PRECONDITION, reason LINEAGE_CYCLE; of two racing calls that would close a cycle between
         them one fails. NOT_FOUND: either version. Edges named at a version's creation need no call.

@@ -35,7 +35,8 @@ class LineageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LineageServiceAsyncStub: ...
     CreateEdge: _grpc.UnaryUnaryMultiCallable[_lineage_pb2.CreateEdgeRequest, _lineage_pb2.LineageEdge]
     """Declares that `child` was made from `parent`. Needs version.create on the child's namespace and
-    version.read on the parent's. Repeats safely.
+    version.read on the parent's. Repeats safely. Two versions have one edge: another kind replaces the
+    kind that it had, and nothing else of it.
 
     FAILED_PRECONDITION, reason LINEAGE_CYCLE; of two racing calls that would close a cycle between
     them one fails. NOT_FOUND: either version. Edges named at a version's creation need no call.
@@ -57,7 +58,8 @@ class LineageServiceAsyncStub(LineageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEdge: _aio.UnaryUnaryMultiCallable[_lineage_pb2.CreateEdgeRequest, _lineage_pb2.LineageEdge]  # type: ignore[assignment]
     """Declares that `child` was made from `parent`. Needs version.create on the child's namespace and
-    version.read on the parent's. Repeats safely.
+    version.read on the parent's. Repeats safely. Two versions have one edge: another kind replaces the
+    kind that it had, and nothing else of it.
 
     FAILED_PRECONDITION, reason LINEAGE_CYCLE; of two racing calls that would close a cycle between
     them one fails. NOT_FOUND: either version. Edges named at a version's creation need no call.
@@ -82,7 +84,8 @@ class LineageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lineage_pb2.LineageEdge, _abc.Awaitable[_lineage_pb2.LineageEdge]]:
         """Declares that `child` was made from `parent`. Needs version.create on the child's namespace and
-        version.read on the parent's. Repeats safely.
+        version.read on the parent's. Repeats safely. Two versions have one edge: another kind replaces the
+        kind that it had, and nothing else of it.
 
         FAILED_PRECONDITION, reason LINEAGE_CYCLE; of two racing calls that would close a cycle between
         them one fails. NOT_FOUND: either version. Edges named at a version's creation need no call.

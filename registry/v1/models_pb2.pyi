@@ -75,7 +75,9 @@ class Model(_message.Message):
     library: _builtins.str
     """Library, such as "onnx". At most 100 characters."""
     license: _builtins.str
-    """SPDX identifier or LicenseRef. At most 100 characters."""
+    """SPDX identifier or LicenseRef. At most 100 characters. As task, library and languages, not
+    checked against its vocabulary.
+    """
     etag: _builtins.str
     """Changes with each change of the fields above, not when versions come or references move."""
     creator: _builtins.str

@@ -88,7 +88,7 @@ class ModelServiceServicer:
     def ListModels(self, request, context):
         """Lists the models of one namespace (needs model.read there), or with parent "namespaces/-" of all
         namespaces on which the caller holds model.read. Order: name (default), create_time,
-        update_time, likes, downloads; ties by name.
+        update_time, likes, downloads; ties by name. A namespace that nobody claimed lists nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class ModelServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
     """Lists the models of one namespace (needs model.read there), or with parent "namespaces/-" of all
     namespaces on which the caller holds model.read. Order: name (default), create_time,
-    update_time, likes, downloads; ties by name.
+    update_time, likes, downloads; ties by name. A namespace that nobody claimed lists nothing.
     """
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.UpdateModelRequest, _models_pb2.Model]
     """Changes what `update_mask` names. Needs model.update."""
@@ -76,7 +76,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of one namespace (needs model.read there), or with parent "namespaces/-" of all
     namespaces on which the caller holds model.read. Order: name (default), create_time,
-    update_time, likes, downloads; ties by name.
+    update_time, likes, downloads; ties by name. A namespace that nobody claimed lists nothing.
     """
     UpdateModel: _aio.UnaryUnaryMultiCallable[_models_pb2.UpdateModelRequest, _models_pb2.Model]  # type: ignore[assignment]
     """Changes what `update_mask` names. Needs model.update."""
@@ -121,7 +121,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_pb2.ListModelsResponse, _abc.Awaitable[_models_pb2.ListModelsResponse]]:
         """Lists the models of one namespace (needs model.read there), or with parent "namespaces/-" of all
         namespaces on which the caller holds model.read. Order: name (default), create_time,
-        update_time, likes, downloads; ties by name.
+        update_time, likes, downloads; ties by name. A namespace that nobody claimed lists nothing.
         """
 
     @_abc_1.abstractmethod

@@ -37,10 +37,13 @@ class NamespaceServiceStub:
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
-    in the message), and BadRequest (field violations) or PreconditionFailure (unmet conditions)
-    where they apply. ErrorInfo metadata `request_id` is the log's id of the call.
-    - Creating calls take `request_id` (a UUID, or empty): repeating a request with the same id within
-    7 days, by the same principal and to the same method, returns the resource that the first one
+    in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
+    are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,
+    whose types are rules of the policy, "STATE", or the reason. ErrorInfo metadata `request_id` is
+    the log's id of the call. Bytes that are no message of the call's type are INVALID_FIELD.
+    - Creating calls take `request_id`: a UUID is best; any 1 to 128 letters, digits, ".", "_", ":" and
+    "-" will do, compared as they are; or empty. Repeating a request with the same id within 7 days,
+    by the same principal and to the same method, returns the resource that the first one
     created, as it is now (NOT_FOUND if it was deleted since). Permission is judged again. The same
     id with other content is INVALID_ARGUMENT, reason REQUEST_ID_REUSED. A call that failed or only
     validated leaves the id unused; of two such calls at once one may be ABORTED, reason CONFLICT.
@@ -108,10 +111,13 @@ class NamespaceServiceServicer:
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
-    in the message), and BadRequest (field violations) or PreconditionFailure (unmet conditions)
-    where they apply. ErrorInfo metadata `request_id` is the log's id of the call.
-    - Creating calls take `request_id` (a UUID, or empty): repeating a request with the same id within
-    7 days, by the same principal and to the same method, returns the resource that the first one
+    in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
+    are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,
+    whose types are rules of the policy, "STATE", or the reason. ErrorInfo metadata `request_id` is
+    the log's id of the call. Bytes that are no message of the call's type are INVALID_FIELD.
+    - Creating calls take `request_id`: a UUID is best; any 1 to 128 letters, digits, ".", "_", ":" and
+    "-" will do, compared as they are; or empty. Repeating a request with the same id within 7 days,
+    by the same principal and to the same method, returns the resource that the first one
     created, as it is now (NOT_FOUND if it was deleted since). Permission is judged again. The same
     id with other content is INVALID_ARGUMENT, reason REQUEST_ID_REUSED. A call that failed or only
     validated leaves the id unused; of two such calls at once one may be ABORTED, reason CONFLICT.
@@ -223,10 +229,13 @@ class NamespaceService:
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
-    in the message), and BadRequest (field violations) or PreconditionFailure (unmet conditions)
-    where they apply. ErrorInfo metadata `request_id` is the log's id of the call.
-    - Creating calls take `request_id` (a UUID, or empty): repeating a request with the same id within
-    7 days, by the same principal and to the same method, returns the resource that the first one
+    in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
+    are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,
+    whose types are rules of the policy, "STATE", or the reason. ErrorInfo metadata `request_id` is
+    the log's id of the call. Bytes that are no message of the call's type are INVALID_FIELD.
+    - Creating calls take `request_id`: a UUID is best; any 1 to 128 letters, digits, ".", "_", ":" and
+    "-" will do, compared as they are; or empty. Repeating a request with the same id within 7 days,
+    by the same principal and to the same method, returns the resource that the first one
     created, as it is now (NOT_FOUND if it was deleted since). Permission is judged again. The same
     id with other content is INVALID_ARGUMENT, reason REQUEST_ID_REUSED. A call that failed or only
     validated leaves the id unused; of two such calls at once one may be ABORTED, reason CONFLICT.

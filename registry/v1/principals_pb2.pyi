@@ -101,7 +101,7 @@ class Grant(_message.Message):
     """The role."""
     namespace_pattern: _builtins.str
     """A namespace id in which `*` stands for any characters: "fraud", "ml-*", "*". Only "*" covers what
-    belongs to no namespace.
+    belongs to no namespace. At most 63 characters and three `*`.
     """
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Principal(_message.Message):
     """Changes with each change."""
     @_builtins.property
     def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]:
-        """Those given here, at most 100."""
+        """Those given here, at most 100; of equal ones the first is kept."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -400,7 +400,7 @@ class UpdatePrincipalRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Of `display_name`, `grants`, `disabled`. Required."""
+        """Of `display_name`, `grants`, `disabled`. Required; "*" means all."""
 
     def __init__(
         self,

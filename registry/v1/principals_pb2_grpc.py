@@ -137,10 +137,11 @@ class PrincipalServiceServicer:
     def CreateToken(self, request, context):
         """Creates a token; the only reply that ever holds its secret.
 
-        Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is held), and with
-        principal.write on "*" for anybody. Only a hash is stored. A repeat with the same request_id returns the token without
-        the secret: where the first reply was lost, revoke it and create another.
-        INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or 366 days (people).
+        Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is
+        held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
+        same request_id returns the token without the secret: where the first reply was lost, revoke it
+        and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
+        366 days (people).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

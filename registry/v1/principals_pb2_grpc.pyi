@@ -56,10 +56,11 @@ class PrincipalServiceStub:
     CreateToken: _grpc.UnaryUnaryMultiCallable[_principals_pb2.CreateTokenRequest, _principals_pb2.CreateTokenResponse]
     """Creates a token; the only reply that ever holds its secret.
 
-    Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is held), and with
-    principal.write on "*" for anybody. Only a hash is stored. A repeat with the same request_id returns the token without
-    the secret: where the first reply was lost, revoke it and create another.
-    INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or 366 days (people).
+    Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is
+    held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
+    same request_id returns the token without the secret: where the first reply was lost, revoke it
+    and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
+    366 days (people).
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_principals_pb2.ListTokensRequest, _principals_pb2.ListTokensResponse]
     """Lists a principal's tokens, expired and revoked ones for 30 days more. Needs to be that
@@ -100,10 +101,11 @@ class PrincipalServiceAsyncStub(PrincipalServiceStub):
     CreateToken: _aio.UnaryUnaryMultiCallable[_principals_pb2.CreateTokenRequest, _principals_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Creates a token; the only reply that ever holds its secret.
 
-    Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is held), and with
-    principal.write on "*" for anybody. Only a hash is stored. A repeat with the same request_id returns the token without
-    the secret: where the first reply was lost, revoke it and create another.
-    INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or 366 days (people).
+    Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is
+    held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
+    same request_id returns the token without the secret: where the first reply was lost, revoke it
+    and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
+    366 days (people).
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_principals_pb2.ListTokensRequest, _principals_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Lists a principal's tokens, expired and revoked ones for 30 days more. Needs to be that
@@ -183,10 +185,11 @@ class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_principals_pb2.CreateTokenResponse, _abc.Awaitable[_principals_pb2.CreateTokenResponse]]:
         """Creates a token; the only reply that ever holds its secret.
 
-        Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is held), and with
-        principal.write on "*" for anybody. Only a hash is stored. A repeat with the same request_id returns the token without
-        the secret: where the first reply was lost, revoke it and create another.
-        INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or 366 days (people).
+        Anybody for themselves (not beyond the expiry of the token that asks, unless principal.write is
+        held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
+        same request_id returns the token without the secret: where the first reply was lost, revoke it
+        and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
+        366 days (people).
         """
 
     @_abc_1.abstractmethod

@@ -90,6 +90,7 @@ class PromotionServiceServicer:
         and the reply, without a name, shows what would be.
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
+        `expected_current` is judged when the stage moves, not before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +107,7 @@ class PromotionServiceServicer:
 
     def ListPromotions(self, request, context):
         """Lists promotions, newest first, of one model, of one namespace or of all on which the caller holds
-        promotion.read.
+        promotion.read. A model that does not exist, or a namespace that nobody claimed, lists nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,15 +116,16 @@ class PromotionServiceServicer:
     def DecidePromotion(self, request, context):
         """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-        One decision a principal and promotion. A repeat of the same one by the same principal changes
-        nothing and returns the promotion in whatever state it is; another one replaces it while the
-        promotion is open. A rejection ends the promotion. An approval that
-        satisfies the policy moves the stage in the same transaction: either both are visible or
-        neither. The policy is evaluated on what holds at that moment, the version's state included.
-        Robots are refused (PERMISSION_DENIED). A decision that the policy does not count (the
-        registrant's own, for one) is refused with POLICY_REFUSED and not recorded. FAILED_PRECONDITION
-        unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was given, here or at the
-        request, and the stage does not hold it: the decision is not recorded then, the promotion stays.
+        One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
+        changes nothing and returns the promotion in whatever state it is; another one replaces it while
+        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        promotion. An approval that satisfies the policy moves the stage in the same transaction: either
+        both are visible or neither. The policy is evaluated on what holds at that moment, the version's
+        state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not
+        count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
+        FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
+        given, here or at the request, and the stage does not hold it: the decision is not recorded
+        then, the promotion stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +133,7 @@ class PromotionServiceServicer:
 
     def WithdrawPromotion(self, request, context):
         """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely.
+        FAILED_PRECONDITION when it has ended otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,9 +147,9 @@ class PromotionServiceServicer:
         What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
         to 5, the third fails.
 
-        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED. ABORTED, reason
-        TARGET_MOVED, when `expected_current` is set and not what the stage holds. A repeat without
-        `request_id` or `expected_current` goes one further back.
+        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+        ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
+        repeat without `request_id` or `expected_current` goes one further back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,6 +46,7 @@ class PromotionServiceStub:
     and the reply, without a name, shows what would be.
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
+    `expected_current` is judged when the stage moves, not before.
     """
     GetPromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -54,23 +55,26 @@ class PromotionServiceStub:
     """
     ListPromotions: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.ListPromotionsRequest, _promotions_pb2.ListPromotionsResponse]
     """Lists promotions, newest first, of one model, of one namespace or of all on which the caller holds
-    promotion.read.
+    promotion.read. A model that does not exist, or a namespace that nobody claimed, lists nothing.
     """
     DecidePromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.DecidePromotionRequest, _promotions_pb2.Promotion]
     """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-    One decision a principal and promotion. A repeat of the same one by the same principal changes
-    nothing and returns the promotion in whatever state it is; another one replaces it while the
-    promotion is open. A rejection ends the promotion. An approval that
-    satisfies the policy moves the stage in the same transaction: either both are visible or
-    neither. The policy is evaluated on what holds at that moment, the version's state included.
-    Robots are refused (PERMISSION_DENIED). A decision that the policy does not count (the
-    registrant's own, for one) is refused with POLICY_REFUSED and not recorded. FAILED_PRECONDITION
-    unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was given, here or at the
-    request, and the stage does not hold it: the decision is not recorded then, the promotion stays.
+    One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
+    changes nothing and returns the promotion in whatever state it is; another one replaces it while
+    the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+    promotion. An approval that satisfies the policy moves the stage in the same transaction: either
+    both are visible or neither. The policy is evaluated on what holds at that moment, the version's
+    state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not
+    count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
+    FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
+    given, here or at the request, and the stage does not hold it: the decision is not recorded
+    then, the promotion stays.
     """
     WithdrawPromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.WithdrawPromotionRequest, _promotions_pb2.Promotion]
-    """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely."""
+    """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely.
+    FAILED_PRECONDITION when it has ended otherwise.
+    """
     RollbackStage: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.RollbackStageRequest, _promotions_pb2.StagePeriod]
     """Points a stage to the version that was there before, or to `version` if that was ever there, or
     empties it. Needs stage.rollback. One call, one transaction; no new decision is asked for, since
@@ -79,9 +83,9 @@ class PromotionServiceStub:
     What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
     to 5, the third fails.
 
-    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED. ABORTED, reason
-    TARGET_MOVED, when `expected_current` is set and not what the stage holds. A repeat without
-    `request_id` or `expected_current` goes one further back.
+    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+    ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
+    repeat without `request_id` or `expected_current` goes one further back.
     """
     ListStageHistory: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.ListStageHistoryRequest, _promotions_pb2.ListStageHistoryResponse]
     """Lists which version was in a stage when, newest first. With `at_time` only the period that holds
@@ -106,6 +110,7 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     and the reply, without a name, shows what would be.
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
+    `expected_current` is judged when the stage moves, not before.
     """
     GetPromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -114,23 +119,26 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     """
     ListPromotions: _aio.UnaryUnaryMultiCallable[_promotions_pb2.ListPromotionsRequest, _promotions_pb2.ListPromotionsResponse]  # type: ignore[assignment]
     """Lists promotions, newest first, of one model, of one namespace or of all on which the caller holds
-    promotion.read.
+    promotion.read. A model that does not exist, or a namespace that nobody claimed, lists nothing.
     """
     DecidePromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.DecidePromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
     """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-    One decision a principal and promotion. A repeat of the same one by the same principal changes
-    nothing and returns the promotion in whatever state it is; another one replaces it while the
-    promotion is open. A rejection ends the promotion. An approval that
-    satisfies the policy moves the stage in the same transaction: either both are visible or
-    neither. The policy is evaluated on what holds at that moment, the version's state included.
-    Robots are refused (PERMISSION_DENIED). A decision that the policy does not count (the
-    registrant's own, for one) is refused with POLICY_REFUSED and not recorded. FAILED_PRECONDITION
-    unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was given, here or at the
-    request, and the stage does not hold it: the decision is not recorded then, the promotion stays.
+    One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
+    changes nothing and returns the promotion in whatever state it is; another one replaces it while
+    the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+    promotion. An approval that satisfies the policy moves the stage in the same transaction: either
+    both are visible or neither. The policy is evaluated on what holds at that moment, the version's
+    state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not
+    count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
+    FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
+    given, here or at the request, and the stage does not hold it: the decision is not recorded
+    then, the promotion stays.
     """
     WithdrawPromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.WithdrawPromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
-    """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely."""
+    """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely.
+    FAILED_PRECONDITION when it has ended otherwise.
+    """
     RollbackStage: _aio.UnaryUnaryMultiCallable[_promotions_pb2.RollbackStageRequest, _promotions_pb2.StagePeriod]  # type: ignore[assignment]
     """Points a stage to the version that was there before, or to `version` if that was ever there, or
     empties it. Needs stage.rollback. One call, one transaction; no new decision is asked for, since
@@ -139,9 +147,9 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
     to 5, the third fails.
 
-    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED. ABORTED, reason
-    TARGET_MOVED, when `expected_current` is set and not what the stage holds. A repeat without
-    `request_id` or `expected_current` goes one further back.
+    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+    ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
+    repeat without `request_id` or `expected_current` goes one further back.
     """
     ListStageHistory: _aio.UnaryUnaryMultiCallable[_promotions_pb2.ListStageHistoryRequest, _promotions_pb2.ListStageHistoryResponse]  # type: ignore[assignment]
     """Lists which version was in a stage when, newest first. With `at_time` only the period that holds
@@ -169,6 +177,7 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         and the reply, without a name, shows what would be.
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
+        `expected_current` is judged when the stage moves, not before.
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +198,7 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_promotions_pb2.ListPromotionsResponse, _abc.Awaitable[_promotions_pb2.ListPromotionsResponse]]:
         """Lists promotions, newest first, of one model, of one namespace or of all on which the caller holds
-        promotion.read.
+        promotion.read. A model that does not exist, or a namespace that nobody claimed, lists nothing.
         """
 
     @_abc_1.abstractmethod
@@ -200,15 +209,16 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_promotions_pb2.Promotion, _abc.Awaitable[_promotions_pb2.Promotion]]:
         """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-        One decision a principal and promotion. A repeat of the same one by the same principal changes
-        nothing and returns the promotion in whatever state it is; another one replaces it while the
-        promotion is open. A rejection ends the promotion. An approval that
-        satisfies the policy moves the stage in the same transaction: either both are visible or
-        neither. The policy is evaluated on what holds at that moment, the version's state included.
-        Robots are refused (PERMISSION_DENIED). A decision that the policy does not count (the
-        registrant's own, for one) is refused with POLICY_REFUSED and not recorded. FAILED_PRECONDITION
-        unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was given, here or at the
-        request, and the stage does not hold it: the decision is not recorded then, the promotion stays.
+        One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
+        changes nothing and returns the promotion in whatever state it is; another one replaces it while
+        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        promotion. An approval that satisfies the policy moves the stage in the same transaction: either
+        both are visible or neither. The policy is evaluated on what holds at that moment, the version's
+        state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not
+        count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
+        FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
+        given, here or at the request, and the stage does not hold it: the decision is not recorded
+        then, the promotion stays.
         """
 
     @_abc_1.abstractmethod
@@ -217,7 +227,9 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotions_pb2.WithdrawPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotions_pb2.Promotion, _abc.Awaitable[_promotions_pb2.Promotion]]:
-        """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely."""
+        """Withdraws an open promotion: the requester, or promotion.withdraw. Repeats safely.
+        FAILED_PRECONDITION when it has ended otherwise.
+        """
 
     @_abc_1.abstractmethod
     def RollbackStage(
@@ -232,9 +244,9 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
         to 5, the third fails.
 
-        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED. ABORTED, reason
-        TARGET_MOVED, when `expected_current` is set and not what the stage holds. A repeat without
-        `request_id` or `expected_current` goes one further back.
+        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+        ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
+        repeat without `request_id` or `expected_current` goes one further back.
         """
 
     @_abc_1.abstractmethod

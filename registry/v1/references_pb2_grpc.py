@@ -32,7 +32,9 @@ class ReferenceServiceStub:
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     def __init__(self, channel):
@@ -75,7 +77,9 @@ class ReferenceServiceServicer:
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     def ResolveReference(self, request, context):
@@ -84,11 +88,11 @@ class ReferenceServiceServicer:
         A reference is a version number, "sha256:" with 64 hex, a commit (40 hex, or a unique prefix of
         at least 7), or a name. Of several versions with one digest or commit a RELEASED one answers
         before the others, a newer before an older. A branch answers with the newest version cut from
-        its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION, reason INVALID_STATE. What a stage
-        points to resolves whatever its state; fetching it is another matter. INVALID_ARGUMENT, reason
-        AMBIGUOUS_REFERENCE: a commit prefix that several commits share.
-        NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the reply
-        never mixes two moments.
+        its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION,
+        reason INVALID_STATE. What a stage points to resolves whatever its state; fetching it is another
+        matter. INVALID_ARGUMENT, reason AMBIGUOUS_REFERENCE: a commit prefix that several commits
+        share. NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the
+        reply never mixes two moments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +120,8 @@ class ReferenceServiceServicer:
         INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
         all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
         taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
-        or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
+        or pointing at a yanked or recalled version. Setting what is set already changes nothing and
+        succeeds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,7 +178,9 @@ class ReferenceService:
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     @staticmethod

@@ -33,7 +33,9 @@ class ReferenceServiceStub:
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     @_typing.overload
@@ -46,11 +48,11 @@ class ReferenceServiceStub:
     A reference is a version number, "sha256:" with 64 hex, a commit (40 hex, or a unique prefix of
     at least 7), or a name. Of several versions with one digest or commit a RELEASED one answers
     before the others, a newer before an older. A branch answers with the newest version cut from
-    its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION, reason INVALID_STATE. What a stage
-    points to resolves whatever its state; fetching it is another matter. INVALID_ARGUMENT, reason
-    AMBIGUOUS_REFERENCE: a commit prefix that several commits share.
-    NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the reply
-    never mixes two moments.
+    its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION,
+    reason INVALID_STATE. What a stage points to resolves whatever its state; fetching it is another
+    matter. INVALID_ARGUMENT, reason AMBIGUOUS_REFERENCE: a commit prefix that several commits
+    share. NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the
+    reply never mixes two moments.
     """
     GetReference: _grpc.UnaryUnaryMultiCallable[_references_pb2.GetReferenceRequest, _references_pb2.Reference]
     """Returns an alias, tag, branch or stage. Needs version.read."""
@@ -64,7 +66,8 @@ class ReferenceServiceStub:
     INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
     all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
     taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
-    or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
+    or pointing at a yanked or recalled version. Setting what is set already changes nothing and
+    succeeds.
     """
     DeleteReference: _grpc.UnaryUnaryMultiCallable[_references_pb2.DeleteReferenceRequest, _references_pb2.DeleteReferenceResponse]
     """Deletes an alias or branch (needs reference.set) or a tag (needs reference.delete_tag instead).
@@ -79,7 +82,9 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -89,11 +94,11 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
     A reference is a version number, "sha256:" with 64 hex, a commit (40 hex, or a unique prefix of
     at least 7), or a name. Of several versions with one digest or commit a RELEASED one answers
     before the others, a newer before an older. A branch answers with the newest version cut from
-    its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION, reason INVALID_STATE. What a stage
-    points to resolves whatever its state; fetching it is another matter. INVALID_ARGUMENT, reason
-    AMBIGUOUS_REFERENCE: a commit prefix that several commits share.
-    NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the reply
-    never mixes two moments.
+    its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION,
+    reason INVALID_STATE. What a stage points to resolves whatever its state; fetching it is another
+    matter. INVALID_ARGUMENT, reason AMBIGUOUS_REFERENCE: a commit prefix that several commits
+    share. NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the
+    reply never mixes two moments.
     """
     GetReference: _aio.UnaryUnaryMultiCallable[_references_pb2.GetReferenceRequest, _references_pb2.Reference]  # type: ignore[assignment]
     """Returns an alias, tag, branch or stage. Needs version.read."""
@@ -107,7 +112,8 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
     INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
     all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
     taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
-    or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
+    or pointing at a yanked or recalled version. Setting what is set already changes nothing and
+    succeeds.
     """
     DeleteReference: _aio.UnaryUnaryMultiCallable[_references_pb2.DeleteReferenceRequest, _references_pb2.DeleteReferenceResponse]  # type: ignore[assignment]
     """Deletes an alias or branch (needs reference.set) or a tag (needs reference.delete_tag instead).
@@ -121,7 +127,9 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A name is 1 to 128 letters, digits, `.`, `_`, `-`, starts with a letter or digit, has no `..` and no
     `.lock` at its end, is not digits only, not 7 or more hex digits only, and differs in more than case
-    from every stage (exclusive or label) and from every other name of the model. Only a branch is "main".
+    from every stage and from every other name of the model. Stages are the exclusive ones that
+    ServerInfo names, and labels that hold nothing yet, "development" and "archived". Only a branch is
+    "main".
     """
 
     @_abc_1.abstractmethod
@@ -135,11 +143,11 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         A reference is a version number, "sha256:" with 64 hex, a commit (40 hex, or a unique prefix of
         at least 7), or a name. Of several versions with one digest or commit a RELEASED one answers
         before the others, a newer before an older. A branch answers with the newest version cut from
-        its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION, reason INVALID_STATE. What a stage
-        points to resolves whatever its state; fetching it is another matter. INVALID_ARGUMENT, reason
-        AMBIGUOUS_REFERENCE: a commit prefix that several commits share.
-        NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the reply
-        never mixes two moments.
+        its head. Yanked versions answer to number and digest only: elsewhere FAILED_PRECONDITION,
+        reason INVALID_STATE. What a stage points to resolves whatever its state; fetching it is another
+        matter. INVALID_ARGUMENT, reason AMBIGUOUS_REFERENCE: a commit prefix that several commits
+        share. NOT_FOUND: no such model, reference, or nothing in that stage. One consistent read: the
+        reply never mixes two moments.
         """
 
     @_abc_1.abstractmethod
@@ -171,7 +179,8 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT: a stage's name, digits only, 7 or more hex digits, and "main" in any case for
         all but the branch "main", which CreateVersion puts versions on. ALREADY_EXISTS: the name is
         taken by another kind, or by one that differs only in case. FAILED_PRECONDITION: moving a tag,
-        or pointing at a yanked or recalled version. Setting what is set already changes nothing and succeeds.
+        or pointing at a yanked or recalled version. Setting what is set already changes nothing and
+        succeeds.
         """
 
     @_abc_1.abstractmethod

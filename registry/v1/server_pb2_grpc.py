@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class ServerServiceStub:
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     def __init__(self, channel):
@@ -45,7 +46,8 @@ class ServerServiceStub:
 
 class ServerServiceServicer:
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     def GetServerInfo(self, request, context):
@@ -73,7 +75,8 @@ def add_ServerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ServerService:
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class ServerServiceStub:
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     @_typing.overload
@@ -41,7 +42,8 @@ class ServerServiceStub:
 @_typing.type_check_only
 class ServerServiceAsyncStub(ServerServiceStub):
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -50,7 +52,8 @@ class ServerServiceAsyncStub(ServerServiceStub):
 
 class ServerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Server: what a client must know before it says who it is. Standard health checking
-    (grpc.health.v1, service "" and each service's name) and reflection are served beside it.
+    (grpc.health.v1, service "" and each service's name) and reflection (grpc.reflection.v1alpha) are
+    served beside it.
     """
 
     @_abc_1.abstractmethod

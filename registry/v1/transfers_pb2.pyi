@@ -274,7 +274,9 @@ class CreateDownloadsRequest(_message.Message):
     version: _builtins.str
     """`models/.../versions/{n}`."""
     digest: _builtins.str
-    """The version's digest, as resolved: guards against mistakes, and is required for a yanked one."""
+    """The version's digest, as resolved: guards against mistakes (INVALID_ARGUMENT where the version
+    has another), and is required for a yanked one.
+    """
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Empty: all files; else at most 1,000 paths."""

@@ -315,7 +315,9 @@ class VersionSpec(_message.Message):
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Claimed metrics: at most 1,000; finite. A gate that must not trust a claim asks for evaluations."""
+        """Claimed metrics: at most 1,000, keys at most 250 characters; finite. A gate that must not trust
+        a claim asks for evaluations.
+        """
 
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dataset]:

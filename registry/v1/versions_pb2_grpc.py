@@ -125,11 +125,12 @@ class VersionServiceServicer:
         decide it is RELEASED at once. A fail makes it REJECTED; unknown stays QUARANTINED.
         Needs version.read on each base's namespace too, judged before anything is looked up.
         NOT_FOUND: the model, the session, or a base. FAILED_PRECONDITION: reason BYTES_MISSING where a
-        digest is not stored or the caller has neither uploaded it to this namespace nor may fetch a
-        version that holds it (the two are not told apart); UPLOAD_INCOMPLETE while the session lacks
-        bytes; INVALID_STATE when it has expired. A session may be used for several versions. INVALID_ARGUMENT: paths (traversal, duplicates, case or Unicode collisions, control
-        characters), a card whose metadata block cannot be read, more than 100,000 files, more than
-        256 kB of metadata.
+        digest is not stored with that size or the caller has neither uploaded it to this namespace nor
+        may fetch a version that holds it (the two are not told apart); UPLOAD_INCOMPLETE while the
+        session lacks bytes; INVALID_STATE when it has expired. A session may be used for several
+        versions. INVALID_ARGUMENT: paths (traversal, duplicates, case or Unicode collisions, control
+        characters), a card whose metadata block cannot be read, more than 100,000 files, more than 256
+        kB of metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,7 +205,7 @@ class VersionServiceServicer:
         """Withdraws a version from every name: only number and digest resolve from then on, aliases to it
         answer FAILED_PRECONDITION, new promotions are refused, open ones of it are withdrawn. If it was
         RELEASED before, those who run it can still fetch it by digest; else its bytes stay with nobody.
-        Needs version.yank. Repeats safely.
+        Needs version.yank. Repeats safely; the first reason stays.
 
         FAILED_PRECONDITION, reason IN_USE, while it is in a stage (roll back or empty the stage first),
         and reason INVALID_STATE when it is RECALLED.

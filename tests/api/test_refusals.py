@@ -1,4 +1,4 @@
-"""Refusals as a client reads them: fields by their path, forms that are taken, where a role counts."""
+"""Refusals as a client reads them: fields by path, forms that are taken, where a role counts."""
 
 from __future__ import annotations
 
