@@ -65,6 +65,6 @@ class TicketError(HallmarkError):
 
     status: ClassVar[str] = "PERMISSION_DENIED"
     reason: ClassVar[str] = "TICKET_REFUSED"
-    template: ClassVar[str] = "This address cannot be used: {problem}. For a new one: {fix}"
+    template: ClassVar[str] = "This address cannot be used: {problem}. For a new address: {fix}"
     problem: str
     fix: str
