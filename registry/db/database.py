@@ -18,7 +18,7 @@ class Writer(Protocol):
     @property
     def moment(self) -> int | None: ...
 
-    def write(self, fn: Callable[[Transaction], T]) -> T: ...
+    def write(self, fn: Callable[[Transaction], T], namespace: str) -> T: ...
 
     def close(self) -> None: ...
 
@@ -28,7 +28,7 @@ class NoWriter:
 
     moment = None
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
+    def write(self, fn: Callable[[Transaction], T], namespace: str) -> T:
         raise StorageError(
             what="A change",
             store="database",
@@ -77,8 +77,8 @@ class SqlDatabase:
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         return self._look(fn, begin=self._begin_snapshot)
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
-        return self._writer.write(fn)
+    def write(self, fn: Callable[[Transaction], T], *, namespace: str = "") -> T:
+        return self._writer.write(fn, namespace)
 
     def close(self) -> None:
         """Finish the writes that wait, then close all connections. Repeats safely."""

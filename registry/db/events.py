@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 
-from registry.db.arrays import insert_of, values_of
+from registry.db.arrays import array, insert_of, numbers, values_of
 from registry.db.prepared import PreparedConnection
 from registry.db.tables import event_heads, events
 from registry.domain.events import Event, EventDraft, chain, shard_of
@@ -49,10 +49,12 @@ _HEADS = (
     .where(event_heads.c.number > 0)
     .order_by(event_heads.c.shard)
 )
+# Sorted, so that two writers of the same shards never wait in a circle.
 _LOCK = (
-    select(event_heads.c.number, event_heads.c.hash, event_heads.c.time_us)
-    .where(event_heads.c.shard == bindparam("shard"))
-    .with_for_update()
+    select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash, event_heads.c.time_us)
+    .where(event_heads.c.shard.in_(numbers("shards")))
+    .order_by(event_heads.c.shard)
+    .with_for_update(of=event_heads)
 )
 _NAMES = tuple(column.key for column in _COLUMNS)
 _HEAD = ("shard", "number", "hash", "time_us")
@@ -151,14 +153,9 @@ class Chain:
             self._new = []
 
 
-def _lock(connection: PreparedConnection, shards: Iterable[int]) -> dict[int, Head]:
-    # Sorted, so that two writers of the same shards never wait in a circle.
-    return {shard: _lock_one(connection, shard) for shard in sorted(shards)}
-
-
-def _lock_one(connection: PreparedConnection, shard: int) -> Head:
-    row = connection.execute(_LOCK, {"shard": shard}).one()
-    return Head(number=row.number, hash=row.hash, time_us=row.time_us)
+def _lock(connection: PreparedConnection, shards: Collection[int]) -> dict[int, Head]:
+    found = connection.execute(_LOCK, {"shards": array(shards)})
+    return {row.shard: Head(number=row.number, hash=row.hash, time_us=row.time_us) for row in found}
 
 
 def _matching(query: EventQuery, after: Cursor | None) -> Select[*tuple[Any, ...]]:

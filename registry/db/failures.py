@@ -41,6 +41,7 @@ _SQLITE_CONFLICT = (
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PG_RETRY = ("40001", "40P01")
+_PG_LOCKED = ("55P03",)
 _PG_CONFLICT = ("23503", "23505")
 _PG_FULL = ("53100",)
 _PG_AWAY = ("08", "28", "3D", "53300", "55P03", "57")
@@ -88,6 +89,12 @@ def is_retriable(error: BaseException) -> bool:
         return True
     origin = _origin(error)
     return isinstance(origin, psycopg.Error) and origin.sqlstate in _PG_RETRY
+
+
+def is_in_the_way(error: BaseException) -> bool:
+    """True where PostgreSQL gave up on a transaction because of a lock or a change of another."""
+    origin = _origin(error)
+    return isinstance(origin, psycopg.Error) and origin.sqlstate in (*_PG_RETRY, *_PG_LOCKED)
 
 
 def outcome_unknown(error: BaseException) -> HallmarkError:

@@ -8,112 +8,44 @@ again, each unit in a savepoint. What fails the COMMIT itself fails the whole gr
 from __future__ import annotations
 
 import contextlib
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from registry.cores import share_core
 from registry.db.events import Chain
 from registry.db.failures import translate
+from registry.db.grouping import GroupWriter, Unit
 from registry.db.pool import discard
 from registry.db.prepared import PreparedConnection
 from registry.db.transaction import SqlTransaction
-from registry.errors import DatabaseUnavailableError
 from registry.ports.clock import Clock
 from registry.ports.database import Transaction
 
 T = TypeVar("T")
 
-#: More would let the first of a group wait long for the last.
-GROUP_MAX = 64
 
-
-class _Unit:
-    """One caller's unit of work, and the place where that caller waits for its outcome."""
-
-    def __init__(self, fn: Callable[[Transaction], Any]) -> None:
-        self.fn = fn
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self._done = threading.Lock()
-        self._done.acquire()
-
-    def wait(self) -> Any:
-        self._done.acquire()
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-    def end(self) -> None:
-        self._done.release()
-
-    def fail(self, cause: BaseException) -> None:
-        """End with an error of its own: several threads must not raise the same object."""
-        if self.error is None:
-            self.error = translate(cause)
-        self.end()
-
-
-class GroupCommitWriter:
+class GroupCommitWriter(GroupWriter):
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._open = threading.Lock()
-        self._closed = False
         self._connection: PreparedConnection | None = None
         self._chain = Chain()
         self._commits = 0
         #: See Database.moment: nobody else commits to a file that is served.
         self.moment: int | None = 0
-        self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        super().__init__(name="sqlite-writer")
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
-        if threading.get_ident() == self._thread.ident:
-            raise RuntimeError("a unit of work cannot wait for another one: call fn directly")
-        unit = _Unit(fn)
-        # Under the lock, so that nothing is queued behind the end of the queue.
-        with self._open:
-            if self._closed:
-                raise DatabaseUnavailableError(cause="this server is stopping")
-            self._units.put(unit)
-        result: T = unit.wait()
+    def write(self, fn: Callable[[Transaction], T], namespace: str) -> T:
+        unit = self.submit(fn)
+        unit.wait()
+        if unit.error is not None:
+            raise unit.error
+        result: T = unit.result
         return result
 
-    def close(self) -> None:
-        """Commit what waits, then end the thread and close its connection. Repeats safely."""
-        with self._open:
-            if not self._closed:
-                self._closed = True
-                self._units.put(None)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        share_core()
-        while group := self._next_group():
-            self._commit(group)
-        self._disconnect()
-
-    def _next_group(self) -> list[_Unit]:
-        """All that waits, at most GROUP_MAX; empty when the writer is closed."""
-        group: list[_Unit] = []
-        unit = self._units.get()
-        while unit is not None:
-            group.append(unit)
-            if len(group) == GROUP_MAX or self._units.empty():
-                return group
-            unit = self._units.get()
-        if group:
-            # It was the last: nothing follows the end but the end, found again next time.
-            self._units.put(None)
-        return group
-
-    def _commit(self, group: list[_Unit]) -> None:
+    def commit(self, group: list[Unit]) -> None:
         try:
             connection, driver = self._connect()
             self._run_group(group, connection, driver)
@@ -123,7 +55,7 @@ class GroupCommitWriter:
         except BaseException as error:  # noqa: BLE001 - all who wait are told, whatever it is
             # What a connection is good for after a failed COMMIT depends on the failure; a fresh
             # one is good, and closing this one rolls back. The heads that we know were not stored.
-            self._disconnect()
+            self.disconnect()
             self._chain = Chain()
             self._pass_moment()
             for unit in group:
@@ -139,7 +71,7 @@ class GroupCommitWriter:
         self.moment = self._commits
 
     def _run_group(
-        self, group: list[_Unit], connection: PreparedConnection, driver: sqlite3.Connection
+        self, group: list[Unit], connection: PreparedConnection, driver: sqlite3.Connection
     ) -> None:
         driver.execute("BEGIN IMMEDIATE")
         try:
@@ -156,13 +88,13 @@ class GroupCommitWriter:
             for unit in group:
                 self._run_apart(unit, connection, driver)
 
-    def _run(self, unit: _Unit, connection: PreparedConnection) -> None:
+    def _run(self, unit: Unit, connection: PreparedConnection) -> None:
         transaction = SqlTransaction(connection, writing=True)
         unit.result = unit.fn(transaction)
         self._chain.add(connection, transaction.drafts, self._clock.now_us())
 
     def _run_apart(
-        self, unit: _Unit, connection: PreparedConnection, driver: sqlite3.Connection
+        self, unit: Unit, connection: PreparedConnection, driver: sqlite3.Connection
     ) -> None:
         driver.execute("SAVEPOINT unit")
         try:
@@ -186,7 +118,7 @@ class GroupCommitWriter:
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
         return connection, driver
 
-    def _disconnect(self) -> None:
+    def disconnect(self) -> None:
         if self._connection is not None:
             discard(self._connection)
             self._connection = None

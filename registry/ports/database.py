@@ -567,7 +567,11 @@ class Database(Protocol):
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         """Run reads that all see one moment."""
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
-        """Run one unit of work; see the module comment."""
+    def write(self, fn: Callable[[Transaction], T], *, namespace: str = "") -> T:
+        """Run one unit of work; see the module comment.
+
+        `namespace` is where what it locks belongs, if all of that is in one: units of different
+        ones get less in each other's way. Nothing goes wrong where it is left out.
+        """
 
     def close(self) -> None: ...

@@ -135,7 +135,7 @@ class CommitService:
                 reload=lambda id: _whole(tx, model, id),
             )
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=model.namespace)
 
     def get(self, caller: Caller, model: ModelName, id: str) -> Commit:
         """By its id or a unique beginning of it, 7 hex digits or more."""

@@ -93,7 +93,7 @@ class EvaluationService:
                 reload=lambda uid: _by_uid(tx, name, uid),
             )
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.model.namespace)
 
     def list(self, caller: Caller, name: VersionName, page: PageRequest) -> Page[Evaluation]:
         """Newest first."""

@@ -82,7 +82,7 @@ class ModelService:
                 reload=lambda uid: _of_uid(tx, name, uid),
             )
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=namespace)
 
     def get(self, caller: Caller, name: ModelName) -> Model:
         caller.require(Action.MODEL_READ, name.namespace, str(name))
@@ -140,7 +140,7 @@ class ModelService:
             tx.events.append(event(caller, "model.update", new.name, new.namespace, changes))
             return model_of(tx, name)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.namespace)
 
     def delete(self, caller: Caller, name: ModelName, *, etag: str, validate_only: bool) -> None:
         caller.require(Action.MODEL_DELETE, name.namespace, str(name))
@@ -165,7 +165,7 @@ class ModelService:
         if validate_only:
             self._database.read(lambda tx: check(tx, model_of(tx, name)))
         else:
-            self._database.write(fn)
+            self._database.write(fn, namespace=name.namespace)
 
 
 def _taken(tx: Transaction, name: ModelName) -> AlreadyExistsError:

@@ -150,7 +150,7 @@ class PromotionService:
                 reload=lambda number: _shown(_existing(tx, int(number)), now),
             )
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.model.namespace)
 
     def get(self, caller: Caller, name: PromotionName) -> Promotion:
         now = self._clock.now_us()
@@ -253,7 +253,7 @@ class PromotionService:
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return _record(tx, caller, model, decided, state, now_us=now)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=model_name.namespace)
 
     def withdraw(self, caller: Caller, name: PromotionName) -> Promotion:
         """End an open promotion: its requester may, and who holds promotion.withdraw."""
@@ -269,7 +269,7 @@ class PromotionService:
             require_pending(promotion, now, action="be withdrawn")
             return _withdraw(tx, caller, promotion, now_us=now)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=model_name.namespace)
 
     def expire_overdue(self, limit: int = 1000) -> int:
         """Write down which promotions have run out of time; how many. Their state needs no such

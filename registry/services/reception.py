@@ -232,7 +232,7 @@ class Reception:
         def fn(tx: Transaction) -> None:
             tx.uploads.extend(self._live(tx, upload, file).key, end_us)
 
-        self._database.write(fn)
+        self._database.write(fn, namespace=upload.namespace)
         writer.expire_time_us = end_us
 
     def _store(self, upload: Upload, file: UploadFile, writer: _Writer) -> FileStatus:
@@ -263,7 +263,7 @@ class Reception:
             tx.uploads.mark_stored(live.key, sha256, end_us)
             tx.events.append(_stored_event(live, file.file))
 
-        self._database.write(fn)
+        self._database.write(fn, namespace=upload.namespace)
         self._proven.discard(key)
         return _status(upload, file, UploadFileState.STORED, file.file.size_bytes)
 

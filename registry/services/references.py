@@ -139,7 +139,7 @@ class ReferenceService:
                 raise _tags_stay(name, old)
             return self._put(tx, caller, model, name, kind, goal, old)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.model.namespace)
 
     def delete(self, caller: Caller, name: ReferenceName, *, expected_target: str) -> None:
         """Delete an alias or branch; a tag takes a right of its own."""
@@ -162,7 +162,7 @@ class ReferenceService:
             detail: dict[str, object] = {"kind": old.kind.value, "from": old.target}
             tx.events.append(event(caller, "reference.delete", str(name), namespace, detail))
 
-        self._database.write(fn)
+        self._database.write(fn, namespace=name.model.namespace)
 
     def _resolve_name(self, model: ModelName, name: str) -> Resolved:
         found = self._database.read(lambda tx: tx.versions.resolve(model.path, name))

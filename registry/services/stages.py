@@ -185,7 +185,7 @@ class StageService:
                 reload=lambda result: _as_done(tx, caller, name, note, result),
             )
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=model.namespace)
 
     def history(
         self,

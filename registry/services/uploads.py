@@ -135,7 +135,7 @@ class UploadService:
                 reload=lambda id: _own(tx, caller, id),
             )
 
-        return self._view(caller, self._database.write(fn))
+        return self._view(caller, self._database.write(fn, namespace=model.namespace))
 
     def get(self, caller: Caller, name: UploadName) -> UploadView:
         found = self._database.read(lambda tx: _own(tx, caller, name.upload))

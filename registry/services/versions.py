@@ -110,7 +110,9 @@ class VersionService:
                 now_us=now,
             )
 
-        return self._make(caller, "CreateVersion", request_id, content, create)
+        return self._make(
+            caller, "CreateVersion", request_id, content, create, namespace=model.namespace
+        )
 
     def cut(
         self,
@@ -152,7 +154,9 @@ class VersionService:
                 now_us=now,
             )
 
-        return self._make(caller, "CutVersion", request_id, content, create)
+        return self._make(
+            caller, "CutVersion", request_id, content, create, namespace=model.namespace
+        )
 
     def get(self, caller: Caller, name: VersionName) -> Version:
         caller.require(Action.VERSION_READ, name.model.namespace, str(name))
@@ -255,6 +259,8 @@ class VersionService:
         request_id: str,
         content: str,
         create: Callable[[Transaction, int], Version],
+        *,
+        namespace: str,
     ) -> Version:
         def fn(tx: Transaction) -> Version:
             now = self._clock.now_us()
@@ -274,7 +280,7 @@ class VersionService:
                 reload=lambda name: version_of(tx, VersionName.parse(name)),
             )
 
-        version = self._database.write(fn)
+        version = self._database.write(fn, namespace=namespace)
         self._on_quarantined()
         return version
 

@@ -52,7 +52,7 @@ class YankService:
             withdraw_open(tx, caller, version, now_us=self._clock.now_us())
             return yanked
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.model.namespace)
 
     def unyank(self, caller: Caller, name: VersionName) -> Version:
         """Undo a yank: the version is where it was, or where a verdict since has put it."""
@@ -77,7 +77,7 @@ class YankService:
                 version, state=version.yanked_from, yank_reason="", yanked_from=None
             )
 
-        version = self._database.write(fn)
+        version = self._database.write(fn, namespace=name.model.namespace)
         if version.state is VersionState.QUARANTINED:
             self._on_quarantined()
         return version

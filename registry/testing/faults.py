@@ -41,10 +41,10 @@ class GuardedDatabase:
     def snapshot(self, fn: Callable[[Transaction], T]) -> T:
         return self._database.snapshot(fn)
 
-    def write(self, fn: Callable[[Transaction], T]) -> T:
+    def write(self, fn: Callable[[Transaction], T], *, namespace: str = "") -> T:
         if self.error is not None:
             raise self.error
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=namespace)
 
     def close(self) -> None:
         self._database.close()
