@@ -15,6 +15,7 @@ from registry.domain.references import Reference, ReferenceKind
 from registry.errors import (
     AlreadyExistsError,
     AmbiguousReferenceError,
+    InvalidFieldError,
     NotFoundError,
     TargetMovedError,
 )
@@ -68,6 +69,7 @@ class CommitService:
     ) -> Commit:
         caller.require(Action.VERSION_CREATE, model.namespace, str(model))
         branch = check_ref_name(branch or MAIN, stages=self._stages, field="branch")
+        check_not_main(ReferenceKind.BRANCH, branch, field="branch")
         if expected_head:
             check_commit(expected_head, field="expected_head")
         check_text("message", message, MESSAGE_LENGTH_MAX, required=True)
@@ -336,3 +338,17 @@ def _no_commit(model: ModelName, id: str) -> NotFoundError:
         name=f"{id} in {model}",
         fix=f"See which there are: hallmark commit list {model.path}",
     )
+
+
+def check_not_main(kind: ReferenceKind, name: str, *, field: str) -> None:
+    """Only the branch may be called main, in any spelling: names differ in more than case, and
+    while another had this one no version could be created from files."""
+    is_the_branch = kind is ReferenceKind.BRANCH and name == MAIN
+    if name.casefold() == MAIN and not is_the_branch:
+        raise InvalidFieldError(
+            field=field,
+            found=f"{kind.value} {name}",
+            expected=f"a name other than {MAIN} in any spelling",
+            fix=f"{MAIN} is kept for the branch that new versions are put on; "
+            "choose another name, such as best.",
+        )

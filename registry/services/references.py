@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from registry.domain.access import Action, Caller
-from registry.domain.commits import MAIN
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.promotions import StagePeriod
@@ -33,7 +32,7 @@ from registry.names import (
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
-from registry.services.commits import commit_at
+from registry.services.commits import check_not_main, commit_at
 from registry.services.lookups import event, model_of, version_of
 from registry.services.remembered import Remembered
 from registry.services.specs import metadata_bytes
@@ -125,7 +124,7 @@ class ReferenceService:
         caller.require(Action.REFERENCE_SET, name.model.namespace, str(name))
         check_ref_name(name.reference, stages=self._stages, field="name")
         goal = _parse_target(name.model, kind, target)
-        _check_not_main(name, kind)
+        check_not_main(kind, name.reference, field="name")
         _check_expected(name.model, expected_target, or_none=True)
 
         def fn(tx: Transaction) -> Reference:
@@ -316,20 +315,6 @@ def _parse_target(model: ModelName, kind: ReferenceKind, target: str) -> Version
             fix="A name points into its own model only.",
         )
     return goal
-
-
-def _check_not_main(name: ReferenceName, kind: ReferenceKind) -> None:
-    """Only the branch may be called main, in any spelling: names differ in more than case, and
-    while another had this one no version could be created from files."""
-    is_the_branch = kind is ReferenceKind.BRANCH and name.reference == MAIN
-    if name.reference.casefold() == MAIN and not is_the_branch:
-        raise InvalidFieldError(
-            field="name",
-            found=f"{kind.value} {name.reference}",
-            expected=f"a name other than {MAIN} in any spelling",
-            fix=f"{MAIN} is kept for the branch that new versions are put on; "
-            "choose another name, such as best.",
-        )
 
 
 def _check_expected(model: ModelName, expected: str, *, or_none: bool) -> None:

@@ -287,9 +287,11 @@ def test_bad_request_ids(story: Story, request_id: str) -> None:
         story.create(story.send({"a": b"1"}), request_id=request_id)
 
 
-@pytest.mark.parametrize("branch", ["production", "Staging", "archived", "1234567", "7", "a..b"])
+@pytest.mark.parametrize(
+    "branch", ["production", "Staging", "archived", "1234567", "7", "a..b", "MAIN"]
+)
 def test_bad_branches(story: Story, branch: str) -> None:
-    """A branch may not be named like a stage, a number or a commit."""
+    """A branch may not be named like a stage, a number, a commit, or main in another spelling."""
     with pytest.raises(InvalidFieldError) as refused:
         story.commit({"a": b"1"}, branch=branch)
     assert refused.value.field == "branch"
