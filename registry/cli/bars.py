@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from registry.cli import output
-from registry.cli.session import Session, colours
+from registry.cli.session import Session, moves
 from registry.client.progress import FileStep, Meter, Progress, Silent
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _KEPT = ("send", "fetch")
 def progress_for(session: Session) -> Progress:
     if session.json:
         return Silent()
-    return Bars(session) if colours(sys.stderr) else Lines(session)
+    return Bars(session) if moves(sys.stderr) else Lines(session)
 
 
 class Lines:

@@ -96,7 +96,9 @@ def delete(session: Session, name: str, dry_run: bool) -> None:
     found = session.client.namespaces.get(name)
     session.client.namespaces.delete(name, etag=found.etag, validate_only=dry_run)
     done = "Would give back" if dry_run else "Gave back"
-    undo = shlex.join(["hallmark", "namespace", "create", found.id, "--owner", found.owner])
+    given = {"--description": found.description, "--owner": found.owner}
+    options = [word for option, value in given.items() if value for word in (option, value)]
+    undo = shlex.join(["hallmark", "namespace", "create", found.id, *options])
     session.emit(
         {"name": found.name, "deleted": not dry_run},
         [f"{done} namespace {found.id}."] + ([] if dry_run else [f"Undo: {undo}"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -105,7 +106,8 @@ def grant(session: Session, name: str, grants: tuple[tuple[str, str], ...], remo
         session.emit(before, [f"{before.id} has it so already{_with_grants(before)}."])
         return
     after = session.client.principals.update(name, grants=wanted, etag=before.etag)
-    words = " ".join(f"{each.role}:{each.namespace_pattern}" for each in changed)
+    # A pattern's star would be the shell's.
+    words = shlex.join(f"{each.role}:{each.namespace_pattern}" for each in changed)
     undo = f"hallmark principal grant {after.id} {words}" + ("" if remove else " --remove")
     session.emit(
         after, [f"{after.id} now is a {after.kind}{_with_grants(after)}.", f"Undo: {undo}"]

@@ -60,7 +60,7 @@ def _arguments(context: click.Context) -> list[str]:
 
 def _options(context: click.Context) -> list[str]:
     return [
-        f"[{parameter.opts[0]}]"
+        parameter.opts[0] if parameter.required else f"[{parameter.opts[0]}]"
         for parameter in context.command.params
         if isinstance(parameter, click.Option) and not _COMMON & set(parameter.opts)
     ]

@@ -89,8 +89,13 @@ class Session:
 
 
 def colours(stream: Any) -> bool:
-    """Whether colours and bars are wanted: on a terminal, unless NO_COLOR is set."""
+    """Whether colours are wanted: on a terminal, unless NO_COLOR is set."""
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
+
+
+def moves(stream: Any) -> bool:
+    """Whether bars can be drawn: on a terminal whose cursor can be moved, in colours or without."""
+    return bool(stream.isatty()) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def command_line() -> str:

@@ -262,7 +262,7 @@ def unreachable(where: str, found: str) -> UnavailableError:
     elif "WRONG_VERSION_NUMBER" in found:
         fix = f"It has no TLS: its address begins with {scheme.removesuffix('s')}://"
     elif any(sign in found for sign in _HUNG_UP) and scheme in ("http", "grpc"):
-        fix += f" If it has TLS, its address begins with {scheme}s://"
+        fix += f". If it has TLS, its address begins with {scheme}s://"
     message = f"No registry answered at {where} ({found}). {fix}"
     return UnavailableError(message, metadata={"url": where})
 

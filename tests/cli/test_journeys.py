@@ -210,10 +210,12 @@ def test_people_and_namespaces(hallmark: Hallmark, team: Team) -> None:
     assert space in hallmark("namespace", "list", who="admin").out
     assert "new" in hallmark("namespace", "show", space, who="admin").out
     hallmark("namespace", "delete", space, "--dry-run", who="admin")
-    hallmark("namespace", "delete", space, who="admin")
+    undo = hallmark("namespace", "delete", space, who="admin").out.splitlines()[-1]
+    assert undo.startswith(f"Undo: hallmark namespace create {space}")
+    assert "''" not in undo
     hallmark("principal", "create", robot, "--kind", "robot", "--grant", "reader", who="admin")
     granted = hallmark("principal", "grant", robot, "deployer:*", who="admin").out
-    assert f"Undo: hallmark principal grant {robot} deployer:* --remove" in granted
+    assert f"Undo: hallmark principal grant {robot} 'deployer:*' --remove" in granted
     assert "so already" in hallmark("principal", "grant", robot, "deployer:*", who="admin").out
     hallmark("principal", "grant", robot, "deployer:*", "--remove", who="admin")
     assert "reader on *" in hallmark("principal", "show", robot, who="admin").out

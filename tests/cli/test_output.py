@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from registry.cli import output
+from registry.cli.session import colours, moves
 from registry.client.values import Base, VersionSpec
 
 DIGEST = "sha256:" + "3fa9c21b04d5" + "e" * 52
@@ -105,3 +107,27 @@ def test_json_has_the_apis_names() -> None:
     assert read["spec"]["bases"] == [{"version": "models/a/b/versions/1", "kind": "finetune"}]
     assert read["time"] == "2026-01-02T03:04:05.000006Z"
     assert read["none"] is None
+
+
+@pytest.mark.parametrize(
+    ("terminal", "term", "no_color", "expected"),
+    [
+        (True, "xterm-256color", "", (True, True)),
+        (True, "xterm-256color", "1", (False, True)),
+        (True, "dumb", "", (True, False)),
+        (False, "xterm-256color", "", (False, False)),
+    ],
+)
+def test_what_a_terminal_can_show(
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+    term: str,
+    no_color: str,
+    expected: tuple[bool, bool],
+) -> None:
+    """NO_COLOR takes away colours and not bars; a dumb terminal has no bars; a pipe has neither."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    assert (colours(stream), moves(stream)) == expected
