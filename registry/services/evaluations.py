@@ -38,7 +38,7 @@ class EvaluationService:
         request_id: str,
     ) -> Evaluation:
         caller.require(Action.EVALUATION_CREATE, name.model.namespace, str(name))
-        check_text("evaluation.evaluation", evaluation, 100, required=True)
+        check_text("evaluation.evaluation", evaluation, 100, required=True, one_line=True)
         numbers = check_numbers("evaluation.metrics", metrics)
         if not numbers:
             raise InvalidFieldError(
@@ -48,7 +48,7 @@ class EvaluationService:
                 fix="Give the values that were measured.",
             )
         check_dataset("evaluation.dataset", dataset, digest_required=True)
-        check_text("evaluation.tool", tool, 200)
+        check_text("evaluation.tool", tool, 200, one_line=True)
 
         def fn(tx: Transaction) -> Evaluation:
             now = self._clock.now_us()

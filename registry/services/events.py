@@ -153,8 +153,8 @@ def _checked(query: EventQuery, order_by: str) -> EventQuery:
             expected="'time desc' (newest first) or 'time'",
             fix="Leave it out for the newest first.",
         )
-    check_text("resource", query.resource, 512)
-    check_text("action", query.action, 100)
+    check_text("resource", query.resource, 512, one_line=True)
+    check_text("action", query.action, 100, one_line=True)
     if query.actor not in ("", SYSTEM):
         PrincipalName.parse(query.actor, field="actor")
     return EventQuery(

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from registry.errors import InvalidFieldError, TooLargeError
-from registry.names.text import show
+from registry.names.text import codepoint, show
+
+#: Never in a text: PostgreSQL takes no NUL, terminals obey controls, and the marks that turn the
+#: direction of writing make a text look like another one.
+_NOWHERE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_UNFIT = re.compile(f"[{_NOWHERE}]")
+_UNFIT_IN_LINE = re.compile(rf"[{_NOWHERE}\t\n\u2028\u2029]")
+#: So much is shown before and after what is refused.
+_AROUND = 20
 
 
-def check_text(field: str, value: str, length_max: int, *, required: bool = False) -> str:
-    """The value itself: at most so many characters, no NUL or other control but line breaks."""
+def check_text(
+    field: str, value: str, length_max: int, *, required: bool = False, one_line: bool = False
+) -> str:
+    """The value itself: at most so many characters, none of them a control or a bidi control.
+
+    Line breaks (U+000A alone) and tabs are fine, unless the field is one line.
+    """
     if required and not value:
         raise InvalidFieldError(
             field=field,
@@ -25,21 +39,23 @@ def check_text(field: str, value: str, length_max: int, *, required: bool = Fals
             limit=f"{length_max} characters",
             fix="Shorten it.",
         )
-    bad = next((c for c in value if not c.isprintable() and c not in " \n\r\t"), None)
-    if bad is not None and (
-        ord(bad) < 32 or 0x7F <= ord(bad) < 0xA0 or 0xD800 <= ord(bad) < 0xE000
-    ):
+    unfit = (_UNFIT_IN_LINE if one_line else _UNFIT).search(value)
+    if unfit is not None:
+        place = unfit.start()
+        near = show(value[max(0, place - _AROUND) : place + 1 + _AROUND])
         raise InvalidFieldError(
             field=field,
-            found=f"control character U+{ord(bad):04X}",
-            expected="text without control characters other than line breaks and tabs",
-            fix="Remove it.",
+            found=f"{codepoint(unfit[0])} as character {place + 1}, near {near}",
+            expected="one line without control characters"
+            if one_line
+            else "text whose only control characters are line breaks (U+000A) and tabs",
+            fix=_mend(unfit[0], one_line=one_line),
         )
     return value
 
 
 def check_words(field: str, values: Iterable[str], *, count_max: int = 100) -> tuple[str, ...]:
-    """Tags, languages, owners: each 1 to 100 characters, unique, in the order given."""
+    """Tags, languages, owners: each a line of 1 to 100 characters, unique, in the order given."""
     words = tuple(values)
     if len(words) > count_max:
         raise TooLargeError(
@@ -49,7 +65,7 @@ def check_words(field: str, values: Iterable[str], *, count_max: int = 100) -> t
             fix="Drop some.",
         )
     for word in words:
-        check_text(field, word, 100, required=True)
+        check_text(field, word, 100, required=True, one_line=True)
     if len(set(words)) != len(words):
         twice = next(word for word in words if words.count(word) > 1)
         raise InvalidFieldError(
@@ -73,7 +89,7 @@ def check_pairs(
     checked = tuple(sorted(pairs))
     _check_count(field, checked, count_max)
     for key, value in checked:
-        check_text(f"{field} key", key, key_max, required=True)
+        check_text(f"{field} key", key, key_max, required=True, one_line=True)
         check_text(f"{field}[{show(key)}]", value, value_max)
     return checked
 
@@ -89,7 +105,7 @@ def check_numbers(
     checked = tuple(sorted(pairs))
     _check_count(field, checked, count_max)
     for key, value in checked:
-        check_text(f"{field} key", key, key_max, required=True)
+        check_text(f"{field} key", key, key_max, required=True, one_line=True)
         if not math.isfinite(value):
             raise InvalidFieldError(
                 field=f"{field}[{show(key)}]",
@@ -120,6 +136,12 @@ def check_mask(paths: Sequence[str], allowed: Collection[str]) -> frozenset[str]
             fix="Only these can be changed.",
         )
     return frozenset(paths)
+
+
+def _mend(unfit: str, *, one_line: bool) -> str:
+    if unfit in "\n\r\t\u2028\u2029" and one_line:
+        return "Put a space in its place."
+    return "End lines with U+000A alone." if unfit == "\r" else "Remove it."
 
 
 def _check_count(field: str, entries: Sequence[object], count_max: int) -> None:

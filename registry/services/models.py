@@ -210,9 +210,9 @@ def _fresh(caller: Caller, name: ModelName, fields: ModelFields, now_us: int) ->
 
 def _check_fields(fields: ModelFields) -> ModelFields:
     check_text("description", fields.description, DESCRIPTION_MAX)
-    check_text("task", fields.task, 100)
-    check_text("library", fields.library, 100)
-    check_text("license", fields.license, 100)
+    check_text("task", fields.task, 100, one_line=True)
+    check_text("library", fields.library, 100, one_line=True)
+    check_text("license", fields.license, 100, one_line=True)
     check_words("tags", fields.tags)
     check_words("languages", fields.languages)
     check_words("owners", fields.owners)
@@ -221,10 +221,10 @@ def _check_fields(fields: ModelFields) -> ModelFields:
 
 def _check_filter(where: ModelFilter) -> ModelFilter:
     check_text("filter.text", where.text, 200)
-    check_text("filter.task", where.task, 100)
-    check_text("filter.library", where.library, 100)
-    check_text("filter.license", where.license, 100)
-    check_text("filter.owner", where.owner, 100)
+    check_text("filter.task", where.task, 100, one_line=True)
+    check_text("filter.library", where.library, 100, one_line=True)
+    check_text("filter.license", where.license, 100, one_line=True)
+    check_text("filter.owner", where.owner, 100, one_line=True)
     check_words("filter.tags", where.tags)
     return where
 

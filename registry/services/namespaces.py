@@ -44,7 +44,7 @@ class NamespaceService:
         caller.require(Action.NAMESPACE_CREATE, REGISTRY_WIDE, f"namespaces/{id}")
         name = NamespaceName(namespace=id, field="namespace_id")
         check_text("description", description, 2000)
-        check_text("owner", owner, 200)
+        check_text("owner", owner, 200, one_line=True)
 
         def fn(tx: Transaction) -> Namespace:
             now = self._clock.now_us()
@@ -112,7 +112,7 @@ class NamespaceService:
         caller.require(Action.NAMESPACE_UPDATE, name.namespace, str(name))
         fields = check_mask(mask, EDITABLE)
         check_text("description", description, 2000)
-        check_text("owner", owner, 200)
+        check_text("owner", owner, 200, one_line=True)
 
         def fn(tx: Transaction) -> Namespace:
             old = get_namespace(tx, name.namespace)

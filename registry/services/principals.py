@@ -65,7 +65,7 @@ class PrincipalService:
     ) -> Principal:
         caller.require(Action.PRINCIPAL_WRITE, REGISTRY_WIDE, f"principals/{id}")
         name = PrincipalName(principal=id, field="principal_id")
-        check_text("display_name", display_name, 200)
+        check_text("display_name", display_name, 200, one_line=True)
         checked = _check_grants(grants)
 
         def fn(tx: Transaction) -> Principal:
@@ -124,7 +124,7 @@ class PrincipalService:
     ) -> Principal:
         caller.require(Action.PRINCIPAL_WRITE, REGISTRY_WIDE, str(name))
         fields = check_mask(mask, EDITABLE)
-        check_text("display_name", display_name, 200)
+        check_text("display_name", display_name, 200, one_line=True)
         checked = _check_grants(grants) if "grants" in fields else ()
 
         def fn(tx: Transaction) -> Principal:

@@ -42,8 +42,8 @@ def check_spec(spec: VersionSpec) -> VersionSpec:
     _check_count("spec.datasets", len(spec.datasets), DATASETS_MAX)
     for number, dataset in enumerate(spec.datasets):
         check_dataset(f"spec.datasets[{number}]", dataset)
-    check_text("spec.code.repository", spec.code.repository, 2000)
-    check_text("spec.code.revision", spec.code.revision, 200)
+    check_text("spec.code.repository", spec.code.repository, 2000, one_line=True)
+    check_text("spec.code.revision", spec.code.revision, 200, one_line=True)
     _check_url("spec.run_url", spec.run_url)
     return VersionSpec(
         description=spec.description,
@@ -58,9 +58,9 @@ def check_spec(spec: VersionSpec) -> VersionSpec:
 
 def check_dataset(field: str, dataset: Dataset, *, digest_required: bool = False) -> Dataset:
     """The data set itself, if its name, digest and the rest keep their bounds."""
-    check_text(f"{field}.name", dataset.name, 200, required=True)
-    check_text(f"{field}.uri", dataset.uri, 2000)
-    check_text(f"{field}.role", dataset.role, 100)
+    check_text(f"{field}.name", dataset.name, 200, required=True, one_line=True)
+    check_text(f"{field}.uri", dataset.uri, 2000, one_line=True)
+    check_text(f"{field}.role", dataset.role, 100, one_line=True)
     if (dataset.digest or digest_required) and not _DIGEST.fullmatch(dataset.digest):
         raise InvalidFieldError(
             field=f"{field}.digest",
@@ -110,7 +110,7 @@ def _texts(spec: VersionSpec) -> Iterator[str]:
 
 
 def _check_url(field: str, url: str) -> None:
-    check_text(field, url, 2000)
+    check_text(field, url, 2000, one_line=True)
     if not url:
         return
     try:

@@ -48,7 +48,7 @@ class TokenService:
     ) -> tuple[Token, str]:
         """The new token and its secret; in a repeat the token and an empty text."""
         _require_self_or(Action.PRINCIPAL_WRITE, caller, parent)
-        check_text("token.label", label, 200)
+        check_text("token.label", label, 200, one_line=True)
 
         def fn(tx: Transaction) -> tuple[Token, str]:
             now = self._clock.now_us()

@@ -95,6 +95,8 @@ def test_repeat(story: Story) -> None:
         ("evaluation.metrics['a']", {"metrics": (("a", math.nan),)}),
         ("evaluation.metrics['a']", {"metrics": (("a", -math.inf),)}),
         ("evaluation.metrics key", {"metrics": (("", 1.0),)}),
+        ("evaluation.evaluation", {"evaluation": "a\nb"}),
+        ("evaluation.tool", {"tool": "a\nb"}),
         ("evaluation.dataset.name", {"dataset": Dataset(name="", digest=DIGITS.digest)}),
         ("evaluation.dataset.digest", {"dataset": Dataset(name="d")}),
         ("evaluation.dataset.digest", {"dataset": Dataset(name="d", digest="sha256:1")}),

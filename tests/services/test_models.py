@@ -133,6 +133,13 @@ def test_bad_names_are_refused(world: World, ada: Caller, id: str) -> None:
         ModelFields(owners=("",)),
         ModelFields(languages=("e\x07",)),
         ModelFields(description="a\x00b"),
+        ModelFields(description="a\u202eb"),
+        ModelFields(task="a\nb"),
+        ModelFields(library="a\nb"),
+        ModelFields(license="a\nb"),
+        ModelFields(tags=("a\nb",)),
+        ModelFields(languages=("e\n",)),
+        ModelFields(owners=("a\nb",)),
     ],
 )
 def test_bad_fields_are_refused(world: World, ada: Caller, fields: ModelFields) -> None:
@@ -143,6 +150,14 @@ def test_bad_fields_are_refused(world: World, ada: Caller, fields: ModelFields) 
     with pytest.raises((InvalidFieldError, TooLargeError)):
         world.models.update(ada, name("fraud/good"), fields, mask=["*"], etag="")
     assert world.models.get(ada, name("fraud/good")) == made
+
+
+def test_a_namespace_has_an_owner_of_one_line(world: World, ada: Caller) -> None:
+    """An owner with a line break is refused, a description with one is not."""
+    with pytest.raises(InvalidFieldError, match="owner"):
+        world.namespaces.create(ada, "fresh", description="", owner="a\nb", request_id="")
+    made = world.namespaces.create(ada, "fresh", description="a\nb", owner="a", request_id="")
+    assert made.description == "a\nb"
 
 
 def test_a_repeat_returns_the_model_as_it_is_now(world: World, ada: Caller) -> None:

@@ -54,6 +54,16 @@ def update(world: World, caller: Caller, id: str, *mask: str, **other: object) -
     return world.principals.update(caller, name, **given)  # type: ignore[arg-type]
 
 
+def test_a_display_name_is_one_line(world: World, root: Caller) -> None:
+    """A display name with a line break is refused at creation and at change alike."""
+    create(world, root, "ada")
+    with pytest.raises(InvalidFieldError, match="display_name"):
+        create(world, root, "bob", display_name="Bob\nadmin")
+    with pytest.raises(InvalidFieldError, match="display_name"):
+        update(world, root, "ada", "display_name", display_name="Ada\nadmin")
+    assert world.principals.get(root, PrincipalName(principal="ada")).display_name == ""
+
+
 def test_a_created_principal_can_be_read(world: World, root: Caller) -> None:
     """What was created is what is read, with grants in the order given, each once."""
     grants = (grant(Role.READER, "ml-*"), grant(Role.DEPLOYER, "a"), grant(Role.READER, "ml-*"))

@@ -118,6 +118,12 @@ def test_a_long_label_is_refused(world: World) -> None:
         create(world, world.caller("ada"), "ada", label="x" * 201)
 
 
+def test_a_label_is_one_line(world: World) -> None:
+    """A label with a line break is refused."""
+    with pytest.raises(InvalidFieldError, match=r"token\.label: found U\+000A"):
+        create(world, world.caller("ada"), "ada", label="laptop\nserver")
+
+
 def test_lists_are_newest_first_and_drop_what_ended_long_ago(world: World) -> None:
     """Ended tokens are listed for 30 days more, all in pages, newest first."""
     ada = world.login("ada", ttl_us=300 * DAY_US).caller
