@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.domain.access import Action
 from registry.domain.events import EventDraft
@@ -35,6 +35,7 @@ from registry.errors import (
     UnauthenticatedError,
     UploadBusyError,
 )
+from registry.names.text import show
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
@@ -115,7 +116,8 @@ class Reception:
             self._failed.discard(key)
             if not (key in self._proven and offset == file.file.size_bytes):
                 checked = self._checked(upload, file.file, writer, offset, pieces)
-                staged_bytes = self._blobs.append(key, offset, checked)
+                with _told_as(upload, file.file):
+                    staged_bytes = self._blobs.append(key, offset, checked)
                 if staged_bytes < file.file.size_bytes:
                     return _status(upload, file, UploadFileState.RECEIVING, staged_bytes)
             return self._store(upload, file, writer)
@@ -245,7 +247,8 @@ class Reception:
             writer.verifying = True
         if key not in self._proven:
             try:
-                self._blobs.commit(key, sha256, file.file.size_bytes)
+                with _told_as(upload, file.file):
+                    self._blobs.commit(key, sha256, file.file.size_bytes)
             except DigestMismatchError:
                 self._failed.add(key)
                 raise
@@ -298,15 +301,29 @@ def _append_to_stored(
     """A sender whose reply was lost may ask again, but there is nothing left to send."""
     size_bytes = file.file.size_bytes
     if offset != size_bytes:
-        raise OffsetMismatchError(what=upload.name, stored=size_bytes, offset=offset)
+        what = _named(upload, file.file)
+        raise OffsetMismatchError(what=what, stored=size_bytes, offset=offset)
     if any(pieces):
         raise _too_long(upload, file.file)
     return _status(upload, file, UploadFileState.STORED, size_bytes)
 
 
+@contextmanager
+def _told_as(upload: Upload, file: ManifestFile) -> Iterator[None]:
+    """Name the file as its sender knows it, where the store knows the key alone."""
+    try:
+        yield
+    except (DigestMismatchError, OffsetMismatchError) as error:
+        raise replace(error, what=_named(upload, file)) from error
+
+
+def _named(upload: Upload, file: ManifestFile) -> str:
+    return f"{show(file.path)} in {upload.name}"
+
+
 def _too_long(upload: Upload, file: ManifestFile) -> TooLargeError:
     return TooLargeError(
-        what=f"sha256 {file.sha256} in {upload.name}",
+        what=_named(upload, file),
         found="more bytes than announced",
         limit=f"{file.size_bytes} bytes",
         fix="If the file changed, start again with its new size and digest.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -116,6 +117,7 @@ def test_other_bytes_than_announced_are_thrown_away(site: Site) -> None:
     address = site.upload(data)
     answer = site.send(address, 0, data[:-1] + bytes([data[-1] ^ 1]))
     assert (answer.status, answer.error["reason"]) == (422, "DIGEST_MISMATCH")
+    assert re.match(r"'model\.bin' in uploads/[a-z0-9-]+: the bytes", answer.error["message"])
     assert answer.headers["hallmark-state"] == "failed"
     assert answer.headers["upload-offset"] == "0"
     assert state_of(site, address) == (0, "failed")
@@ -131,6 +133,7 @@ def test_another_offset_is_told_the_right_one(site: Site) -> None:
         answer = site.send(address, wrong, data[wrong : wrong + 5])
         assert (answer.status, answer.headers["upload-offset"]) == (409, "40")
         assert answer.error["reason"] == "OFFSET_MISMATCH"
+        assert re.match(r"'model\.bin' in uploads/[a-z0-9-]+: 40 bytes", answer.error["message"])
 
 
 @pytest.mark.slow

@@ -110,23 +110,25 @@ def test_a_cut_loses_nothing(world: World, ticket: str) -> None:
     assert seen(world.uploads.append(ticket, 4, [DATA[4:]])) == ("stored", 10)
 
 
-def test_another_offset_is_refused_and_told(world: World, ticket: str) -> None:
+def test_another_offset_is_refused_and_told(world: World, session: UploadView, ticket: str) -> None:
     """A sender that goes on at the wrong place is told the right one, and nothing changes."""
     world.uploads.append(ticket, 0, [b"0123"])
     for offset in (0, 3, 5, 10):
         with pytest.raises(OffsetMismatchError) as refused:
             world.uploads.append(ticket, offset, [])
         assert refused.value.stored == 4
+        assert refused.value.what == f"'model.bin' in {session.upload.name}"
     assert seen(world.uploads.state(ticket)) == ("receiving", 4)
 
 
-def test_a_repeat_after_a_lost_reply(world: World, ticket: str) -> None:
+def test_a_repeat_after_a_lost_reply(world: World, session: UploadView, ticket: str) -> None:
     """Who did not hear that the file is stored may ask again, but has nothing left to send."""
     world.uploads.append(ticket, 0, [DATA])
     assert seen(world.uploads.append(ticket, 10, [])) == ("stored", 10)
     with pytest.raises(OffsetMismatchError) as refused:
         world.uploads.append(ticket, 0, [DATA])
     assert refused.value.stored == 10
+    assert refused.value.what == f"'model.bin' in {session.upload.name}"
     with pytest.raises(TooLargeError):
         world.uploads.append(ticket, 10, [b"x"])
 
@@ -142,10 +144,14 @@ def test_more_bytes_than_announced_are_refused(world: World, ticket: str) -> Non
     assert seen(world.uploads.append(ticket, 5, [DATA[5:]], length=5)) == ("stored", 10)
 
 
-def test_other_bytes_than_announced_are_thrown_away(world: World, ticket: str) -> None:
+def test_other_bytes_than_announced_are_thrown_away(
+    world: World, session: UploadView, ticket: str
+) -> None:
     """Bytes of the right size and another digest fail; the file starts again at 0."""
-    with pytest.raises(DigestMismatchError):
+    with pytest.raises(DigestMismatchError) as refused:
         world.uploads.append(ticket, 0, [b"9876543210"])
+    assert refused.value.what == f"'model.bin' in {session.upload.name}"
+    assert refused.value.expected == FILE.sha256
     assert seen(world.uploads.state(ticket)) == ("failed", 0)
     assert world.blobs.stat(FILE.sha256) is None
     assert seen(world.uploads.append(ticket, 0, [b"01"])) == ("receiving", 2)
