@@ -57,11 +57,12 @@ lock:
 	@.ci/setup.sh dev convert
 
 bench-setup:
-	@.ci/apt.sh postgresql nginx
+	@.ci/apt.sh postgresql nginx nghttp2-client
 	@VENV=.venv-bench .ci/setup.sh mlflow convert
 
 bench: bench-setup
 	.venv-bench/bin/python -m benchmarks
+	.venv-bench/bin/python -m benchmarks.transfers
 
 clean:
 	rm -rf .venv .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
