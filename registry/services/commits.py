@@ -35,6 +35,8 @@ from registry.services.sources import Source, gather, stand_on, still_there
 MESSAGE_LENGTH_MAX = 10_000
 
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+#: What a caller must mean as a commit id, since no branch may be named so.
+_HEX = re.compile(r"[0-9A-Fa-f]{7,}")
 _PREFIX = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -157,8 +159,7 @@ class CommitService:
         """Along first parents, newest first, from a branch's head or a commit."""
         caller.require(Action.VERSION_READ, model.namespace, str(model))
         start = revision or MAIN
-        if not is_commit_id(start):
-            check_ref_name(start, stages=(), field="revision")
+        check_revision(start)
         of = fingerprint("commits", model.path, start)
         after = decode_token(page.token, of, str)
         limit = page.limit()
@@ -176,6 +177,20 @@ class CommitService:
 def is_commit_id(text: str) -> bool:
     """Whether it is a whole commit id, and so no name."""
     return _COMMIT_ID.fullmatch(text) is not None
+
+
+def check_revision(revision: str) -> None:
+    """Raise InvalidFieldError unless it has the form of a branch's name or a whole commit id."""
+    if is_commit_id(revision):
+        return
+    if _HEX.fullmatch(revision):
+        raise invalid(
+            "revision",
+            f"{len(revision)} characters, {show(revision)}",
+            "a branch's name or a whole commit id, 40 hex digits in lower case",
+            "Give all 40 digits of the commit id.",
+        )
+    check_ref_name(revision, stages=(), field="revision")
 
 
 def head_of(model: Model, branch: str, found: Reference | None) -> str:

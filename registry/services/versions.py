@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from registry.domain.access import Action, Caller
@@ -10,17 +11,17 @@ from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.errors import InvalidFieldError, TooLargeError
-from registry.names import CommitName, ModelName, VersionName, check_ref_name, check_sha256
-from registry.names.text import show
+from registry.names import CommitName, ModelName, VersionName
+from registry.names.text import invalid, show
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.commits import (
     MESSAGE_LENGTH_MAX,
     add_commit,
+    check_revision,
     commit_at,
     head_of,
-    is_commit_id,
 )
 from registry.services.cutting import CARD_PATH, Cards, cut_version, undecided_before
 from registry.services.fields import check_text
@@ -35,6 +36,7 @@ FILES_PAGE_MAX = 10_000
 MANIFEST_BYTES_MAX = 3_000_000
 #: What a file takes in a canonical manifest at the very least.
 _FILE_BYTES_MIN = 120
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 _ORDERS = {"": False, "number desc": False, "number": True}
 
 
@@ -127,8 +129,7 @@ class VersionService:
         caller.require(Action.VERSION_CREATE, model.namespace, str(model))
         bases = check_bases(caller, spec.bases)
         spec = check_spec(spec)
-        if not is_commit_id(revision):
-            check_ref_name(revision, stages=(), field="revision")
+        check_revision(revision)
         content = content_of(model.path, revision, spec) if request_id else ""
         earlier = self._earlier(caller, "CutVersion", request_id, content)
         if earlier is not None:
@@ -185,8 +186,7 @@ class VersionService:
                 expected="number or number desc",
                 fix="Leave it out for newest first.",
             )
-        if digest:
-            digest = f"sha256:{check_sha256(digest.removeprefix('sha256:'), field='digest')}"
+        digest = _checked_digest(digest) if digest else ""
         of = fingerprint("versions", model.path, state, digest, oldest_first)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -230,8 +230,9 @@ class VersionService:
 
         def fn(tx: Transaction) -> Manifest:
             version = version_of(tx, name)
-            if version.file_count * _FILE_BYTES_MIN > MANIFEST_BYTES_MAX:
-                raise _too_large(name, f"{version.file_count} files")
+            least_bytes = version.file_count * _FILE_BYTES_MIN
+            if least_bytes > MANIFEST_BYTES_MAX:
+                raise _too_large(name, f"at least {least_bytes} bytes ({version.file_count} files)")
             return whole_manifest(tx, version)
 
         manifest = self._database.read(fn)
@@ -285,6 +286,19 @@ class VersionService:
         return version
 
 
+def _checked_digest(text: str) -> str:
+    """The digest as versions have it; the bare sha256 is taken too."""
+    found = _DIGEST.fullmatch(text)
+    if found is None:
+        raise invalid(
+            "digest",
+            f"{len(text)} characters, {show(text)}",
+            "sha256:<64 hex digits in lower case>",
+            "Give the digest as a version shows it.",
+        )
+    return f"sha256:{found[1]}"
+
+
 def _committed(
     tx: Transaction, name: ModelName, revision: str
 ) -> tuple[Commit, Sequence[ManifestFile]]:
@@ -311,8 +325,8 @@ def _require_files(count: int, field: str) -> None:
 
 def _too_large(name: VersionName, found: str) -> TooLargeError:
     return TooLargeError(
-        what=f"Manifest of {name}",
-        found=found,
+        what="name",
+        found=f"{name} with a manifest of {found}",
         limit=f"{MANIFEST_BYTES_MAX} bytes",
         fix="Ask for its files page by page instead (ListFiles).",
     )

@@ -277,6 +277,13 @@ def test_list_of_what_is_not_there(story: Story) -> None:
         story.world.commits.list(story.rosa, ModelName(path="fraud/ghost"), "", PageRequest())
 
 
+@pytest.mark.parametrize("revision", ["abc1234", "1234567", "a" * 39])
+def test_list_wants_whole_commit_ids(story: Story, revision: str) -> None:
+    """Who lists from part of a commit id is told to give all of it."""
+    with pytest.raises(InvalidFieldError, match="Give all 40 digits"):
+        listed(story, revision)
+
+
 def test_list_of_an_alias(story: Story) -> None:
     """An alias is no branch."""
     version = story.push()

@@ -191,6 +191,15 @@ def test_cut_what_is_not_there(story: Story) -> None:
             story.cut(revision)
 
 
+@pytest.mark.parametrize("revision", ["abc1234", "1234567", "ABC1234", "a" * 39, "a" * 41])
+def test_cut_wants_whole_commit_ids(story: Story, revision: str) -> None:
+    """Who gives part of a commit id is told to give all of it, not to rename a branch."""
+    with pytest.raises(InvalidFieldError, match="Give all 40 digits") as refused:
+        story.cut(revision)
+    assert refused.value.field == "revision"
+    assert refused.value.found == f"{len(revision)} characters, '{revision}'"
+
+
 def test_cut_repeats(story: Story) -> None:
     """A repeated cut returns the first one's version, even though the branch has moved since."""
     story.commit(FILES)
@@ -258,6 +267,7 @@ def test_list_refuses_what_is_no_digest(story: Story, digest: str) -> None:
     with pytest.raises(InvalidFieldError) as refused:
         listed(story, digest=digest)
     assert refused.value.field == "digest"
+    assert refused.value.expected == "sha256:<64 hex digits in lower case>"
 
 
 def test_list_of_a_missing_model(story: Story) -> None:
@@ -312,8 +322,11 @@ def test_manifest_too_large(story: Story) -> None:
     long = "d" * 200 + "/" + "e" * 200 + "/"
     files = {f"{long}{n:06}": b"" for n in range(6000)}
     version = story.push(files)
-    with pytest.raises(TooLargeError, match="ListFiles"):
+    with pytest.raises(TooLargeError, match="ListFiles") as refused:
         story.world.versions.manifest(story.rosa, name_of(version))
+    (violation,) = refused.value.field_violations
+    assert violation.field == "name"
+    assert f"found {version.name} with a manifest of " in violation.description
 
 
 def test_permissions(story: Story) -> None:
