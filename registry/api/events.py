@@ -9,7 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from registry.api.calls import Call
 from registry.api.convert import namespace_scope, page_request, time_us, timestamp
 from registry.domain.events import Event
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.events import EventService
 from registry.v1 import events_pb2 as pb
 

@@ -14,7 +14,7 @@ from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
 from registry.db.tables import commits, models
 from registry.domain.commits import Commit
-from registry.ports.database import Ground
+from registry.ports.tables import Ground
 
 #: Behind all hex digits: `prefix <= id < prefix + PAST_HEX` are the ids that start with the prefix.
 PAST_HEX = "g"

@@ -24,7 +24,7 @@ from registry.db.prepared import PreparedConnection
 from registry.db.tables import event_heads, events
 from registry.domain.events import Event, EventDraft, chain, shard_of
 from registry.domain.pages import Cursor
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 
 _COLUMNS = (
     events.c.shard,

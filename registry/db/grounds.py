@@ -17,7 +17,7 @@ from registry.db.rows import AnyRow
 from registry.db.tables import blob_grants, models, refs, stage_periods, versions
 from registry.db.version_rows import of_commit
 from registry.domain.references import Reference, ReferenceKind
-from registry.ports.database import Ground
+from registry.ports.tables import Ground
 
 _pointed, _cut = versions.alias("pointed"), versions.alias("cut")
 _given = elements("sha256s")

@@ -11,7 +11,7 @@ from registry.db.tables import decisions, manifests, promotions, stage_periods, 
 from registry.db.version_rows import select_versions, version_of
 from registry.domain.promotions import Outcome, PromotionState
 from registry.domain.versions import Version, VersionState
-from registry.ports.database import StageFact
+from registry.ports.tables import StageFact
 
 _MANIFESTS = (
     select(manifests.c.digest)

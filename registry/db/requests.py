@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 
 from registry.db.prepared import PreparedConnection
 from registry.db.tables import requests
-from registry.ports.database import DoneRequest
+from registry.ports.tables import DoneRequest
 
 _this = and_(
     requests.c.principal == bindparam("principal"),

@@ -25,7 +25,8 @@ from registry.errors import (
 )
 from registry.names import PrincipalName
 from registry.names.text import show
-from registry.ports.database import Database, EventQuery, Transaction
+from registry.ports.database import Database, Transaction
+from registry.ports.tables import EventQuery
 from registry.services.fields import check_text
 
 #: How many events are held at once while the log is verified.

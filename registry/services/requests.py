@@ -16,7 +16,8 @@ from registry.errors import (
 )
 from registry.names.text import show
 from registry.ports.clock import Clock
-from registry.ports.database import Database, DoneRequest, Transaction
+from registry.ports.database import Database, Transaction
+from registry.ports.tables import DoneRequest
 
 #: A repeat is recognised for so long.
 REMEMBERED_US = 7 * 24 * 3600 * 1_000_000

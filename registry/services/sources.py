@@ -20,7 +20,8 @@ from registry.errors import (
 )
 from registry.names import ModelName, UploadName
 from registry.ports.blobs import BlobStore
-from registry.ports.database import Database, Ground, Transaction
+from registry.ports.database import Database, Transaction
+from registry.ports.tables import Ground
 from registry.services.lookups import no_model
 from registry.services.possession import granted, stored
 

@@ -11,7 +11,7 @@ from registry.domain.pages import PageRequest
 from registry.domain.promotions import Outcome, Promotion
 from registry.domain.versions import Base, LineageKind, Version, VersionSpec
 from registry.names import ModelName, PromotionName, VersionName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.commits import Change
 from registry.services.sources import Source
 from registry.testing.world import World, grant, manifest_file

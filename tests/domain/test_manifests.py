@@ -197,9 +197,13 @@ def test_a_manifest_is_bounded() -> None:
     """More than 100,000 files, 4 PiB or 16 MiB of paths are refused before anything else."""
     with pytest.raises(TooLargeError, match="more than 100000 files"):
         Manifest.of(repeat(file("x")))
-    with pytest.raises(TooLargeError, match=r"bytes in all, expected at most 4503599627370496 bytes"):
+    with pytest.raises(
+        TooLargeError, match=r"bytes in all, expected at most 4503599627370496 bytes"
+    ):
         Manifest.of(file(f"x{n}", size_bytes=FILE_SIZE_BYTES_MAX) for n in range(5))
-    with pytest.raises(TooLargeError, match="bytes of paths in all, expected at most 16777216 bytes"):
+    with pytest.raises(
+        TooLargeError, match="bytes of paths in all, expected at most 16777216 bytes"
+    ):
         Manifest.of(file(f"{n}/" + "x" * 200) for n in range(90_000))
 
 

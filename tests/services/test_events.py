@@ -19,7 +19,7 @@ from registry.errors import (
     PermissionDeniedError,
     QuotaError,
 )
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.events import verify_chain
 from registry.testing.world import World, grant
 

@@ -15,7 +15,7 @@ from registry.errors import (
     PermissionDeniedError,
 )
 from registry.names import ModelName, VersionName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import grant
 

@@ -23,7 +23,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import ModelName, NamespaceName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.testing.world import World, grant
 
 FIELDS = ModelFields(

@@ -20,7 +20,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import PrincipalName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.principals import bootstrap_admin
 from registry.testing.world import World, grant
 

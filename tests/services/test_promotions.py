@@ -23,7 +23,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import ModelName, PromotionName, VersionName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.promotions import TTL_US_MAX
 from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import DAY_US, grant

@@ -15,7 +15,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import PrincipalName, TokenName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.testing.world import DAY_US, World, grant
 
 

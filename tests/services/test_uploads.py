@@ -24,7 +24,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import ModelName, UploadName
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.uploads import ORPHAN_US, UploadView
 from registry.testing.world import DAY_US, World, grant, manifest_file
 

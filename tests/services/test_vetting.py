@@ -21,7 +21,7 @@ from registry.domain.versions import (
     require_fetchable,
 )
 from registry.errors import InvalidStateError, StorageError
-from registry.ports.database import EventQuery
+from registry.ports.tables import EventQuery
 from registry.services.vetting import RETRY_US, VettingService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.story import Story, name_of

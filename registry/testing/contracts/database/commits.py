@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from registry.domain.commits import Commit
 from registry.domain.models import Model
-from registry.ports.database import Database, Ground, Transaction
+from registry.ports.database import Database, Transaction
+from registry.ports.tables import Ground
 from registry.testing.contracts.database.version_samples import (
     WRITERS,
     a_branch,

@@ -12,7 +12,8 @@ import pytest
 
 from registry.domain.events import GENESIS, SHARDS, Event, EventDraft, problem_of, shard_of
 from registry.errors import HallmarkError
-from registry.ports.database import Database, EventQuery, Transaction
+from registry.ports.database import Database, Transaction
+from registry.ports.tables import EventQuery
 from registry.testing.clock import FixedClock
 from registry.testing.contracts.database.samples import namespace
 

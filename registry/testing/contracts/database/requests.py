@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from registry.ports.database import Database, DoneRequest
+from registry.ports.database import Database
+from registry.ports.tables import DoneRequest
 
 DONE = DoneRequest(fingerprint="f" * 64, result="models/fraud/scorer/versions/7")
 
