@@ -10,11 +10,11 @@ import dataclasses
 import gc
 import logging
 import os
+import queue
 import secrets
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -377,16 +377,17 @@ def run_serve(overrides: Mapping[str, str]) -> int:
     except HallmarkError as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 4
-    stopping = threading.Event()
+    # Not an Event: a signal may come while this very thread holds its lock, and would wait for it.
+    stopping: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda received, _frame: stopping.put(received))
     registry.start()
     # What was made so far lives as long as the process. Looked through again and again for
     # garbage, it makes a call in progress wait for 50 ms.
     gc.collect()
     gc.freeze()
     print(_greeting(registry), flush=True)
-    stopping.wait()
+    stopping.get()
     print("Stopping: letting what is in progress end.", flush=True)
     registry.stop()
     return 0
