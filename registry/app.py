@@ -10,7 +10,6 @@ import dataclasses
 import gc
 import logging
 import os
-import queue
 import secrets
 import shutil
 import signal
@@ -377,20 +376,31 @@ def run_serve(overrides: Mapping[str, str]) -> int:
     except HallmarkError as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 4
-    # Not an Event: a signal may come while this very thread holds its lock, and would wait for it.
-    stopping: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _frame: stopping.put(received))
+    stop_asked = _signals(signal.SIGINT, signal.SIGTERM)
     registry.start()
     # What was made so far lives as long as the process. Looked through again and again for
     # garbage, it makes a call in progress wait for 50 ms.
     gc.collect()
     gc.freeze()
     print(_greeting(registry), flush=True)
-    stopping.get()
+    os.read(stop_asked, 1)
     print("Stopping: letting what is in progress end.", flush=True)
     registry.stop()
     return 0
+
+
+def _signals(*numbers: signal.Signals) -> int:
+    """A file descriptor from which a byte can be read for each of these that comes from now on.
+
+    Python runs its handlers between two steps of the main thread, which may just be about to wait
+    for a lock, and then goes on to wait. The byte is written by the system's handler itself.
+    """
+    coming, noted = os.pipe()
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    return coming
 
 
 def run_fsck(
