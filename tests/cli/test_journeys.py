@@ -314,11 +314,16 @@ def test_completion(command: CommandLine) -> None:
         assert "_HALLMARK_COMPLETE" in command("completion", shell).out
 
 
-def test_what_stands_in_metadata_cannot_drive_the_terminal(hallmark: Hallmark, team: Team) -> None:
-    """A description with text direction controls is shown with their code points."""
-    hallmark("model", "create", team.model(), "--description", "good \u202egnihton")
-    assert "<U+202E>" in hallmark("model", "show", team.model()).out
-    assert "\u202e" not in hallmark("list", team.namespace).out
+def test_what_stands_in_a_card_cannot_drive_the_terminal(
+    hallmark: Hallmark, model: str, folder: Path
+) -> None:
+    """What a card says in text direction controls is shown with their code points."""
+    card = '---\nnote: "good \u202egnihton"\n---\n# A model\n'
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    hallmark("push", str(folder), model, "--new")
+    shown = hallmark("diff", f"{model}@1", "@2").out
+    assert "good <U+202E>gnihton" in shown
+    assert "\u202e" not in shown
 
 
 def test_fsck(hallmark: Hallmark, team: Team, model: str) -> None:
