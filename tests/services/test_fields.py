@@ -53,6 +53,14 @@ def test_each_refusal_says_how_to_mend_it(bad: str, one_line: bool, fix: str) ->
     assert refused.value.fix == fix
 
 
+@pytest.mark.parametrize("one_line", [True, False])
+def test_nothing_hides_behind_what_is_fine(one_line: bool) -> None:
+    """A NUL is found also behind a character that is invisible, yet allowed."""
+    with pytest.raises(InvalidFieldError) as refused:
+        check_text("filter.text", "\u200b\0", 100, one_line=one_line)
+    assert refused.value.found.startswith("U+0000 as character 2")
+
+
 def test_only_what_is_near_is_shown() -> None:
     """A long text is shown around the place, whose number counts from the text's beginning."""
     with pytest.raises(InvalidFieldError) as refused:
