@@ -18,6 +18,9 @@ from benchmarks.report import Row
 
 SIZE_MB = 1024
 PIECE_BYTES = 1 << 20
+#: More than one copy of the file, which is what the page cache is to hold.
+_MEMORY_PIECES = 1536
+_PIECE = bytes(PIECE_BYTES)
 NAME = "weights.bin"
 MODEL = "team-0/files"
 
@@ -113,6 +116,14 @@ def _ours(ours: HallmarkServer, source: Path, folder: Path, number: int) -> tupl
 
 
 def _timed(work: Callable[[], object]) -> float:
+    """Seconds that it takes, once the machine has given this guest the memory that it needs.
+
+    On a virtual machine a page that is touched for the first time in a while is fetched from the
+    host, at half a GB/s: then the host is measured, whatever the program.
+    """
+    with tempfile.TemporaryFile() as scratch:
+        for _ in range(_MEMORY_PIECES):
+            scratch.write(_PIECE)
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
