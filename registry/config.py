@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from registry.board import PLACES
 from registry.errors import StartError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -50,6 +51,7 @@ class Settings:
     tls_certificate_file: Path | None
     tls_key_file: Path | None
     accel_prefix: str
+    processes: int
     log_level: str
 
     @property
@@ -103,6 +105,12 @@ def _database(text: str) -> str:
     if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError(text)
     return text
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= PLACES:
+        raise ValueError(text)
+    return int(text)
 
 
 def _log_level(text: str) -> str:
@@ -168,7 +176,7 @@ FIELDS = (
         parse=_database,
         expected="sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
         default="sqlite:///{home}/hallmark.db",
-        meaning="The metadata's database. One server process a SQLite file.",
+        meaning="The metadata's database. One server a SQLite file.",
     ),
     Field(
         key="blob_dir",
@@ -206,6 +214,13 @@ FIELDS = (
         default="",
         meaning="Let an nginx in front send the bytes (X-Accel-Redirect) from this internal "
         "location; empty: send them ourselves.",
+    ),
+    Field(
+        key="processes",
+        parse=_processes,
+        expected=f"a whole number from 1 to {PLACES}",
+        default="2",
+        meaning="Processes that answer gRPC; each can use one core.",
     ),
     Field(
         key="log_level",

@@ -30,7 +30,12 @@ class TlsFiles:
 
 
 class ApiServer:
-    """Serves until stopped. `port` is the one that was bound, also where 0 was asked for."""
+    """Serves until stopped. `port` is the one that was bound, also where 0 was asked for.
+
+    `shared`: several processes of one server listen there, and each gets some of the connections.
+    The `first` of them makes sure that nobody else does. Raises StartError where the address cannot
+    be had.
+    """
 
     def __init__(
         self,
@@ -40,12 +45,14 @@ class ApiServer:
         servicers: Sequence[Servicer],
         authenticator: Authenticator,
         tls: TlsFiles | None = None,
+        shared: bool = False,
+        first: bool = True,
     ) -> None:
         self._health = health.HealthServicer()
         self._names = [servicer.DESCRIPTOR.full_name for servicer in servicers]
-        # Without this two servers may bind one port, and each gets some of the calls.
         options = [
-            ("grpc.so_reuseport", 0),
+            # By default two servers may bind one port, and each gets some of the calls.
+            ("grpc.so_reuseport", int(shared)),
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
@@ -61,13 +68,14 @@ class ApiServer:
         reflection.enable_server_reflection(
             (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
-        self.port = self._bind(host, port, tls)
+        self.port = self._bind(host, port, tls, first)
 
-    def _bind(self, host: str, port: int, tls: TlsFiles | None) -> int:
+    def _bind(self, host: str, port: int, tls: TlsFiles | None, first: bool) -> int:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            # gRPC tells no reason, but writes lines of its own to standard error.
-            _try_to_bind(host, port)
+            if first:
+                # gRPC tells no reason, but writes lines of its own to standard error.
+                _try_to_bind(host, port)
             if tls is None:
                 return self._server.add_insecure_port(address)
             credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)])

@@ -97,7 +97,7 @@ def verify(session: Session, home: Path | None) -> None:
 
 def _verified_in(home: Path) -> AuditReport:
     """What the server of that folder would answer."""
-    from registry.app import run_audit_verify
+    from registry.app.offline import run_audit_verify
     from registry.client.values import AuditReport, ShardHead
 
     summary = run_audit_verify(home)

@@ -41,7 +41,7 @@ def serve(
     """
     # Before gRPC is loaded. At its own level it logs what strangers send, line breaks included.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from registry.app import run_serve
+    from registry.app.serve import run_serve
 
     given = {
         "HALLMARK_HOME": home,
@@ -70,7 +70,7 @@ def fsck(session: Session, home: Path | None, quick: bool, repair: bool) -> None
     Needs no server, and harms none that runs. Exit code 0 when all is well, 1 when something is
     damaged.
     """
-    from registry.app import run_fsck
+    from registry.app.offline import run_fsck
 
     told_s = time.monotonic()
 

@@ -23,6 +23,15 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
+class Lock(Protocol):
+    """Keeps other servers away."""
+
+    @property
+    def file(self) -> int: ...
+
+    def release(self) -> None: ...
+
+
 class NoWriter:
     """For those who only look: they may do so beside the process that serves the database."""
 
@@ -49,15 +58,15 @@ class SqlDatabase:
         pool: ConnectionPool,
         writer: Writer,
         begin_snapshot: str,
-        release: Callable[[], None],
+        lock: Lock | None = None,
     ) -> None:
-        """`release` is called last when the database is closed."""
+        """`lock` is released last when the database is closed."""
         self._kind = kind
         self._schema_revision = schema_revision
         self._pool = pool
         self._writer = writer
         self._begin_snapshot = begin_snapshot
-        self._release: Callable[[], None] | None = release
+        self._lock = lock
 
     @property
     def kind(self) -> str:
@@ -70,6 +79,12 @@ class SqlDatabase:
     @property
     def moment(self) -> int | None:
         return self._writer.moment
+
+    @property
+    def lock_file(self) -> int | None:
+        """What further processes of this server need to write as well, until it is closed; None
+        where they need nothing."""
+        return None if self._lock is None else self._lock.file
 
     def read(self, fn: Callable[[Transaction], T]) -> T:
         return self._look(fn, begin=None)
@@ -84,9 +99,9 @@ class SqlDatabase:
         """Finish the writes that wait, then close all connections. Repeats safely."""
         self._writer.close()
         self._pool.close()
-        if self._release is not None:
-            self._release()
-            self._release = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _look(self, fn: Callable[[Transaction], T], begin: str | None) -> T:
         with TRANSLATED:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
+from registry.board import Board
 from registry.db import postgresql, sqlite
 from registry.db.database import NoWriter, SqlDatabase, Writer
 from registry.db.failures import TRANSLATED
@@ -31,35 +31,32 @@ def open_database(
     *,
     clock: Clock,
     serving: bool = True,
+    board: Board | None = None,
     connections_max: int = CONNECTIONS_MAX,
     wait_s: float = WAIT_S,
 ) -> SqlDatabase:
     """The database at `sqlite:///path` or `postgresql://user:password@host:port/name`.
 
     Serving: makes the tables or brings them up to date first, and of a SQLite file makes sure that
-    no other process serves it (StartError). Not serving: only reads, beside the process that
-    serves, and changes no schema. Either way a schema that this release does not know is a
-    SchemaMismatchError. The caller closes it.
+    no other server serves it (StartError); `board` is for those who have further processes. Not
+    serving: only reads, beside the server that serves, and changes no schema. Either way a schema
+    that this release does not know is a SchemaMismatchError. The caller closes it.
     """
     parsed = _parse(url)
-
-    def pool_of(engine: Engine) -> ConnectionPool:
-        return ConnectionPool(engine, size=connections_max, wait_s=wait_s)
-
     with TRANSLATED:
         if parsed.get_backend_name() == "sqlite":
             path = _path(parsed)
-            pool = pool_of(sqlite.reader_engine(path))
+            pool = _pool(sqlite.reader_engine(path), connections_max, wait_s)
             if serving:
-                return _sqlite(pool, *_serve_sqlite(path, clock))
+                return _serve_sqlite(path, clock, pool, board or Board())
             if not path.is_file():
                 raise DatabaseUnavailableError(
                     cause=f"there is no file {path}", fix="name the one that the server uses."
                 )
             _check(pool)
-            return _sqlite(pool, NoWriter(), _nothing)
+            return _sqlite(pool, NoWriter())
         engine = postgresql.engine(parsed)
-        pool = pool_of(engine)
+        pool = _pool(engine, connections_max, wait_s)
         if serving:
             migrate(engine)
             return _postgresql(pool, postgresql.PostgresWriter(pool, clock))
@@ -67,8 +64,31 @@ def open_database(
         return _postgresql(pool, NoWriter())
 
 
-def _serve_sqlite(path: Path, clock: Clock) -> tuple[Writer, Callable[[], None]]:
-    """The writer of a file that is up to date then, and what gives the file free again."""
+def join_database(url: str, *, clock: Clock, board: Board, lock_file: int | None) -> SqlDatabase:
+    """The database that another process of this server has opened, to be read and written as well.
+
+    `board` and `lock_file` came from there: see `SqlDatabase.lock_file`.
+    """
+    parsed = _parse(url)
+    with TRANSLATED:
+        if lock_file is None:
+            pool = _pool(postgresql.engine(parsed), CONNECTIONS_MAX, WAIT_S)
+            _check(pool)
+            return _postgresql(pool, postgresql.PostgresWriter(pool, clock))
+        path = _path(parsed)
+        pool = _pool(sqlite.reader_engine(path), CONNECTIONS_MAX, WAIT_S)
+        _check(pool)
+        lock = sqlite.ServingLock(path, file=lock_file)
+        writer = GroupCommitWriter(sqlite.writer_engine(path), clock, lock, board)
+        return _sqlite(pool, writer, lock)
+
+
+def _pool(engine: Engine, connections_max: int, wait_s: float) -> ConnectionPool:
+    return ConnectionPool(engine, size=connections_max, wait_s=wait_s)
+
+
+def _serve_sqlite(path: Path, clock: Clock, pool: ConnectionPool, board: Board) -> SqlDatabase:
+    """A file that is up to date then, and that nobody else serves."""
     try:
         lock = sqlite.ServingLock(path)
     except OSError as cause:
@@ -82,7 +102,7 @@ def _serve_sqlite(path: Path, clock: Clock) -> tuple[Writer, Callable[[], None]]
     except BaseException:
         lock.release()
         raise
-    return GroupCommitWriter(engine, clock), lock.release
+    return _sqlite(pool, GroupCommitWriter(engine, clock, lock, board), lock)
 
 
 def _cannot_open(path: Path, cause: OSError) -> StartError:
@@ -93,14 +113,16 @@ def _cannot_open(path: Path, cause: OSError) -> StartError:
     )
 
 
-def _sqlite(pool: ConnectionPool, writer: Writer, release: Callable[[], None]) -> SqlDatabase:
+def _sqlite(
+    pool: ConnectionPool, writer: Writer, lock: sqlite.ServingLock | None = None
+) -> SqlDatabase:
     return SqlDatabase(
         kind="sqlite",
         schema_revision=HEAD,
         pool=pool,
         writer=writer,
         begin_snapshot=_SQLITE_SNAPSHOT,
-        release=release,
+        lock=lock,
     )
 
 
@@ -111,7 +133,6 @@ def _postgresql(pool: ConnectionPool, writer: Writer) -> SqlDatabase:
         pool=pool,
         writer=writer,
         begin_snapshot=_POSTGRESQL_SNAPSHOT,
-        release=_nothing,
     )
 
 
@@ -150,7 +171,3 @@ def _path(url: URL) -> Path:
         )
     # One file, one lock, whichever way leads to it.
     return Path(url.database).resolve()
-
-
-def _nothing() -> None:
-    """Nothing to release."""

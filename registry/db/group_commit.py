@@ -3,6 +3,8 @@
 A COMMIT waits for the disk, about a millisecond, in which other requests arrive; taken together
 they pay for it once. A unit of work that fails leaves its neighbours alone: then the group is run
 again, each unit in a savepoint. What fails the COMMIT itself fails the whole group.
+
+A server's processes have a writer each, and commit in turns.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from registry.board import Board
 from registry.db.events import Chain
 from registry.db.failures import translate
 from registry.db.grouping import GroupWriter, Unit
 from registry.db.pool import discard
 from registry.db.prepared import PreparedConnection
+from registry.db.sqlite import ServingLock
 from registry.db.transaction import SqlTransaction
 from registry.ports.clock import Clock
 from registry.ports.database import Transaction
@@ -27,15 +31,22 @@ T = TypeVar("T")
 
 
 class GroupCommitWriter(GroupWriter):
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, lock: ServingLock, board: Board) -> None:
         self._engine = engine
         self._clock = clock
+        self._lock = lock
+        self._board = board
         self._connection: PreparedConnection | None = None
         self._chain = Chain()
-        self._commits = 0
-        #: See Database.moment: nobody else commits to a file that is served.
-        self.moment: int | None = 0
+        #: The moment after our own latest commit.
+        self._left = -1
         super().__init__(name="sqlite-writer")
+
+    @property
+    def moment(self) -> int | None:
+        """See Database.moment: nobody but this server commits to a file that it serves."""
+        moment = self._board.moment
+        return None if moment % 2 else moment
 
     def write(self, fn: Callable[[Transaction], T], namespace: str) -> T:
         unit = self.submit(fn)
@@ -46,29 +57,44 @@ class GroupCommitWriter(GroupWriter):
         return result
 
     def commit(self, group: list[Unit]) -> None:
+        error = self._in_turn(group)
+        for unit in group:
+            if error is None:
+                unit.end()
+            else:
+                unit.fail(error)
+
+    def _in_turn(self, group: list[Unit]) -> BaseException | None:
+        """What all who wait are to be told, whatever it is; None where all was stored."""
+        try:
+            self._lock.take_turn()
+        except OSError as error:
+            return error
+        try:
+            return self._run_and_commit(group)
+        finally:
+            self._lock.end_turn()
+
+    def _run_and_commit(self, group: list[Unit]) -> BaseException | None:
+        if self._board.moment != self._left:
+            # Another process was here, so the heads that we know are not the last ones.
+            self._chain = Chain()
         try:
             connection, driver = self._connect()
             self._run_group(group, connection, driver)
             self._chain.store(connection)
-            self.moment = None
+            self._board.moment |= 1
             driver.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - all who wait are told, whatever it is
+        except BaseException as error:  # noqa: BLE001 - it is handed to those who wait
             # What a connection is good for after a failed COMMIT depends on the failure; a fresh
             # one is good, and closing this one rolls back. The heads that we know were not stored.
             self.disconnect()
             self._chain = Chain()
-            self._pass_moment()
-            for unit in group:
-                unit.fail(error)
-        else:
+            return error
+        finally:
             # Before anybody hears of it: whoever does must not see what was before.
-            self._pass_moment()
-            for unit in group:
-                unit.end()
-
-    def _pass_moment(self) -> None:
-        self._commits += 1
-        self.moment = self._commits
+            self._left = self._board.moment = (self._board.moment | 1) + 1
+        return None
 
     def _run_group(
         self, group: list[Unit], connection: PreparedConnection, driver: sqlite3.Connection

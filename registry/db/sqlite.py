@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, create_engine, event
@@ -16,6 +17,8 @@ from registry.errors import StartError
 #: A lock of another process (a backup, somebody's shell) is waited for so long.
 BUSY_TIMEOUT_MS = 5_000
 _STATEMENTS_KEPT = 512
+#: A server that was killed may have a process that has not heard of it yet.
+_LAST_S = 1.0
 
 _WRITER_PRAGMAS = (
     # An acknowledged change survives a power cut, not only a crash.
@@ -83,26 +86,54 @@ def _engine(path: Path, pragmas: tuple[str, ...]) -> Engine:
 
 
 class ServingLock:
-    """Held by the one process that serves a SQLite file; the system frees it when that ends."""
+    """Held by the one server of a SQLite file; the system frees it when all its processes ended.
 
-    def __init__(self, database: Path) -> None:
-        """Take the lock, or raise StartError naming the file and the process that holds it."""
+    They share what was opened here, `file`, and so the lock. Of them, one at a time has the `turn`
+    to write, which is a lock of another kind on the same file, each process's own.
+    """
+
+    def __init__(self, database: Path, *, file: int | None = None) -> None:
+        """Take the lock, or raise StartError naming the file and the process that holds it.
+
+        `file` came from the process that has it; it is this one's to close.
+        """
         self._path = database.with_name(database.name + ".lock")
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
-            holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
+        self.file = self._take(database) if file is None else file
+
+    def _take(self, database: Path) -> int:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        until_s = time.monotonic() + _LAST_S
+        while not _locked(file):
+            if time.monotonic() < until_s:
+                time.sleep(0.02)
+                continue
+            holder = os.read(file, 20).decode(errors="replace").strip() or "unknown"
+            os.close(file)
             raise StartError(
                 what=f"{database} cannot be served",
                 found=f"process {holder} serves it already",
                 fix="Stop that process, or give this server a home of its own.",
-            ) from cause
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+            )
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+        return file
+
+    def take_turn(self) -> None:
+        """Wait until no other process of this server writes."""
+        fcntl.lockf(self.file, fcntl.LOCK_EX)
+
+    def end_turn(self) -> None:
+        fcntl.lockf(self.file, fcntl.LOCK_UN)
 
     def release(self) -> None:
-        """Let the next server in. The file stays: to unlink it would let two of them in."""
-        os.ftruncate(self._file, 0)
-        os.close(self._file)
+        """Let the next server in, once all processes of this one have closed the file. It stays:
+        to unlink it would let two of them in."""
+        os.close(self.file)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

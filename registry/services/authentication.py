@@ -1,7 +1,8 @@
 """Who is asking: a token's secret becomes a caller.
 
-What was looked up is remembered for a few seconds, since every call asks; whatever this server
-itself changes is forgotten at once, what other replicas change within `FRESH_US`.
+What was looked up is remembered for a few seconds, since every call asks; whatever one of this
+server's processes changes is forgotten at once by all of them, what other replicas change within
+`FRESH_US`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from registry.domain.access import Caller, Principal, Token
 from registry.domain.times import show_time
 from registry.errors import TokenExpiredError, TokenRevokedError, UnauthenticatedError
+from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 
@@ -46,15 +48,21 @@ class Authenticator:
     """Threads share one; a call that is remembered costs a hash and a look into a dict."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, remembered_max: int = REMEMBERED_MAX
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        changes: Changes,
+        remembered_max: int = REMEMBERED_MAX,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._changes = changes
         self._remembered_max = remembered_max
-        self._remembered: dict[_CacheKey, tuple[Caller, int]] = {}
+        #: Callers and until when they are fresh, all as of one state of `changes`.
+        self._remembered: tuple[object, dict[_CacheKey, tuple[Caller, int]]] = (None, {})
         self._last_uses: dict[int, int] = {}
         self._lock = threading.Lock()
-        self._changes = 0
 
     def authenticate(self, secret: str) -> Caller:
         """The caller that a token's secret proves.
@@ -64,12 +72,8 @@ class Authenticator:
         """
         key = hash_of(secret)
         now = self._clock.now_us()
-        remembered = self._remembered.get(key)
-        if remembered is not None and now < remembered[1]:
-            caller = remembered[0]
-            if now >= caller.token.expire_time_us:
-                raise _expired(caller.token)
-        else:
+        caller = self._recall(key, now)
+        if caller is None:
             _check_form(secret)
             caller = self._look_up(key, lambda tx: tx.tokens.by_hash(key))
         self._last_uses[caller.token.key] = now
@@ -81,12 +85,9 @@ class Authenticator:
         No use of the token is noted: whoever has the ticket need not have the secret.
         """
         key = (principal, token)
-        now = self._clock.now_us()
-        remembered = self._remembered.get(key)
-        if remembered is not None and now < remembered[1]:
-            if now >= remembered[0].token.expire_time_us:
-                raise _expired(remembered[0].token)
-            return remembered[0]
+        caller = self._recall(key, self._clock.now_us())
+        if caller is not None:
+            return caller
 
         def find(tx: Transaction) -> tuple[Principal, Token] | None:
             owner, found = tx.principals.get(principal), tx.tokens.get(principal, token)
@@ -94,13 +95,11 @@ class Authenticator:
 
         return self._look_up(key, find)
 
-    def forget_token(self, token: Token) -> None:
-        """Look this token up anew from now on: it changed."""
-        self._forget(lambda caller: caller.token.key == token.key)
-
-    def forget_principal(self, id: str) -> None:
-        """Look all tokens of this principal up anew from now on: grants or state changed."""
-        self._forget(lambda caller: caller.id == id)
+    def forget(self) -> None:
+        """Look all callers up anew from now on, in every process of this server: a token, a grant
+        or a principal's state has changed."""
+        with self._lock:
+            self._changes.tell()
 
     def flush_last_uses(self) -> None:
         """Store when tokens were last used. To be called about twice a minute and at the end."""
@@ -116,10 +115,22 @@ class Authenticator:
                 noted.setdefault(key, time_us)
             raise
 
+    def _recall(self, key: _CacheKey, now_us: int) -> Caller | None:
+        """The caller if it is remembered; raises TokenExpiredError where its token has expired."""
+        state, callers = self._remembered
+        remembered = callers.get(key)
+        if remembered is None or now_us >= remembered[1] or state != self._changes.state:
+            return None
+        caller = remembered[0]
+        if now_us >= caller.token.expire_time_us:
+            raise _expired(caller.token)
+        return caller
+
     def _look_up(
         self, key: _CacheKey, find: Callable[[Transaction], tuple[Principal, Token] | None]
     ) -> Caller:
-        changes = self._changes
+        # Before the look: what changes meanwhile may be newer than what is seen.
+        state = self._changes.state
         now = self._clock.now_us()
         found = self._database.read(find)
         if found is None:
@@ -127,19 +138,20 @@ class Authenticator:
         principal, token = found
         _check(principal, token, now)
         caller = Caller(principal=principal, token=token)
-        with self._lock:
-            # What changed while we looked may be newer than what we saw.
-            if changes == self._changes:
-                if len(self._remembered) >= self._remembered_max:
-                    del self._remembered[next(iter(self._remembered))]
-                self._remembered[key] = (caller, now + FRESH_US)
+        self._keep(state, key, caller, now + FRESH_US)
         return caller
 
-    def _forget(self, changed: Callable[[Caller], bool]) -> None:
+    def _keep(self, state: object, key: _CacheKey, caller: Caller, until_us: int) -> None:
         with self._lock:
-            self._changes += 1
-            for key in [key for key, (caller, _) in self._remembered.items() if changed(caller)]:
-                del self._remembered[key]
+            if state != self._changes.state:
+                return
+            of, callers = self._remembered
+            if of != state:
+                callers = {}
+                self._remembered = (state, callers)
+            if len(callers) >= self._remembered_max:
+                del callers[next(iter(callers))]
+            callers[key] = (caller, until_us)
 
 
 def _check(principal: Principal, token: Token, now_us: int) -> None:

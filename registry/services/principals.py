@@ -147,7 +147,7 @@ class PrincipalService:
             return new
 
         updated = self._database.write(fn)
-        self._authenticator.forget_principal(updated.id)
+        self._authenticator.forget()
         return updated
 
 

@@ -116,7 +116,7 @@ class TokenService:
             return dataclasses.replace(token, revoke_time_us=now)
 
         revoked = self._database.write(fn)
-        self._authenticator.forget_token(revoked)
+        self._authenticator.forget()
         return revoked
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry import config
-from registry.app import Registry
+from registry.app.registry import Registry
 from registry.client import Client
 
 #: A start takes under two seconds; a machine under load gets this long.

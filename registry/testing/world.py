@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.board import Board
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
 from registry.domain.builtin_policy import BuiltinPolicy
@@ -83,7 +84,10 @@ class World:
         self.memory = MemoryBlobStore(now_us=self.clock.now_us)
         self.blobs: BlobStore = blobs or self.memory
         self.signer = TicketSigner(key=b"k" * 32, clock=self.clock)
-        self.authenticator = Authenticator(database=self.database, clock=self.clock)
+        self.board = Board()
+        self.authenticator = Authenticator(
+            database=self.database, clock=self.clock, changes=self.board.callers
+        )
         self.namespaces = NamespaceService(database=self.database, clock=self.clock)
         self.principals = PrincipalService(
             database=self.database, clock=self.clock, authenticator=self.authenticator

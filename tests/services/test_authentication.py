@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from registry.board import Board
 from registry.domain.access import Role
 from registry.errors import (
     DatabaseUnavailableError,
@@ -144,10 +145,22 @@ def test_changed_grants_hold_at_once(world: World) -> None:
     assert world.authenticator.authenticate(ada.secret).roles_on("fraud") == frozenset()
 
 
+def test_another_processs_revocation_holds_at_once(world: World) -> None:
+    """What one process of a server changes is no longer remembered by any other."""
+    ada = world.login("ada")
+    board = Board(file=world.board.file, place=1)
+    beside = Authenticator(database=world.database, clock=world.clock, changes=board.callers)
+    beside.authenticate(ada.secret)
+    name = TokenName(principal=PrincipalName(principal="ada"), token=ada.caller.token.id)
+    world.tokens.revoke(ada.caller, name)
+    with pytest.raises(TokenRevokedError):
+        beside.authenticate(ada.secret)
+
+
 def test_another_servers_revocation_holds_within_five_seconds(world: World) -> None:
     """What another replica changed is seen when what was remembered is no longer fresh."""
     ada = world.login("ada")
-    elsewhere = Authenticator(database=world.database, clock=world.clock)
+    elsewhere = Authenticator(database=world.database, clock=world.clock, changes=Board().callers)
     elsewhere.authenticate(ada.secret)
     name = TokenName(principal=PrincipalName(principal="ada"), token=ada.caller.token.id)
     world.tokens.revoke(ada.caller, name)
@@ -206,7 +219,9 @@ def test_no_secret_is_in_the_database(world: World) -> None:
 def test_what_is_remembered_is_bounded(world: World) -> None:
     """However many tokens are used, callers and their uses are found, and memory is bounded."""
     secrets = [world.login(f"p{number}").secret for number in range(5)]
-    small = Authenticator(database=world.database, clock=world.clock, remembered_max=2)
+    small = Authenticator(
+        database=world.database, clock=world.clock, changes=Board().callers, remembered_max=2
+    )
     for _ in range(2):
         assert [small.authenticate(secret).id for secret in secrets] == [f"p{n}" for n in range(5)]
 

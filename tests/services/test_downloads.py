@@ -19,7 +19,6 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import ModelName, PrincipalName, TokenName, VersionName
-from registry.services.authentication import Authenticator
 from registry.services.downloads import Downloadable, DownloadService
 from registry.services.tickets import TicketSigner
 from registry.testing.world import DAY_US, Login, World, grant
@@ -199,7 +198,7 @@ def test_a_foreign_registrys_ticket_is_refused(world: World, version: Version, a
         blobs=world.blobs,
         clock=world.clock,
         signer=TicketSigner(key=b"f" * 32, clock=world.clock),
-        authenticator=Authenticator(database=world.database, clock=world.clock),
+        authenticator=world.authenticator,
     )
     made = foreign.create(ada.caller, name_of(version), digest="", paths=())
     with pytest.raises(TicketError, match="not from this registry"):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from registry.app import run_fsck
+from registry.app.offline import run_fsck
 from registry.client import Client
 from registry.client.errors import NotFoundError
 from registry.client.values import Version

@@ -1,0 +1,1 @@
+"""Starting and checking a registry: where everything is wired."""

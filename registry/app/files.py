@@ -1,0 +1,70 @@
+"""Files that a server starts from: its home, its key, its certificate."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+from registry.api.server import TlsFiles
+from registry.config import Settings
+from registry.errors import StartError
+from registry.services.tickets import KEY_BYTES_MIN
+
+logger = logging.getLogger(__name__)
+
+
+def make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            what=f"Home folder {home}",
+            found=f"it cannot be made: {error.strerror}",
+            fix="Choose another with HALLMARK_HOME.",
+        ) from error
+
+
+def ticket_key(path: Path) -> bytes:
+    """The key that signs addresses: read, or made once with nobody else's access."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES_MIN))
+    except FileExistsError:
+        logger.debug("using the ticket key in %s", path)
+    except OSError as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found=f"it cannot be made: {error.strerror}",
+            fix="Make it yourself (32 random bytes), or set HALLMARK_TICKET_KEY_FILE.",
+        ) from error
+    key = _read(path, "HALLMARK_TICKET_KEY_FILE")
+    if len(key) < KEY_BYTES_MIN:
+        raise StartError(
+            what=f"Key file {path}",
+            found=f"{len(key)} bytes",
+            fix=f"It takes at least {KEY_BYTES_MIN} random bytes; remove it to get a new one.",
+        )
+    return key
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.tls_certificate_file is None or settings.tls_key_file is None:
+        return None
+    return TlsFiles(
+        certificate=_read(settings.tls_certificate_file, "HALLMARK_TLS_CERTIFICATE_FILE"),
+        key=_read(settings.tls_key_file, "HALLMARK_TLS_KEY_FILE"),
+    )
+
+
+def _read(path: Path, variable: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(
+            what=f"File {path}",
+            found=f"it cannot be read: {error.strerror}",
+            fix=f"Check it, or set {variable} to another.",
+        ) from error

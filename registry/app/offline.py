@@ -1,0 +1,70 @@
+"""Commands that check a registry where it lies, without asking its server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from registry import config
+from registry.blobs.local import LocalBlobStore
+from registry.clock import SystemClock
+from registry.config import Settings
+from registry.db.engine import open_database
+from registry.domain.events import ChainSummary
+from registry.domain.fsck import Report
+from registry.services.events import verify_chain
+from registry.services.fsck import Fsck, Progress
+
+
+def run_fsck(
+    home: Path | None, *, repair: bool, quick: bool, tell: Callable[[str], None]
+) -> Report:
+    """`hallmark fsck`: check a registry's database and bytes, beside a server or without one.
+
+    `repair` removes bytes that nothing refers to, and needs the server stopped. Raises StartError
+    and the like where the registry cannot be opened; makes none.
+    """
+    settings = _settings_of(home)
+    clock = SystemClock()
+    if repair:
+        # To open it for changes makes a database where there is none.
+        open_database(settings.database_url, clock=clock, serving=False).close()
+    database = open_database(settings.database_url, clock=clock, serving=repair)
+    try:
+        fsck = Fsck(
+            database=database,
+            blobs=LocalBlobStore(settings.blob_dir),
+            clock=clock,
+            quick=quick,
+            tell=lambda progress: tell(_told(progress)),
+        )
+        return fsck.run(remove_orphans=repair)
+    finally:
+        database.close()
+
+
+def run_audit_verify(home: Path) -> ChainSummary:
+    """`hallmark audit verify --home`: check the audit log, beside a server or without one.
+
+    Only reads. Raises as verify_chain, and StartError and the like where the registry cannot be
+    opened.
+    """
+    settings = _settings_of(home)
+    database = open_database(settings.database_url, clock=SystemClock(), serving=False)
+    try:
+        return verify_chain(database)
+    finally:
+        database.close()
+
+
+def _settings_of(home: Path | None) -> Settings:
+    """Those that `hallmark serve` would have there; None: in HALLMARK_HOME."""
+    environment = dict(os.environ)
+    if home is not None:
+        environment["HALLMARK_HOME"] = str(home)
+    return config.load(environment)
+
+
+def _told(progress: Progress) -> str:
+    return f"{progress.done} {progress.what}"

@@ -1,0 +1,36 @@
+"""What every process of a server does alike: it logs, and it hears of being asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+from registry.logs import BulkHandler, LineFormatter
+
+
+def signals(*numbers: signal.Signals) -> int:
+    """A file descriptor from which a byte can be read for each of these that comes from now on.
+
+    Python runs its handlers between two steps of the main thread, which may just be about to wait
+    for a lock, and then goes on to wait. The byte is written by the system's handler itself.
+    """
+    coming, noted = os.pipe()
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    return coming
+
+
+def set_up_logging(level: str) -> None:
+    """One line a record on standard error; calls log JSON, see registry/api/calls.py."""
+    handler = BulkHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if sys.stderr.isatty() and level == "info":
+        # Whoever watches wants the greeting, not a line a call; a log collector wants the lines.
+        for name in ("registry.calls", "registry.requests"):
+            logging.getLogger(name).setLevel(logging.WARNING)

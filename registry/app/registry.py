@@ -1,0 +1,152 @@
+"""The one place that chooses: settings in, a running registry out.
+
+Everything gets its collaborators through its constructor, here. Nothing else imports this package
+but the commands that start or check a registry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import ExitStack
+
+from registry import config
+from registry.api.server import TlsFiles
+from registry.app.api import build_api, server_info
+from registry.app.files import make_home, ticket_key, tls_files
+from registry.app.services import build_services
+from registry.blobs.local import LocalBlobStore
+from registry.board import Board
+from registry.clock import SystemClock
+from registry.config import Settings
+from registry.db.engine import open_database
+from registry.domain.builtin_policy import BuiltinPolicy
+from registry.doors.app import build_app
+from registry.doors.http_server import HttpServer
+from registry.jobs.periodic import PeriodicTask
+from registry.ports.blobs import BlobStore
+from registry.ports.clock import Clock
+from registry.ports.policy import Policy
+from registry.services.fsck import check_belonging
+from registry.services.principals import bootstrap_admin
+from registry.services.requests import forget_old
+from registry.services.tickets import TicketSigner
+
+#: Calls and transfers in progress get so long to end when the server is asked to stop.
+GRACE_S = 5.0
+SWEEP_EVERY_S = 10.0
+FORGET_EVERY_S = 3600.0
+VETTED_AT_ONCE = 64
+
+
+class Registry:
+    """A running registry: gRPC, HTTP and the work it does by itself. Stop it when done.
+
+    `shares_port`: further processes are to answer gRPC on the same port; see `workers.py`. Raises
+    StartError and the like from the constructor, with nothing left running or locked.
+    """
+
+    def __init__(self, settings: Settings, *, shares_port: bool = False) -> None:
+        self.settings = settings
+        clock = SystemClock()
+        make_home(settings.home)
+        signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
+        tls = tls_files(settings)
+        with ExitStack() as undo:
+            self.board = Board()
+            undo.callback(self.board.close)
+            self._database = open_database(settings.database_url, clock=clock, board=self.board)
+            undo.callback(self._database.close)
+            blobs = LocalBlobStore(settings.blob_dir)
+            blobs.check()
+            check_belonging(self._database, blobs)
+            policy = BuiltinPolicy()
+            self.services = build_services(
+                database=self._database,
+                blobs=blobs,
+                clock=clock,
+                policy=policy,
+                signer=signer,
+                changes=self.board.callers,
+                on_quarantined=self.wake_vetting,
+            )
+            self._tasks = self._make_tasks(clock)
+            self._http = HttpServer(
+                host=settings.http_address.host, port=settings.http_address.port, tls=tls
+            )
+            undo.callback(self._http.stop, 0)
+            self._bind(blobs, policy, tls, shares_port)
+            undo.callback(self._api.stop, 0)
+            #: Set on the very first start only. The last thing that may fail: nobody would ever see
+            #: the token that a start made which then came to nothing.
+            self.admin_token = bootstrap_admin(self._database, clock)
+            undo.pop_all()
+
+    def _bind(
+        self, blobs: BlobStore, policy: Policy, tls: TlsFiles | None, shares_port: bool
+    ) -> None:
+        """Listen on both addresses; each side tells clients where the other one is."""
+        settings, services = self.settings, self.services
+        scheme = "https" if tls else "http"
+        http_address = config.Address(host=settings.http_address.host, port=self._http.port)
+        self.http_url = settings.http_url or f"{scheme}://{http_address}"
+        info = server_info(settings, self._database, policy, http_url=self.http_url)
+        self._api = build_api(services, info, settings.grpc_address, tls=tls, shared=shares_port)
+        grpc_address = config.Address(host=settings.grpc_address.host, port=self._api.port)
+        self.grpc_target = settings.grpc_target or str(grpc_address)
+        self.grpc_port = self._api.port
+        self._app = build_app(
+            info=dataclasses.replace(info, grpc_target=self.grpc_target),
+            uploads=services.uploads,
+            downloads=services.downloads,
+            database=self._database,
+            blobs=blobs,
+            accel_prefix=settings.accel_prefix,
+        )
+
+    @property
+    def lock_file(self) -> int | None:
+        """What further processes need to write as well; see SqlDatabase."""
+        return self._database.lock_file
+
+    def start(self) -> None:
+        self._api.start()
+        self._http.start(self._app)
+        for task in self._tasks:
+            task.start()
+
+    def stop(self) -> None:
+        """End what is in progress within the grace, then close; returns when all is closed."""
+        self._api.stop(GRACE_S)
+        self._http.stop(GRACE_S)
+        for task in self._tasks:
+            task.stop()
+        self.services.authenticator.flush_last_uses()
+        self.services.downloads.flush()
+        self._database.close()
+        self.board.close()
+
+    def wake_vetting(self) -> None:
+        self._tasks[0].wake()
+
+    def _make_tasks(self, clock: Clock) -> tuple[PeriodicTask, ...]:
+        services = self.services
+
+        def vet() -> bool:
+            return services.vetting.run_pending(VETTED_AT_ONCE) == VETTED_AT_ONCE
+
+        def sweep() -> bool:
+            services.promotions.expire_overdue()
+            services.uploads.expire_overdue()
+            services.authenticator.flush_last_uses()
+            services.downloads.flush()
+            return False
+
+        def forget() -> bool:
+            forget_old(self._database, clock)
+            return False
+
+        return (
+            PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
+            PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
+            PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
+        )

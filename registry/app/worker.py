@@ -1,0 +1,131 @@
+"""A further process of a server, which answers gRPC; `workers.py` starts it and tells why."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from registry import config, cores
+from registry.app.api import build_api, server_info
+from registry.app.files import ticket_key, tls_files
+from registry.app.process import set_up_logging, signals
+from registry.app.registry import GRACE_S, SWEEP_EVERY_S
+from registry.app.services import build_services
+from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
+from registry.blobs.local import LocalBlobStore
+from registry.board import Board
+from registry.clock import SystemClock
+from registry.config import Address, Settings
+from registry.db.engine import join_database
+from registry.domain.builtin_policy import BuiltinPolicy
+from registry.errors import HallmarkError
+from registry.jobs.periodic import PeriodicTask
+from registry.services.tickets import TicketSigner
+
+logger = logging.getLogger(__name__)
+
+_FILES_MAX = 2
+
+
+class Worker:
+    """Raises StartError and the like from the constructor."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        handover: Handover,
+        files: Sequence[int],
+        link: socket.socket,
+    ) -> None:
+        """`files`: of the board and, if there is one, of the database's lock."""
+        cores.settle_on(handover.core)
+        clock = SystemClock()
+        self._link = link
+        self._board = Board(file=files[0], place=handover.place)
+        self._database = join_database(
+            settings.database_url,
+            clock=clock,
+            board=self._board,
+            lock_file=files[1] if len(files) > 1 else None,
+        )
+        policy = BuiltinPolicy()
+        self._services = services = build_services(
+            database=self._database,
+            blobs=LocalBlobStore(settings.blob_dir),
+            clock=clock,
+            policy=policy,
+            signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
+            changes=self._board.callers,
+            on_quarantined=self._ask_for_vetting,
+        )
+        self._api = build_api(
+            services,
+            server_info(settings, self._database, policy, http_url=handover.http_url),
+            Address(host=settings.grpc_address.host, port=handover.grpc_port),
+            tls=tls_files(settings),
+            shared=True,
+            first=False,
+        )
+        self._flushing = PeriodicTask("flush", self._flush, every_s=SWEEP_EVERY_S)
+
+    def start(self) -> None:
+        self._api.start()
+        self._flushing.start()
+
+    def stop(self) -> None:
+        """End what is in progress within the grace, then close; returns when all is closed."""
+        self._api.stop(GRACE_S)
+        self._flushing.stop()
+        self._flush()
+        self._database.close()
+
+    def _flush(self) -> bool:
+        self._services.authenticator.flush_last_uses()
+        self._services.downloads.flush()
+        return False
+
+    def _ask_for_vetting(self) -> None:
+        if self._board.ask():
+            # Where nobody hears it, this process ends too.
+            with contextlib.suppress(OSError):
+                self._link.send(VET)
+
+
+def main() -> int:
+    """Serve until told to stop; the exit code. Ends at once where the first process has ended."""
+    link = socket.socket(fileno=int(sys.argv[1]))
+    stop_asked = signals(signal.SIGINT, signal.SIGTERM)
+    try:
+        settings = config.load(os.environ)
+        set_up_logging(settings.log_level)
+        message, files, _, _ = socket.recv_fds(link, MESSAGE_BYTES_MAX, _FILES_MAX)
+        if not message:
+            # The first process could not start, and has said why.
+            return 0
+        worker = Worker(settings, Handover(**json.loads(message)), files, link)
+    except HallmarkError as error:
+        logger.error("this worker cannot start: %s", error)
+        return 4
+    worker.start()
+    # As in `serve`.
+    gc.collect()
+    gc.freeze()
+    link.send(READY)
+    ready, _, _ = select.select([link.fileno(), stop_asked], [], [])
+    if link.fileno() in ready and not link.recv(MESSAGE_BYTES_MAX):
+        # What is in progress is cut off here too, as it was there.
+        os._exit(1)
+    worker.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
