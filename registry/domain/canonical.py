@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from registry.errors import InvalidFieldError
@@ -34,6 +34,8 @@ INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
 
 _PLACE_MAX = 200
+_TEXT = frozenset({str})
+_SCALARS = frozenset({str, bool, float, type(None)})
 
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False,
@@ -50,9 +52,24 @@ def canonical_json(value: object, *, field: str = "value") -> bytes:
     Raises InvalidFieldError, with the place in the value as its field, for all else: other types
     (also as keys), NaN, infinities, numbers and depths out of bounds, lone surrogates.
     """
-    if not _is_plain(value, depth=0):
-        _check(value, field, depth=0)
+    if _is_plain(value, depth=0):
+        # NaN, an infinity or a lone surrogate: `_check` says where.
+        with suppress(ValueError):
+            return _ENCODER.encode(value).encode()
+    _check(value, field, depth=0)
     return _ENCODER.encode(value).encode()
+
+
+def quoted(text: str) -> str:
+    """A string in canonical JSON, for objects whose members are always the same and that are made
+    so often that they spell themselves out: in a third of the time of `canonical_json`."""
+    return _ENCODER.encode(text)
+
+
+def utf8(text: str, *, field: str) -> bytes:
+    """The bytes of what `quoted` parts were put into; InvalidFieldError for lone surrogates."""
+    _check_text(text, field)
+    return text.encode()
 
 
 def load_canonical(data: bytes, *, field: str = "value") -> Json:
@@ -75,31 +92,21 @@ def load_canonical(data: bytes, *, field: str = "value") -> Json:
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """True for most values that `_check` lets pass, in a third of its time: it names no places."""
+    """True for most values that `_check` lets pass, in a quarter of its time: it names no places,
+    and leaves to the encoder what that refuses by itself."""
     kind = type(value)
-    if kind is str:
-        return bool(value.isascii())
     if kind is int:
         return bool(INTEGER_MIN <= value <= INTEGER_MAX)
-    if kind is float:
-        return math.isfinite(value)
     if kind is dict:
-        are_text = all(map(_is_plain_text, value))
-        return are_text and _are_plain(value.values(), depth)
-    if kind is list or kind is tuple:
-        return _are_plain(value, depth)
-    return value is None or kind is bool
-
-
-def _is_plain_text(value: object) -> bool:
-    return type(value) is str and value.isascii()
-
-
-def _are_plain(values: Iterable[Any], depth: int) -> bool:
+        if not _TEXT.issuperset(map(type, value)):
+            return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _SCALARS
     if depth >= DEPTH_MAX:
         return False
-    for value in values:
-        if not (type(value) is str and value.isascii()) and not _is_plain(value, depth + 1):
+    for member in value:
+        if type(member) not in _SCALARS and not _is_plain(member, depth + 1):
             return False
     return True
 

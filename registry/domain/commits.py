@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from registry.domain.canonical import canonical_json
+from registry.domain.canonical import quoted, utf8
 
 MAIN = "main"
 
@@ -43,12 +43,9 @@ def commit_id(
     {"author":..., "create_time_us":..., "message":..., "parents":[...], "schema":
     "hallmark.commit.v1", "tree":"sha256:..."}
     """
-    content = {
-        "schema": "hallmark.commit.v1",
-        "tree": tree,
-        "parents": list(parents),
-        "author": author,
-        "create_time_us": create_time_us,
-        "message": message,
-    }
-    return hashlib.sha256(canonical_json(content)).hexdigest()[:40]
+    content = (
+        f'{{"author":{quoted(author)},"create_time_us":{create_time_us},'
+        f'"message":{quoted(message)},"parents":[{",".join(map(quoted, parents))}],'
+        f'"schema":"hallmark.commit.v1","tree":{quoted(tree)}}}'
+    )
+    return hashlib.sha256(utf8(content, field="commit")).hexdigest()[:40]

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from registry.domain.canonical import canonical_json
+from registry.domain.canonical import canonical_json, quoted, utf8
 
 SHARDS = 16
 #: Hash before the first event of a shard.
@@ -88,19 +88,13 @@ def event_hash(
     An object of exactly these members: action, actor, detail (the JSON text as a string),
     namespace, number, previous_hash, resource, schema ("hallmark.event.v1"), shard, time_us.
     """
-    content = {
-        "schema": "hallmark.event.v1",
-        "shard": shard,
-        "number": number,
-        "time_us": time_us,
-        "actor": actor,
-        "action": action,
-        "resource": resource,
-        "namespace": namespace,
-        "detail": detail_json,
-        "previous_hash": previous_hash,
-    }
-    return hashlib.sha256(canonical_json(content)).hexdigest()
+    content = (
+        f'{{"action":{quoted(action)},"actor":{quoted(actor)},"detail":{quoted(detail_json)},'
+        f'"namespace":{quoted(namespace)},"number":{number},'
+        f'"previous_hash":{quoted(previous_hash)},"resource":{quoted(resource)},'
+        f'"schema":"hallmark.event.v1","shard":{shard},"time_us":{time_us}}}'
+    )
+    return hashlib.sha256(utf8(content, field="event")).hexdigest()
 
 
 def chain(draft: EventDraft, *, number: int, previous_hash: str, time_us: int) -> Event:
@@ -135,6 +129,10 @@ def problem_of(event: Event, *, number: int, previous_hash: str) -> str | None:
     """What is wrong with an event that should stand at `number` behind `previous_hash`, or None."""
     if event.number != number:
         return f"number {event.number} stands where {number} belongs: records are missing or moved"
+    texts = (event.actor, event.action, event.resource, event.namespace, event.detail_json)
+    if not all(isinstance(text, str) for text in texts):
+        # SQLite keeps bytes in any column.
+        return "it holds bytes where text belongs"
     if event.shard != shard_of(event.namespace):
         return f"its namespace {event.namespace!r} belongs to shard {shard_of(event.namespace)}"
     if event.previous_hash != previous_hash:

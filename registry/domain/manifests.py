@@ -29,7 +29,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Self
 
-from registry.domain.canonical import canonical_json
+from registry.domain.canonical import quoted, utf8
 from registry.errors import InvalidFieldError, TooLargeError
 from registry.names.paths import find_conflicts, refuse_all, safe_path
 from registry.names.rules import check_sha256
@@ -92,16 +92,8 @@ class Manifest:
     @property
     def canonical_json(self) -> bytes:
         """The bytes that the digest is of."""
-        listed = [
-            {
-                "media_type": file.media_type,
-                "path": file.path,
-                "sha256": file.sha256,
-                "size_bytes": file.size_bytes,
-            }
-            for file in self.files
-        ]
-        return canonical_json({"files": listed, "schema": SCHEMA})
+        listed = ",".join(map(_file_json, self.files))
+        return utf8(f'{{"files":[{listed}],"schema":{quoted(SCHEMA)}}}', field="files")
 
     @property
     def size_bytes(self) -> int:
@@ -202,6 +194,13 @@ _MEDIA_TYPES = {
 
 def _typed(file: ManifestFile) -> ManifestFile:
     return file if file.media_type else replace(file, media_type=guess_media_type(file.path))
+
+
+def _file_json(file: ManifestFile) -> str:
+    return (
+        f'{{"media_type":{quoted(file.media_type)},"path":{quoted(file.path)},'
+        f'"sha256":{quoted(file.sha256)},"size_bytes":{file.size_bytes}}}'
+    )
 
 
 def _check_totals(files: tuple[ManifestFile, ...], field: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import pytest
 from hypothesis import example, given
@@ -120,9 +120,15 @@ def test_values_at_the_bounds_are_taken(value: Json) -> None:
     assert load_canonical(canonical_json(value)) == value
 
 
-def test_named_numbers_are_plain_numbers() -> None:
-    """An enumeration's number is written as the number."""
+class Word(StrEnum):
+    COLOUR = "colour"
+    RED = "r\u00e9d"
+
+
+def test_named_values_are_plain_values() -> None:
+    """An enumeration's number is written as the number, its text as the text, keys too."""
     assert canonical_json({"colour": Colour.RED}) == b'{"colour":3}'
+    assert canonical_json({Word.COLOUR: [Word.RED]}) == '{"colour":["r\u00e9d"]}'.encode()
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,7 @@ def test_named_numbers_are_plain_numbers() -> None:
         ([{1, 2}], "value[0]", "type set", "a list"),
         (object(), "value", "type object", "an object"),
         ("a\ud800", "value", "U+D800", "UTF-8"),
+        ([[1.5, {"a": ["\u00e9", "\ud800"]}]], "value[0][1].a[1]", "U+D800", "UTF-8"),
         ({"\udfff": 1}, "value", "U+DFFF", "UTF-8"),
         (nested(DEPTH_MAX + 1), "value[0][0]", "deeper", "64 levels"),
         (nested(100_000), "value[0][0]", "deeper", "64 levels"),

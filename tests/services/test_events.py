@@ -156,6 +156,8 @@ FORGERIES = {
     "changed detail": ("UPDATE events SET detail_json = '{\"n\":2}' WHERE number = 3", 3),
     "changed time": ("UPDATE events SET time_us = time_us + 1 WHERE number = 3", 3),
     "changed hash": ("UPDATE events SET hash = previous_hash WHERE number = 3", 3),
+    "text made bytes": ("UPDATE events SET actor = CAST(actor AS BLOB) WHERE number = 3", 3),
+    "namespace made bytes": ("UPDATE events SET namespace = X'FF' WHERE number = 3", 3),
     "dropped": ("DELETE FROM events WHERE number = 3", 3),
     "dropped first": ("DELETE FROM events WHERE number = 1", 1),
     "dropped last": ("DELETE FROM events WHERE number = 5", 5),
