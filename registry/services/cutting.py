@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -73,6 +72,7 @@ def cut_version(
     model: Model,
     commit: Commit,
     *,
+    uid: str,
     spec: VersionSpec,
     bases: Sequence[VersionName],
     card: Card,
@@ -85,7 +85,7 @@ def cut_version(
     version = tx.versions.insert(
         Version(
             key=0,
-            uid=str(uuid.uuid4()),
+            uid=uid,
             model_key=model.key,
             model=model.path,
             namespace=model.namespace,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Sequence
 
 from registry.domain.access import Action, Caller
@@ -86,9 +87,11 @@ class VersionService:
         _require_files(len(tree.files), "files")
         card = self._cards.of(tree.files)
         check_metadata_size(spec, card)
+        # Made here, since others wait while a unit of work is done.
+        digest, uid = tree.digest, str(uuid.uuid4())
 
         def create(tx: Transaction, now: int) -> Version:
-            ground = stand_on(tx, caller, model, MAIN, source, tree=tree.digest, now_us=now)
+            ground = stand_on(tx, caller, model, MAIN, source, tree=digest, now_us=now)
             commit = add_commit(
                 tx,
                 caller,
@@ -105,6 +108,7 @@ class VersionService:
                 caller,
                 ground.model,
                 commit,
+                uid=uid,
                 spec=spec,
                 bases=bases,
                 card=card,
@@ -138,6 +142,7 @@ class VersionService:
         _require_files(commit.file_count, "revision")
         card = self._cards.of(card_files)
         check_metadata_size(spec, card)
+        uid = str(uuid.uuid4())
 
         def create(tx: Transaction, now: int) -> Version:
             stored = model_of(tx, model, lock=True)
@@ -148,6 +153,7 @@ class VersionService:
                 caller,
                 stored,
                 here,
+                uid=uid,
                 spec=spec,
                 bases=bases,
                 card=card,
