@@ -122,6 +122,8 @@ class Connection:
             # Addresses are reached directly, over HTTP as well.
             ("grpc.enable_http_proxy", 0),
             ("grpc.enable_retries", 0),
+            # A connection of its own, so that a server's processes share a program's clients.
+            ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),

@@ -97,7 +97,8 @@ class ServerProcess:
         self.home = home
         self._settings = dict(settings or {})
         self._prefix = prefix
-        self._log = home.parent / f"{home.name}.log"
+        #: What it wrote on standard error, all starts together.
+        self.log = home.parent / f"{home.name}.log"
         self.admin_token = ""
         self.start()
 
@@ -115,7 +116,7 @@ class ServerProcess:
         self.kill()
 
     def _spawn(self) -> None:
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._prefix, *_COMMAND],
                 stdin=subprocess.DEVNULL,
@@ -142,7 +143,7 @@ class ServerProcess:
             if time.monotonic() > until:
                 break
         self.kill()
-        raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
 
     def _keep_token(self) -> None:
         """Shown the first time only; a later process on the same folder needs it as well."""
