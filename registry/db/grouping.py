@@ -91,16 +91,23 @@ class GroupWriter(ABC):
                 self.commit(claimed)
         self.disconnect()
 
+    def more(self, count: int) -> list[Unit]:
+        """Units that came after the group that is being committed, at most so many: they are to be
+        run and ended with it. In the writer's thread."""
+        return [unit for unit in self._waiting(count) if unit.claim()]
+
     def _next_group(self) -> list[Unit]:
         """All that waits, at most GROUP_MAX; empty when the writer is closed."""
-        group: list[Unit] = []
         unit = self._units.get()
-        while unit is not None:
-            group.append(unit)
-            if len(group) == GROUP_MAX or self._units.empty():
-                return group
+        return [] if unit is None else [unit, *self._waiting(GROUP_MAX - 1)]
+
+    def _waiting(self, count: int) -> list[Unit]:
+        found: list[Unit] = []
+        while len(found) < count and not self._units.empty():
             unit = self._units.get()
-        if group:
-            # It was the last: nothing follows the end but the end, found again next time.
-            self._units.put(None)
-        return group
+            if unit is None:
+                # Nothing follows the end but the end, found again next time.
+                self._units.put(None)
+                break
+            found.append(unit)
+        return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from registry.db.events import Chain
 from registry.db.failures import TRANSLATED, is_in_the_way, is_retriable, outcome_unknown
-from registry.db.grouping import GroupWriter, Unit
+from registry.db.grouping import GROUP_MAX, GroupWriter, Unit
 from registry.db.pool import ConnectionPool, abandon
 from registry.db.transaction import SqlTransaction
 from registry.db.wire import Wire
@@ -44,11 +44,16 @@ _KEEPALIVE = {
 }
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_GROUP = f"{_BEGIN}; SET LOCAL lock_timeout = '50ms'"
 #: Groups at the same time: while the server works for one of them, another is made ready.
 LANES = 2
+#: With a lane's number this makes up the lock of that lane.
+_LANE_CLASS = 0x6C616E65
+#: A group waits so long for the groups of other servers that are before it in its lane, ...
+_TURN_MS = 250
+#: ... and so long for a row.
+_ROW_MS = 50
 #: A caller waits so long for a group before its own.
-_PATIENCE_S = 0.05
+_PATIENCE_S = 0.25
 #: After a group met a lock, callers go alone for so long.
 _APART_S = 1.0
 
@@ -68,11 +73,16 @@ class PostgresWriter:
     """Runs what waits together, and each unit in a transaction of its own where that fails.
 
     Together, units of one server do not wait for each other's row locks, and pay for one COMMIT;
-    those that name different namespaces lock different rows, and go in different lanes. Whatever
-    gets in a group's way, a unit that fails or a lock of another server, undoes it; then its
-    callers run their units themselves, again where another transaction was quicker. So does a
-    caller whom the group before keeps waiting. A group waits for locks so briefly that two servers
-    whose groups hold what the other wants soon let go; and for a while after that there are none.
+    those that name different namespaces lock different rows, and go in different lanes. In a lane
+    there is one group at a time: those of several servers take turns, in the order in which they
+    asked. A group asks before it holds anything, so groups that lock the same rows in different
+    orders never wait in a circle.
+
+    Whatever gets in a group's way, a unit that fails or a row that a unit by itself holds, undoes
+    it; then its callers run their units themselves, again where another transaction was quicker.
+    So does a caller whom the group before keeps waiting. A group waits for rows so briefly that
+    one that does meet its like, through units that name no namespace, soon lets go; and for a while
+    after that there are none.
     """
 
     #: Other servers write as well.
@@ -108,9 +118,9 @@ class PostgresWriter:
         # By the shard of its events: their heads are locked too.
         return self._lanes[shard_of(namespace) % LANES]
 
-    def _run_together(self, group: list[Unit]) -> None:
+    def _run_together(self, lane: _Lane, group: list[Unit]) -> None:
         try:
-            results = self._try([unit.fn for unit in group], _BEGIN_GROUP)
+            results = self._try(lane.joined(group), lane.begin())
         except _UnknownError as unknown:
             for unit in group:
                 unit.fail(outcome_unknown(unknown.cause))
@@ -141,7 +151,7 @@ class PostgresWriter:
             except _UnknownError as unknown:
                 raise outcome_unknown(unknown.cause) from unknown.cause
 
-    def _try(self, fns: Sequence[Callable[[Transaction], T]], begin: str) -> list[T]:
+    def _try(self, fns: Iterable[Callable[[Transaction], T]], begin: str) -> list[T]:
         connection = self._pool.take()
         driver = connection.driver
         committing = False
@@ -177,12 +187,29 @@ class PostgresWriter:
 
 
 class _Lane(GroupWriter):
-    def __init__(self, number: int, run: Callable[[list[Unit]], None]) -> None:
+    def __init__(self, number: int, run: Callable[[_Lane, list[Unit]], None]) -> None:
+        self._number = number
         self._run = run
         super().__init__(name=f"postgresql-writer-{number}")
 
+    def begin(self) -> str:
+        """Begins a transaction once it is its turn in this lane, until it ends."""
+        return (
+            f"{_BEGIN}; SET LOCAL lock_timeout = {_TURN_MS}; "
+            f"SELECT pg_advisory_xact_lock({_LANE_CLASS}, {self._number}); "
+            f"SET LOCAL lock_timeout = {_ROW_MS}"
+        )
+
+    def joined(self, group: list[Unit]) -> Iterator[Callable[[Transaction], Any]]:
+        """What a group runs. Units that came while its first one waited for the turn join it: so
+        the longer the queue of servers, the larger their groups."""
+        yield group[0].fn
+        group += self.more(GROUP_MAX - len(group))
+        for unit in group[1:]:
+            yield unit.fn
+
     def commit(self, group: list[Unit]) -> None:
-        self._run(group)
+        self._run(self, group)
 
     def disconnect(self) -> None:
         """Connections go back to the pool after each group."""
