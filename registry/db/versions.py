@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -53,7 +53,14 @@ from registry.db.tables import (
 from registry.db.version_rows import in_model, of_commit, select_versions, version_of
 from registry.domain.pages import Cursor
 from registry.domain.references import Reference, ReferenceKind
-from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
+from registry.domain.versions import (
+    Card,
+    Evaluation,
+    Standing,
+    Version,
+    VersionState,
+    Vetting,
+)
 
 #: So many versions of one digest or commit are looked at.
 NEWEST_MAX = 100
@@ -68,7 +75,7 @@ _GET = select_versions().where(_of_model, _of_number)
 _ROW = select(_v.key).where(_of_model, _of_number)
 _BY_KEY = select_versions().where(_v.key == bindparam("key"))
 _of_keys = _v.key.in_(numbers("keys"))
-_MANY = select_versions().where(_of_keys).order_by(_v.key)
+_STANDINGS = select(_v.key, _v.state, _v.yanked_from, _v.rules_digest).where(_of_keys)
 _MANY_ROWS = select(_v.key).where(_of_keys).order_by(_v.key)
 
 _SET_STATE = (
@@ -279,10 +286,17 @@ class SqlVersions:
         lock_rows(self._connection, _ROW, {"model": model, "number": number})
         return self.get(model, number)
 
-    def lock_many(self, keys: Collection[int]) -> Sequence[Version]:
+    def lock_many(self, keys: Collection[int]) -> Mapping[int, Standing]:
         given: dict[str, object] = {"keys": array(keys)}
         lock_rows(self._connection, _MANY_ROWS, given)
-        return self._all(_MANY, given)
+        return {
+            row.key: Standing(
+                state=VersionState(row.state),
+                yanked_from=row.yanked_from and VersionState(row.yanked_from),
+                rules_digest=row.rules_digest,
+            )
+            for row in self._connection.execute(_STANDINGS, given)
+        }
 
     def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
         statement = _newest(by_digest=bool(digest), by_commit=bool(commit_prefix))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from registry.errors import InvalidStateError
 
@@ -137,6 +138,15 @@ class Vetting:
     time_us: int
 
 
+class Standing(NamedTuple):
+    """What of a version may change, as far as vetting goes by it."""
+
+    state: VersionState
+    yanked_from: VersionState | None
+    #: Of its verdict; None where it has none.
+    rules_digest: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Version:
     key: int
@@ -173,6 +183,14 @@ class Version:
     @property
     def model_name(self) -> str:
         return f"models/{self.model}"
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(
+            state=self.state,
+            yanked_from=self.yanked_from,
+            rules_digest=None if self.vetting is None else self.vetting.rules_digest,
+        )
 
     @property
     def ref(self) -> str:

@@ -18,7 +18,7 @@ from registry.domain.promotions import Decision, Promotion, PromotionState, Stag
 from registry.domain.references import Reference, ReferenceKind
 from registry.domain.uploads import Upload, UploadFile
 from registry.domain.usage import PrincipalUsage, VersionUsage
-from registry.domain.versions import Card, Evaluation, Version, VersionState, Vetting
+from registry.domain.versions import Card, Evaluation, Standing, Version, VersionState, Vetting
 
 
 class Namespaces(Protocol):
@@ -182,9 +182,9 @@ class Versions(Protocol):
     def lock(self, model: str, number: int) -> Version | None:
         """As get, and until the transaction ends nobody else locks this version."""
 
-    def lock_many(self, keys: Collection[int]) -> Sequence[Version]:
-        """As lock, those that are there, by key. They are locked in this order, so that two who
-        lock several never wait for each other."""
+    def lock_many(self, keys: Collection[int]) -> Mapping[int, Standing]:
+        """As lock, those that are there, and how each stands then. They are locked in the order of
+        their keys, so that two who lock several never wait for each other."""
 
     def newest(self, model: str, *, digest: str = "", commit_prefix: str = "") -> Sequence[Version]:
         """Those with this digest, or whose commit starts so; RELEASED first, then newest first;

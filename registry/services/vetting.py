@@ -15,7 +15,7 @@ from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.gates import GateInput
 from registry.domain.manifests import Manifest
 from registry.domain.policies import Gate
-from registry.domain.versions import Verdict, Version, VersionState, Vetting
+from registry.domain.versions import Standing, Verdict, Version, VersionState, Vetting
 from registry.errors import StorageError
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
@@ -45,11 +45,12 @@ class VettingService:
 
     def run_pending(self, limit: int) -> int:
         """Judge versions in quarantine, oldest first, at most so many; how many got a verdict."""
-        judged: dict[int, Vetting] = {}
-        for lot in _lots(self._waiting(limit)):
-            judged |= self._judge(lot)
+        judged = [each for lot in _lots(self._waiting(limit)) for each in self._judge(lot)]
         if judged:
-            self._database.write(lambda tx: self._store(tx, judged))
+            # Most versions stand then as they stand now, and only what is stored takes the turn of
+            # other writers.
+            moves = [move for each in judged if (move := self._move(*each)) is not None]
+            self._database.write(lambda tx: self._store(tx, moves))
         return len(judged)
 
     def _waiting(self, limit: int) -> list[Version]:
@@ -61,18 +62,16 @@ class VettingService:
         )
         return [version for version in found if version.key not in self._put_off][:limit]
 
-    def _judge(self, lot: list[Version]) -> dict[int, Vetting]:
-        """The verdicts by key of their version, but for those whose bytes cannot be read now."""
+    def _judge(self, lot: list[Version]) -> Iterator[tuple[Version, Vetting]]:
+        """The versions with their verdicts, but for those whose bytes cannot be read now."""
         digests = {version.digest for version in lot}
         manifests = self._database.read(lambda tx: tx.manifests.get_many(digests))
-        judged = {}
         for version in lot:
             try:
-                judged[version.key] = self._vet(version, manifests.get(version.digest))
+                yield version, self._vet(version, manifests.get(version.digest))
             except StorageError as error:
                 logger.warning("vetting of %s is put off: %s", version.name, error)
                 self._put_off[version.key] = self._clock.now_us() + RETRY_US
-        return judged
 
     def _vet(self, version: Version, manifest: Manifest | None) -> Vetting:
         if manifest is None:
@@ -82,15 +81,12 @@ class VettingService:
             return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
         return vetting
 
-    def _store(self, tx: Transaction, judged: Mapping[int, Vetting]) -> None:
+    def _store(self, tx: Transaction, moves: Sequence[_Move]) -> None:
         """Store the verdicts, and move the versions where they lead."""
-        moves = [
-            move
-            for version in tx.versions.lock_many(judged.keys())
-            if (move := self._move(version, judged[version.key])) is not None
-        ]
-        tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in moves)
-        for move in moves:
+        standings = tx.versions.lock_many([move.version.key for move in moves])
+        due = [now for move in moves if (now := self._as_it_stands(tx, move, standings))]
+        tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in due)
+        for move in due:
             _tell(tx, move)
             if move.is_yanked:
                 # It was yanked meanwhile: it stays so, and comes back in the state that is due
@@ -102,8 +98,17 @@ class VettingService:
                     yanked_from=move.to,
                 )
 
+    def _as_it_stands(
+        self, tx: Transaction, move: _Move, standings: Mapping[int, Standing]
+    ) -> _Move | None:
+        """The move of a version as that stands now that it is locked."""
+        if standings.get(move.version.key) == move.version.standing:
+            return move
+        version = tx.versions.by_key(move.version.key)
+        return None if version is None else self._move(version, move.vetting)
+
     def _move(self, version: Version, vetting: Vetting) -> _Move | None:
-        """Where the verdict leads the version as it is now; None where nothing is to be stored."""
+        """Where the verdict leads the version; None where nothing is to be stored."""
         if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
             # Another replica was first.
             return None

@@ -69,14 +69,23 @@ class VersionVettingContract:
         assert get(database, versions[3]) == versions[3]
 
     def test_several_are_locked_at_once(self, database: Database) -> None:
-        """Of the versions asked for, those that are there come by key, with what points to them."""
+        """Of the versions asked for, those that are there come with how each stands."""
         model = add_model(database)
         versions = [add_version(database, model) for _ in range(4)]
-        database.write(lambda tx: point(tx, versions[2], "best"))
+        yanked, vetted = versions[2].key, versions[3].key
+
+        def change(tx: Transaction) -> None:
+            was = versions[2].state
+            tx.versions.set_state(yanked, VersionState.YANKED, yank_reason="bad", yanked_from=was)
+            tx.versions.set_vetting([(vetted, VETTING, VersionState.RELEASED)])
+
+        database.write(change)
         keys = [10**9, *(version.key for version in versions[:0:-1])]
-        expected = [versions[1], replace(versions[2], references=("best",)), versions[3]]
-        assert list(database.write(lambda tx: tx.versions.lock_many(keys))) == expected
-        assert list(database.write(lambda tx: tx.versions.lock_many([]))) == []
+        locked = database.write(lambda tx: tx.versions.lock_many(keys))
+        assert locked == {version.key: get(database, version).standing for version in versions[1:]}
+        assert locked[yanked] == (VersionState.YANKED, versions[2].state, None)
+        assert locked[vetted] == (VersionState.RELEASED, None, VETTING.rules_digest)
+        assert database.write(lambda tx: tx.versions.lock_many([])) == {}
 
     def test_locks_of_several_exclude_each_other(self, database: Database) -> None:
         """Of writers that lock the same versions, each named in an order of its own, none fails,
@@ -87,10 +96,14 @@ class VersionVettingContract:
 
         def point_after_looking(writer: int) -> int:
             def write(tx: Transaction) -> int:
-                locked = tx.versions.lock_many(keys if writer % 2 else keys[::-1])
-                for version in locked:
+                tx.versions.lock_many(keys if writer % 2 else keys[::-1])
+                seen = 0
+                for key in keys:
+                    version = tx.versions.by_key(key)
+                    assert version is not None
+                    seen += len(version.references)
                     point(tx, version, f"alias-{writer}-{version.number}")
-                return sum(len(version.references) for version in locked)
+                return seen
 
             return database.write(write)
 
