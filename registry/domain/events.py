@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from registry.domain.canonical import canonical_json, quoted, utf8
 
@@ -16,6 +17,7 @@ GENESIS = "0" * 64
 SYSTEM = "system"
 
 
+@lru_cache(maxsize=4096)
 def shard_of(namespace: str) -> int:
     """The shard that keeps a namespace's events; registry-wide ones ("") have theirs too."""
     return zlib.crc32(namespace.encode()) % SHARDS
