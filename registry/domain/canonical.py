@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
