@@ -7,7 +7,6 @@ from collections.abc import Collection
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Table,
     bindparam,
     delete,
     exists,
@@ -26,6 +25,7 @@ from registry.db.tables import (
     blob_grants,
     commits,
     manifest_files,
+    models,
     upload_files,
     uploads,
     versions,
@@ -56,11 +56,14 @@ _KNOWN = select(_sha256).where(
 # half of all models may have the same licence or tokenizer.
 _FETCHABLE = select(_sha256).where(
     select(_one)
-    .join_from(manifest_files, versions, versions.c.manifest_key == manifest_files.c.manifest_key)
+    .join_from(manifest_files, commits, commits.c.manifest_key == manifest_files.c.manifest_key)
+    .join(models, models.c.key == commits.c.model_key)
+    .join(versions, versions.c.commit_key == commits.c.key)
     .where(
         manifest_files.c.sha256 == _sha256,
+        # Of the model, so that versions are looked at only where it is covered.
+        covered(models.c.namespace, "patterns"),
         versions.c.state == literal_column("'released'"),
-        covered(versions.c.namespace, "patterns"),
     )
     .limit(literal_column("1"))
     .scalar_subquery()
@@ -68,22 +71,18 @@ _FETCHABLE = select(_sha256).where(
 )
 
 
-def _in_manifest_of(table: Table) -> ColumnElement[bool]:
-    return exists(
-        select(_one)
-        .join_from(manifest_files, table, table.c.manifest_key == manifest_files.c.manifest_key)
-        .where(manifest_files.c.sha256 == _sha256)
-    )
-
-
+# What is in a version is in the commit that it was cut from.
+_in_commit = exists(
+    select(_one)
+    .join_from(manifest_files, commits, commits.c.manifest_key == manifest_files.c.manifest_key)
+    .where(manifest_files.c.sha256 == _sha256)
+)
 _in_live_upload = exists(
     select(_one)
     .join_from(upload_files, uploads, uploads.c.key == upload_files.c.upload_key)
     .where(upload_files.c.sha256 == _sha256, text("NOT uploads.ended"))
 )
-_REFERENCED = select(_sha256).where(
-    or_(_in_manifest_of(commits), _in_manifest_of(versions), _in_live_upload)
-)
+_REFERENCED = select(_sha256).where(or_(_in_commit, _in_live_upload))
 
 
 class SqlBlobGrants:

@@ -36,11 +36,8 @@ _COLUMNS = (
     commits.c.size_bytes,
     models.c.path.label("model"),
 )
-_of_model = (
-    select(*_COLUMNS)
-    .join(models, models.c.key == commits.c.model_key)
-    .where(commits.c.model_key == bindparam("model_key"))
-)
+_all = select(*_COLUMNS).join(models, models.c.key == commits.c.model_key)
+_of_model = _all.where(commits.c.model_key == bindparam("model_key"))
 _GET = _of_model.where(commits.c.id == bindparam("id"))
 _BY_PREFIX = (
     _of_model.where(commits.c.id >= bindparam("first"), commits.c.id < bindparam("past"))
@@ -48,13 +45,13 @@ _BY_PREFIX = (
     .limit(2)
 )
 _line = (
-    select(commits.c.id, commits.c.first_parent, literal(1).label("depth"))
+    select(commits.c.key, commits.c.first_parent, literal(1).label("depth"))
     .where(commits.c.model_key == bindparam("model_key"), commits.c.id == bindparam("id"))
     .cte("line", recursive=True)
 )
 _parent = commits.alias("parent")
 _line = _line.union_all(
-    select(_parent.c.id, _parent.c.first_parent, _line.c.depth + 1)
+    select(_parent.c.key, _parent.c.first_parent, _line.c.depth + 1)
     .join_from(_line, _parent, _parent.c.id == _line.c.first_parent)
     .where(
         _parent.c.model_key == bindparam("model_key"),
@@ -62,7 +59,8 @@ _line = _line.union_all(
         _line.c.depth < bindparam("limit"),
     )
 )
-_HISTORY = _of_model.join(_line, _line.c.id == commits.c.id).order_by(_line.c.depth)
+# By key alone: said once more, the model would be a reason to start from all of its commits.
+_HISTORY = _all.join(_line, _line.c.key == commits.c.key).order_by(_line.c.depth)
 
 
 class SqlCommits:

@@ -14,8 +14,7 @@ from registry.db.models import model_of
 from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
-from registry.db.tables import blob_grants, models, refs, stage_periods, versions
-from registry.db.version_rows import of_commit
+from registry.db.tables import blob_grants, commits, models, refs, stage_periods, versions
 from registry.domain.references import Reference, ReferenceKind
 from registry.ports.tables import Ground
 
@@ -62,7 +61,11 @@ _GROUND = (
         and_(refs.c.model_key == models.c.key, refs.c.folded == bindparam("folded")),
     )
     .outerjoin(_pointed, _pointed.c.key == refs.c.version_key)
-    .outerjoin(_cut, of_commit(_cut, refs.c.model_key, refs.c.commit_id))
+    .outerjoin(
+        commits,
+        and_(commits.c.model_key == refs.c.model_key, commits.c.id == refs.c.commit_id),
+    )
+    .outerjoin(_cut, _cut.c.commit_key == commits.c.key)
     .where(models.c.path == bindparam("model"))
 )
 

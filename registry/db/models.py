@@ -26,7 +26,14 @@ from registry.db.arrays import patterns as patterns_json
 from registry.db.documents import names_of, names_text
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
-from registry.db.tables import model_labels, model_numbers, models, stage_periods, versions
+from registry.db.tables import (
+    model_labels,
+    model_numbers,
+    models,
+    refs,
+    stage_periods,
+    versions,
+)
 from registry.domain.access import REGISTRY_WIDE
 from registry.domain.models import Model, ModelFields, ModelFilter
 from registry.domain.pages import Cursor
@@ -62,6 +69,7 @@ _STAGES = (
 # The columns that are set are those of the parameters.
 _UPDATE = update(models).where(_m.key == bindparam("of"), _m.etag == bindparam("expected"))
 _SET = update(models).where(_m.key == bindparam("of"))
+_DELETE_REFS = delete(refs).where(refs.c.model_key == bindparam("of"))
 _DELETE = delete(models).where(_m.key == bindparam("of")).returning(_m.folded, _m.next_number)
 _bury = postgresql.insert(model_numbers)
 _BURY = _bury.on_conflict_do_update(index_elements=["folded"], set_={"next": _bury.excluded.next})
@@ -147,7 +155,9 @@ class SqlModels:
         return number
 
     def delete(self, key: int) -> None:
-        # All else of the model refers to it by foreign keys that cascade.
+        # All else of the model refers to it by foreign keys that cascade. Its references go first,
+        # since for each commit that goes those of the model are searched for it.
+        self._connection.execute_later(_DELETE_REFS, {"of": key})
         row = self._connection.execute(_DELETE, {"of": key}).one_or_none()
         if row is not None:
             given = {"folded": row.folded, "next": row.next_number}

@@ -16,8 +16,8 @@ from registry.domain.references import Reference, ReferenceKind
 _insert = postgresql.insert(refs)
 _PUT = _insert.on_conflict_do_update(
     index_elements=["model_key", "folded"],
+    # Not the id, which stays as it is: to set it would change an index each time a branch moves.
     set_={
-        "id": _insert.excluded.id,
         "kind": _insert.excluded.kind,
         "version_key": _insert.excluded.version_key,
         "commit_id": _insert.excluded.commit_id,

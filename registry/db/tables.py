@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     text,
@@ -232,7 +233,8 @@ commits = Table(
     _number("file_count"),
     _number("size_bytes"),
     Index(None, "model_key", "id", unique=True),
-    Index(None, "manifest_key"),
+    # By which a version's files are found too, since its commit has the same.
+    Index(None, "manifest_key", "model_key"),
 )
 
 versions = Table(
@@ -245,7 +247,8 @@ versions = Table(
     _text("namespace"),
     _number("number"),
     _text("digest"),
-    Column("manifest_key", _Key, ForeignKey("manifests.key"), nullable=False),
+    # A commit of the same model, whose tree is `digest`.
+    _of("commit_key", "commits.key"),
     _text("commit_id"),
     _text("state"),
     _text("registrant"),
@@ -267,10 +270,8 @@ versions = Table(
     # without walking through it.
     _text("card_text"),
     Index(None, "model_key", "number", unique=True),
-    Index(None, "model_key", "digest"),
-    Index(None, "commit_id"),
-    Index(None, "model_key", "state"),
-    Index(None, "manifest_key"),
+    Index(None, "commit_key"),
+    Index(None, "model_key", "state", "number"),
     Index(
         "ix_versions_quarantined",
         "key",
@@ -311,9 +312,15 @@ refs = Table(
     ForeignKeyConstraint(
         ["model_key", "commit_id"], ["commits.model_key", "commits.id"], ondelete="CASCADE"
     ),
-    Index(None, "version_key", "id"),
     Index(None, "model_key", "id"),
-    Index(None, "model_key", "commit_id"),
+    # Without branches, so that a branch that moves changes no index.
+    Index(
+        "ix_refs_version_key_id",
+        "version_key",
+        "id",
+        sqlite_where=text("version_key IS NOT NULL"),
+        postgresql_where=text("version_key IS NOT NULL"),
+    ),
     **_CLUSTERED,
 )
 
@@ -517,11 +524,14 @@ event_heads = Table(
 
 # Triggers refuse to change or delete a row: a guard against bugs, not against whoever owns the
 # database. Evidence is the chain of hashes.
+#
+# In order of time, in which they come: SQLite then adds to the end of the table, and not in as many
+# places as there are shards, where each event would have pages torn apart for it.
 events = Table(
     "events",
     metadata,
-    Column("shard", Integer, primary_key=True, autoincrement=False),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("shard", Integer, nullable=False),
+    _number("number"),
     _number("time_us"),
     _text("actor"),
     _text("action"),
@@ -530,7 +540,8 @@ events = Table(
     _text("detail_json"),
     _text("previous_hash"),
     _text("hash"),
-    Index(None, "time_us", "shard", "number"),
+    PrimaryKeyConstraint("time_us", "shard", "number"),
+    Index(None, "shard", "number", unique=True),
     Index(None, "namespace", "time_us", "shard", "number"),
     Index(None, "resource", "time_us", "shard", "number"),
     **_CLUSTERED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, literal_column, select
+from sqlalchemy import ColumnElement, Select, literal_column, select
 
 from registry.db.arrays import joined, split
 from registry.db.documents import card_of, findings_of, names_of, spec_of
@@ -37,23 +37,6 @@ _COLUMNS = (
     versions.c.yank_reason,
     versions.c.yanked_from,
 )
-
-
-def of_commit(
-    table: FromClause, model_key: ColumnElement[int], commit_id: ColumnElement[str]
-) -> ColumnElement[bool]:
-    """Whether a version, of the table or an alias of it, was cut from this commit of this model.
-
-    To be found by the commit alone, of which there are few: PostgreSQL, before it knows a table's
-    sizes, would as soon look at all versions of the model. Hence the sum, which no index answers.
-    """
-    return and_(table.c.commit_id == commit_id, in_model(table, model_key))
-
-
-def in_model(table: FromClause, model_key: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a version is of this model; not to be found by that."""
-    key: ColumnElement[int] = table.c.model_key + literal_column("0")
-    return key == model_key
 
 
 def _stages() -> ColumnElement[str | None]:

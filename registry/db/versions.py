@@ -44,13 +44,14 @@ from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import (
+    commits,
     evaluations,
     models,
     refs,
     stage_periods,
     versions,
 )
-from registry.db.version_rows import in_model, of_commit, select_versions, version_of
+from registry.db.version_rows import select_versions, version_of
 from registry.domain.pages import Cursor
 from registry.domain.references import Reference, ReferenceKind
 from registry.domain.versions import (
@@ -66,7 +67,11 @@ from registry.domain.versions import (
 NEWEST_MAX = 100
 
 _v = versions.c
-_INSERT = insert(versions).values(manifest_key=key_of_manifest("manifest_digest")).returning(_v.key)
+_commit = select(commits.c.key).where(
+    commits.c.model_key == bindparam("of_model"), commits.c.id == bindparam("of_commit")
+)
+_commit_of_tree = _commit.where(commits.c.tree == bindparam("of_tree"))
+_INSERT = insert(versions).values(commit_key=_commit_of_tree.scalar_subquery()).returning(_v.key)
 
 _model_key = select(models.c.key).where(models.c.path == bindparam("model")).scalar_subquery()
 _of_model = _v.model_key == _model_key
@@ -140,16 +145,15 @@ _commit_id = elements("commit_ids").c.value
 # With a LIMIT, since PostgreSQL else looks at all versions of the model.
 _CUT_FROM = select(_commit_id).where(
     select(literal_column("1"))
-    .where(of_commit(versions, bindparam("model_key"), _commit_id))
+    .join_from(commits, versions, _v.commit_key == commits.c.key)
+    .where(commits.c.model_key == bindparam("model_key"), commits.c.id == _commit_id)
     .limit(literal_column("1"))
     .scalar_subquery()
     .is_not(None)
 )
-
-
 _CUT = select(
     _v.digest, _v.contributors, was_staged(_v.model_key, _v.digest).label("staged")
-).where(of_commit(versions, bindparam("model_key"), bindparam("commit_id")))
+).where(_v.commit_key == _commit.scalar_subquery())
 
 
 def _resolve() -> Select[*tuple[object, ...]]:
@@ -178,7 +182,8 @@ def _resolve() -> Select[*tuple[object, ...]]:
     # Keys of a model's versions go up with their numbers; only they come with the index in order.
     newest_cut = (
         select(func.max(cut.c.key))
-        .where(of_commit(cut, refs.c.model_key, refs.c.commit_id))
+        .join_from(commits, cut, cut.c.commit_key == commits.c.key)
+        .where(commits.c.model_key == refs.c.model_key, commits.c.id == refs.c.commit_id)
         .scalar_subquery()
     )
     reference = select(
@@ -208,13 +213,26 @@ def _resolve() -> Select[*tuple[object, ...]]:
 _RESOLVE = _resolve()
 
 
+def _of(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
+    """Versions of a model, found by their commits where more than the model is known of them."""
+    if not by_digest and not by_commit:
+        return select_versions().where(_of_model)
+    statement = select_versions().join(commits, commits.c.key == _v.commit_key)
+    statement = statement.where(commits.c.model_key == _model_key)
+    if by_digest:
+        statement = statement.where(commits.c.manifest_key == key_of_manifest("digest"))
+    if by_commit:
+        statement = statement.where(
+            commits.c.id >= bindparam("first"), commits.c.id < bindparam("past")
+        )
+    return statement
+
+
 @cache
 def _list(*, by_state: bool, by_digest: bool, oldest_first: bool) -> Select[*tuple[object, ...]]:
-    statement = select_versions().where(_of_model)
+    statement = _of(by_digest=by_digest, by_commit=False)
     if by_state:
         statement = statement.where(_v.state == bindparam("state"))
-    if by_digest:
-        statement = statement.where(_v.digest == bindparam("digest"))
     if oldest_first:
         statement = statement.where(_v.number > bindparam("behind")).order_by(_v.number)
     else:
@@ -224,17 +242,7 @@ def _list(*, by_state: bool, by_digest: bool, oldest_first: bool) -> Select[*tup
 
 @cache
 def _newest(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
-    statement = select_versions()
-    if by_commit:
-        statement = statement.where(
-            _v.commit_id >= bindparam("first"),
-            _v.commit_id < bindparam("past"),
-            in_model(versions, _model_key),
-        )
-    else:
-        statement = statement.where(_of_model)
-    if by_digest:
-        statement = statement.where(_v.digest == bindparam("digest"))
+    statement = _of(by_digest=by_digest, by_commit=by_commit)
     released_first = case((_v.state == VersionState.RELEASED.value, 0), else_=1)
     return statement.order_by(released_first, _v.number.desc()).limit(NEWEST_MAX)
 
@@ -255,8 +263,10 @@ class SqlVersions:
                 "namespace": version.namespace,
                 "number": version.number,
                 "digest": version.digest,
-                "manifest_digest": version.digest,
                 "commit_id": version.commit,
+                "of_model": version.model_key,
+                "of_commit": version.commit,
+                "of_tree": version.digest,
                 "state": version.state.value,
                 "registrant": version.registrant,
                 "contributors": names_text(version.contributors, field="contributors"),
@@ -426,7 +436,7 @@ class SqlVersions:
     def undecided(
         self, model_key: int, commit_id: str
     ) -> Sequence[tuple[str, tuple[str, ...]]] | None:
-        parameters = {"model_key": model_key, "commit_id": commit_id}
+        parameters = {"of_model": model_key, "of_commit": commit_id}
         rows = self._connection.execute(_CUT, parameters).all()
         if not rows:
             return None

@@ -262,7 +262,7 @@ class References(Protocol):
         version_key: int | None,
         commit_id: str | None,
     ) -> None:
-        """Create or move."""
+        """Create or move. One that is there keeps the spelling of its id."""
 
     def delete(self, model_key: int, id: str) -> None: ...
 

@@ -112,12 +112,12 @@ def _events() -> None:
             _text,
             ("actor", "action", "resource", "namespace", "detail_json", "previous_hash", "hash"),
         ),
-        _primary_key("events", "shard", "number"),
+        _primary_key("events", "time_us", "shard", "number"),
         sqlite_with_rowid=False,
     )
     _index("events", "namespace", "time_us", "shard", "number")
     _index("events", "resource", "time_us", "shard", "number")
-    _index("events", "time_us", "shard", "number")
+    _index("events", "shard", "number", unique=True)
 
 
 def _manifests() -> None:
@@ -256,7 +256,7 @@ def _commits() -> None:
         _foreign_key("commits", "model_key", "models.key", ondelete="CASCADE"),
         _primary_key("commits", "key"),
     )
-    _index("commits", "manifest_key")
+    _index("commits", "manifest_key", "model_key")
     _index("commits", "model_key", "id", unique=True)
 
 
@@ -344,7 +344,7 @@ def _versions() -> None:
         *map(_text, ("model", "namespace")),
         _number("number"),
         _text("digest"),
-        _key("manifest_key"),
+        _key("commit_key"),
         *map(_text, ("commit_id", "state", "registrant")),
         *map(_number, ("create_time_us", "file_count", "size_bytes")),
         *map(_text, ("spec", "card")),
@@ -355,16 +355,14 @@ def _versions() -> None:
         _text("yank_reason"),
         _text("yanked_from", nullable=True),
         *map(_text, ("contributors", "card_text")),
-        _foreign_key("versions", "manifest_key", "manifests.key"),
+        _foreign_key("versions", "commit_key", "commits.key", ondelete="CASCADE"),
         _foreign_key("versions", "model_key", "models.key", ondelete="CASCADE"),
         _primary_key("versions", "key"),
         sqlite_autoincrement=True,
     )
-    _index("versions", "commit_id")
-    _index("versions", "manifest_key")
-    _index("versions", "model_key", "digest")
+    _index("versions", "commit_key")
     _index("versions", "model_key", "number", unique=True)
-    _index("versions", "model_key", "state")
+    _index("versions", "model_key", "state", "number")
     op.create_index(
         "ix_versions_quarantined",
         "versions",
@@ -478,9 +476,13 @@ def _refs() -> None:
         _primary_key("refs", "model_key", "folded"),
         sqlite_with_rowid=False,
     )
-    _index("refs", "model_key", "commit_id")
     _index("refs", "model_key", "id")
-    _index("refs", "version_key", "id")
+    op.create_index(
+        "ix_refs_version_key_id",
+        "refs",
+        ["version_key", "id"],
+        **_where("version_key IS NOT NULL"),
+    )
 
 
 def _decisions() -> None:

@@ -68,6 +68,14 @@ class ReferencesContract:
         assert get(database, model.path, "best") == moved
         assert len(database.read(lambda tx: tx.references.list(model.path, None, None, 10))) == 1
 
+    def test_put_keeps_the_spelling(self, database: Database) -> None:
+        """Put again in other case, a reference moves and is still spelt as it was."""
+        model = add_model(database)
+        first, second = add_version(database, model), add_version(database, model)
+        put(database, first, a_reference(first, "Best"))
+        put(database, second, a_reference(second, "bEST"))
+        assert get(database, model.path, "best") == a_reference(second, "Best")
+
     def test_is_found_whatever_the_case(self, database: Database) -> None:
         """An id that differs only in case finds the reference that is there."""
         version = add_version(database, add_model(database))

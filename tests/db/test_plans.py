@@ -1,0 +1,108 @@
+"""Plans: what is asked often, and what a deletion asks, is found by an index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy.sql.selectable import Select
+
+from registry.db import blob_grants, commits, events, grounds, manifests, references, versions
+from registry.db.engine import open_database
+from registry.db.sqlite import reader_engine
+from registry.db.tables import metadata
+from registry.ports.tables import EventQuery
+from registry.testing.clock import FixedClock
+
+LISTS = {
+    f"versions, {state=}, {digest=}, {oldest=}": versions._list(
+        by_state=state, by_digest=digest, oldest_first=oldest
+    )
+    for state in (False, True)
+    for digest in (False, True)
+    for oldest in (False, True)
+}
+STATEMENTS = {
+    **LISTS,
+    "version": versions._GET,
+    "versions by digest": versions._newest(by_digest=True, by_commit=False),
+    "versions by commit": versions._newest(by_digest=False, by_commit=True),
+    "versions cut from a commit": versions._CUT,
+    "commits with a version": versions._CUT_FROM,
+    "selector": versions._RESOLVE,
+    "ground": grounds._GROUND,
+    "commit": commits._GET,
+    "commits by prefix": commits._BY_PREFIX,
+    "history": commits._HISTORY,
+    "reference": references._GET,
+    "references": references._LIST,
+    "manifests": manifests._MANY,
+    "fetchable": blob_grants._FETCHABLE,
+    "referenced": blob_grants._REFERENCED,
+    "events of a shard": events._SHARD,
+}
+QUERIES = {
+    "all": EventQuery(namespace=None),
+    "namespace": EventQuery(namespace="fraud"),
+    "resource": EventQuery(namespace=None, resource="models/fraud/scorer"),
+    "both": EventQuery(namespace="fraud", resource="models/fraud/scorer"),
+}
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """To an empty database with all tables, of whose sizes it knows nothing."""
+    path = tmp_path_factory.mktemp("plans") / "hallmark.db"
+    open_database(f"sqlite:///{path}", clock=FixedClock()).close()
+    with closing(reader_engine(path).connect()) as opened:
+        yield opened
+
+
+def plan(connection: Connection, statement: Select[*tuple[object, ...]]) -> list[str]:
+    """How SQLite would answer, a step a line."""
+    compiled = statement.compile(
+        dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
+    )
+    values = (None,) * len(compiled.positiontup or ())
+    steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)
+    return [row.detail for row in steps]
+
+
+def scanned(steps: list[str]) -> list[str]:
+    """Tables that would be gone through from end to end."""
+    first_words = [re.match(r"SCAN (\w+)", step) for step in steps]
+    names = {found[1] for found in first_words if found}
+    return sorted(names & {*metadata.tables, "cut", "pointed", "parent", "own", "other"})
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_what_is_asked_often_scans_no_table(connection: Connection, name: str) -> None:
+    """Each row is found by an index."""
+    steps = plan(connection, STATEMENTS[name])
+    assert not scanned(steps), steps
+
+
+@pytest.mark.parametrize("after", [None, (5, 1, 2)])
+@pytest.mark.parametrize("name", QUERIES)
+def test_events_are_found_by_what_was_asked_for(
+    connection: Connection, name: str, after: tuple[int, int, int] | None
+) -> None:
+    """By their namespace, else by their resource; all of them come in order without sorting."""
+    steps = plan(connection, events._matching(QUERIES[name], after).limit(50))
+    indexes = {found[1] for step in steps if (found := re.search(r"ix_events_([a-z]+)", step))}
+    by = {"all": set(), "namespace": {"namespace"}, "resource": {"resource"}, "both": {"namespace"}}
+    assert indexes == by[name], steps
+    assert any("TEMP B-TREE" in step for step in steps) == (name == "resource")
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: str(table.name))
+def test_a_deletion_finds_what_goes_with_it(connection: Connection, table: Table) -> None:
+    """Rows that refer to one that is deleted are found by an index, also those of a manifest's
+    commits."""
+    for key in table.foreign_key_constraints:
+        columns = list(key.columns)
+        wanted = [column == bindparam(column.name) for column in columns]
+        assert not scanned(plan(connection, select(*columns).where(*wanted))), key.name
