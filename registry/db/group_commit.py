@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from registry.board import Board
 from registry.db.events import Chain
 from registry.db.failures import translate
-from registry.db.grouping import GroupWriter, Unit
+from registry.db.grouping import GROUP_MAX, GroupWriter, Unit
 from registry.db.pool import discard
 from registry.db.prepared import PreparedConnection
 from registry.db.sqlite import ServingLock
@@ -65,12 +65,14 @@ class GroupCommitWriter(GroupWriter):
                 unit.fail(error)
 
     def _in_turn(self, group: list[Unit]) -> BaseException | None:
-        """What all who wait are to be told, whatever it is; None where all was stored."""
+        """What all who wait are to be told, whatever it is; None where all was stored. Who comes
+        while the group waits for its turn joins it."""
         try:
             self._lock.take_turn()
         except OSError as error:
             return error
         try:
+            group += self.more(GROUP_MAX - len(group))
             return self._run_and_commit(group)
         finally:
             self._lock.end_turn()
