@@ -115,11 +115,3 @@ def memory_mb(pid: int) -> float:
             if line.startswith("Pss:"):
                 total_kb += int(line.split()[1])
     return total_kb / 1024
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of one process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"process {pid} tells no VmRSS")

@@ -93,7 +93,7 @@ class _Worker:
     def _spawn(self) -> None:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # Not where a folder named `registry` may lie that is not ours (-P). In a group of its
+            # Not where a folder named `registry` may lie that is not ours (-P). In a session of its
             # own, so that Ctrl-C in a terminal reaches the first process alone.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "registry.app.worker", str(theirs.fileno())],
@@ -101,7 +101,7 @@ class _Worker:
                 stdout=subprocess.DEVNULL,
                 env=self._environment,
                 pass_fds=[theirs.fileno()],
-                process_group=0,
+                start_new_session=True,
             )
 
     def start(self, registry: Registry) -> None:
