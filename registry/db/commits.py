@@ -64,13 +64,17 @@ _HISTORY = _all.join(_line, _line.c.key == commits.c.key).order_by(_line.c.depth
 
 
 class SqlCommits:
-    def __init__(self, connection: PreparedConnection) -> None:
+    def __init__(self, connection: PreparedConnection, version_keys: dict[int, int]) -> None:
+        """`version_keys` gets those that were given out for the next version of a model."""
         self._connection = connection
+        self._version_keys = version_keys
 
     def ground(
         self, model: str, branch: str, *, tree: str, sha256s: Collection[str]
     ) -> Ground | None:
-        return lock_ground(self._connection, model, branch, tree=tree, sha256s=sha256s)
+        return lock_ground(
+            self._connection, self._version_keys, model, branch, tree=tree, sha256s=sha256s
+        )
 
     def insert(self, commit: Commit) -> None:
         self._connection.execute_later(

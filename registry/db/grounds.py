@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, not_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, literal_column, not_, select
 
 from registry.db.arrays import array, elements
 from registry.db.documents import names_of
@@ -68,11 +68,23 @@ _GROUND = (
     .outerjoin(_cut, _cut.c.commit_key == commits.c.key)
     .where(models.c.path == bindparam("model"))
 )
+# PostgreSQL gives keys out ahead, and is asked once for all rows. So the row of a version that is
+# made next needs no answer, hence no trip of its own.
+_GROUND_AND_KEY = _GROUND.add_columns(
+    select(literal_column("nextval('versions_key_seq')")).scalar_subquery().label("version_key")
+)
 
 
 def lock_ground(
-    connection: PreparedConnection, model: str, branch: str, *, tree: str, sha256s: Collection[str]
+    connection: PreparedConnection,
+    version_keys: dict[int, int],
+    model: str,
+    branch: str,
+    *,
+    tree: str,
+    sha256s: Collection[str],
 ) -> Ground | None:
+    """`version_keys` gets, by the model's key, one for its next version."""
     lock_rows(connection, _MODEL, {"model": model})
     given = {
         "model": model,
@@ -80,10 +92,13 @@ def lock_ground(
         "tree": tree,
         "sha256s": array(sha256s),
     }
-    rows = connection.execute(_GROUND, given).all()
+    ahead = connection.dialect.name == "postgresql"
+    rows = connection.execute(_GROUND_AND_KEY if ahead else _GROUND, given).all()
     if not rows:
         return None
     row = rows[0]
+    if ahead:
+        version_keys[row.key] = row.version_key
     return Ground(
         model=model_of(row, ()),
         taken_by=None if row.ref_kind is None else _reference(row),

@@ -34,6 +34,8 @@ class SqlTransaction:
         self._writing = writing
         #: Events to be stored before COMMIT.
         self.drafts: list[EventDraft] = []
+        #: Given out for the next version of a model that is locked, by that model's key.
+        self._version_keys: dict[int, int] = {}
 
     @property
     def namespaces(self) -> SqlNamespaces:
@@ -57,11 +59,11 @@ class SqlTransaction:
 
     @property
     def commits(self) -> SqlCommits:
-        return SqlCommits(self._connection)
+        return SqlCommits(self._connection, self._version_keys)
 
     @property
     def versions(self) -> SqlVersions:
-        return SqlVersions(self._connection)
+        return SqlVersions(self._connection, self._version_keys)
 
     @property
     def references(self) -> SqlReferences:

@@ -71,7 +71,8 @@ _commit = select(commits.c.key).where(
     commits.c.model_key == bindparam("of_model"), commits.c.id == bindparam("of_commit")
 )
 _commit_of_tree = _commit.where(commits.c.tree == bindparam("of_tree"))
-_INSERT = insert(versions).values(commit_key=_commit_of_tree.scalar_subquery()).returning(_v.key)
+_INSERT_AS = insert(versions).values(commit_key=_commit_of_tree.scalar_subquery())
+_INSERT = _INSERT_AS.returning(_v.key)
 
 _model_key = select(models.c.key).where(models.c.path == bindparam("model")).scalar_subquery()
 _of_model = _v.model_key == _model_key
@@ -248,42 +249,46 @@ def _newest(*, by_digest: bool, by_commit: bool) -> Select[*tuple[object, ...]]:
 
 
 class SqlVersions:
-    def __init__(self, connection: PreparedConnection) -> None:
+    def __init__(self, connection: PreparedConnection, keys: dict[int, int]) -> None:
+        """`keys` has those that were given out for the next version of a model."""
         self._connection = connection
+        self._keys = keys
 
     def insert(self, version: Version) -> Version:
         vetting = version.vetting
         card, card_json = parts_of_card(version.card)
-        key: int = self._connection.execute(
-            _INSERT,
-            {
-                "uid": version.uid,
-                "model_key": version.model_key,
-                "model": version.model,
-                "namespace": version.namespace,
-                "number": version.number,
-                "digest": version.digest,
-                "commit_id": version.commit,
-                "of_model": version.model_key,
-                "of_commit": version.commit,
-                "of_tree": version.digest,
-                "state": version.state.value,
-                "registrant": version.registrant,
-                "contributors": names_text(version.contributors, field="contributors"),
-                "create_time_us": version.create_time_us,
-                "file_count": version.file_count,
-                "size_bytes": version.size_bytes,
-                "spec": spec_text(version.spec),
-                "card": card_json,
-                "card_text": version.card.text,
-                "verdict": vetting and vetting.verdict.value,
-                "findings": vetting and findings_text(vetting.findings),
-                "rules_digest": vetting and vetting.rules_digest,
-                "vetting_time_us": vetting and vetting.time_us,
-                "yank_reason": version.yank_reason,
-                "yanked_from": version.yanked_from and version.yanked_from.value,
-            },
-        ).scalar_one()
+        values = {
+            "uid": version.uid,
+            "model_key": version.model_key,
+            "model": version.model,
+            "namespace": version.namespace,
+            "number": version.number,
+            "digest": version.digest,
+            "commit_id": version.commit,
+            "of_model": version.model_key,
+            "of_commit": version.commit,
+            "of_tree": version.digest,
+            "state": version.state.value,
+            "registrant": version.registrant,
+            "contributors": names_text(version.contributors, field="contributors"),
+            "create_time_us": version.create_time_us,
+            "file_count": version.file_count,
+            "size_bytes": version.size_bytes,
+            "spec": spec_text(version.spec),
+            "card": card_json,
+            "card_text": version.card.text,
+            "verdict": vetting and vetting.verdict.value,
+            "findings": vetting and findings_text(vetting.findings),
+            "rules_digest": vetting and vetting.rules_digest,
+            "vetting_time_us": vetting and vetting.time_us,
+            "yank_reason": version.yank_reason,
+            "yanked_from": version.yanked_from and version.yanked_from.value,
+        }
+        key = self._keys.pop(version.model_key, None)
+        if key is None:
+            key = self._connection.execute(_INSERT, values).scalar_one()
+        else:
+            self._connection.execute_later(_INSERT_AS, {**values, "key": key})
         return replace(version, key=key, card=card)
 
     def get(self, model: str, number: int) -> Version | None:
