@@ -179,6 +179,16 @@ class VersionsContract:
         with pytest.raises(ConflictError):
             database.write(lambda tx: tx.versions.insert(a_version(model, 1, commit)))
 
+    def test_is_what_its_commit_is(self, database: Database) -> None:
+        """A version with other files than its commit, or without a commit, is not stored."""
+        model = add_model(database)
+        commit = add_commit(database, model)
+        for wrong in (replace(commit, tree=f"sha256:{'0' * 64}"), replace(commit, id="0" * 64)):
+            version = a_version(model, 1, wrong)
+            with pytest.raises(Exception, match="commit_key"):
+                database.write(lambda tx, version=version: tx.versions.insert(version))  # type: ignore[misc]
+        assert database.read(lambda tx: tx.versions.get(model.path, 1)) is None
+
     def test_racing_writers_take_numbers_without_gaps(self, database: Database) -> None:
         """Versions that are made at once all get a number of their own, from 1 without gaps."""
         model = add_model(database)
