@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from typing import Self
 
 #: Processes of one server, at most.
 PLACES = 8
@@ -25,18 +26,23 @@ _CELL_BYTES = 8
 class Board:
     """`place` is this process's own: 0 for the first, which makes the board, then 1, 2, ..."""
 
-    def __init__(self, *, file: int | None = None, place: int = 0) -> None:
-        """A new board, or the one in a file descriptor that came from the first process."""
+    def __init__(self, *, file: int = -1, place: int = 0) -> None:
+        """The board in a file descriptor that came from the first process; without one, a board
+        that no other process can share."""
         if not 0 <= place < PLACES:
             raise ValueError(f"place {place}, where there are {PLACES}")
-        if file is None:
-            file = os.memfd_create("hallmark-board", os.MFD_CLOEXEC)
-            os.ftruncate(file, _CELLS * _CELL_BYTES)
-        #: To be handed to further processes.
+        #: To be handed to further processes; -1 for none.
         self.file = file
         self._cells = memoryview(mmap.mmap(file, _CELLS * _CELL_BYTES)).cast("Q")
         self._place = place
         self.callers = Changes(self._cells[_CALLERS : _CALLERS + PLACES], place)
+
+    @classmethod
+    def to_share(cls) -> Self:
+        """A new board with a file descriptor, which the caller closes."""
+        file = os.memfd_create("hallmark-board", os.MFD_CLOEXEC)
+        os.ftruncate(file, _CELLS * _CELL_BYTES)
+        return cls(file=file)
 
     @property
     def moment(self) -> int:
@@ -57,10 +63,6 @@ class Board:
         """Take what a process asked as heard. To be called before what it asks for is done: what
         it stored before it asks is then found, and asks of later reach us anew."""
         self._cells[_ASKED + place] = 0
-
-    def close(self) -> None:
-        """Give up the file descriptor; what is on the board can still be read."""
-        os.close(self.file)
 
 
 class Changes:

@@ -7,6 +7,7 @@ but the commands that start or check a registry.
 from __future__ import annotations
 
 import dataclasses
+import os
 from contextlib import ExitStack
 
 from registry import config
@@ -52,8 +53,8 @@ class Registry:
         signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
         tls = tls_files(settings)
         with ExitStack() as undo:
-            self.board = Board()
-            undo.callback(self.board.close)
+            self.board = Board.to_share()
+            undo.callback(os.close, self.board.file)
             self._database = open_database(settings.database_url, clock=clock, board=self.board)
             undo.callback(self._database.close)
             blobs = LocalBlobStore(settings.blob_dir)
@@ -123,7 +124,7 @@ class Registry:
         self.services.authenticator.flush_last_uses()
         self.services.downloads.flush()
         self._database.close()
-        self.board.close()
+        os.close(self.board.file)
 
     def wake_vetting(self) -> None:
         self._tasks[0].wake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from registry.errors import (
 )
 from registry.names import PrincipalName, TokenName
 from registry.services.authentication import FRESH_US, Authenticator, new_secret
+from registry.services.tokens import TokenService
 from registry.testing.world import Login, World, grant
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -148,13 +150,18 @@ def test_changed_grants_hold_at_once(world: World) -> None:
 def test_another_processs_revocation_holds_at_once(world: World) -> None:
     """What one process of a server changes is no longer remembered by any other."""
     ada = world.login("ada")
-    board = Board(file=world.board.file, place=1)
-    beside = Authenticator(database=world.database, clock=world.clock, changes=board.callers)
-    beside.authenticate(ada.secret)
+    board = Board.to_share()
+    first, second = (
+        Authenticator(database=world.database, clock=world.clock, changes=each.callers)
+        for each in (board, Board(file=board.file, place=1))
+    )
+    os.close(board.file)
+    second.authenticate(ada.secret)
+    tokens = TokenService(database=world.database, clock=world.clock, authenticator=first)
     name = TokenName(principal=PrincipalName(principal="ada"), token=ada.caller.token.id)
-    world.tokens.revoke(ada.caller, name)
+    tokens.revoke(ada.caller, name)
     with pytest.raises(TokenRevokedError):
-        beside.authenticate(ada.secret)
+        second.authenticate(ada.secret)
 
 
 def test_another_servers_revocation_holds_within_five_seconds(world: World) -> None:
