@@ -25,6 +25,8 @@ def check_text(
 
     Line breaks (U+000A alone) and tabs are fine, unless the field is one line.
     """
+    if _is_plain(value, length_max) and (value or not required):
+        return value
     if required and not value:
         raise InvalidFieldError(
             field=field,
@@ -88,9 +90,11 @@ def check_pairs(
     """Sorted key-value pairs within their bounds."""
     checked = tuple(sorted(pairs))
     _check_count(field, checked, count_max)
+    key_field = f"{field} key"
     for key, value in checked:
-        check_text(f"{field} key", key, key_max, required=True, one_line=True)
-        check_text(f"{field}[{show(key)}]", value, value_max)
+        check_text(key_field, key, key_max, required=True, one_line=True)
+        if not _is_plain(value, value_max):
+            check_text(f"{field}[{show(key)}]", value, value_max)
     return checked
 
 
@@ -104,8 +108,9 @@ def check_numbers(
     """Sorted metric values, all finite: a NaN would compare false with every bound of a gate."""
     checked = tuple(sorted(pairs))
     _check_count(field, checked, count_max)
+    key_field = f"{field} key"
     for key, value in checked:
-        check_text(f"{field} key", key, key_max, required=True, one_line=True)
+        check_text(key_field, key, key_max, required=True, one_line=True)
         if not math.isfinite(value):
             raise InvalidFieldError(
                 field=f"{field}[{show(key)}]",
@@ -136,6 +141,11 @@ def check_mask(paths: Sequence[str], allowed: Collection[str]) -> frozenset[str]
             fix="Only these can be changed.",
         )
     return frozenset(paths)
+
+
+def _is_plain(value: str, length_max: int) -> bool:
+    """True for most texts, known at a glance to be fit for any field: short, printable ASCII."""
+    return len(value) <= length_max and value.isascii() and value.isprintable()
 
 
 def _mend(unfit: str, *, one_line: bool) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from registry.domain.access import Action, Caller
-from registry.domain.versions import Base, Card, CodeRevision, Dataset, Version, VersionSpec
+from registry.domain.versions import Base, Card, Dataset, Version, VersionSpec
 from registry.errors import InvalidFieldError, TooLargeError
 from registry.names import VersionName
 from registry.names.text import invalid, show
@@ -91,22 +90,20 @@ def metadata_bytes(version: Version) -> int:
 
 
 def _metadata_bytes(spec: VersionSpec, card: Card) -> int:
-    size_bytes = sum(len(text.encode()) for text in _texts(spec)) + len(card.metadata_json.encode())
-    return size_bytes + 8 * len(spec.metrics)
+    texts = "".join((*_texts(spec), card.metadata_json))
+    return len(texts.encode()) + 8 * len(spec.metrics)
 
 
-def _texts(spec: VersionSpec) -> Iterator[str]:
-    code: CodeRevision = spec.code
-    yield from (spec.description, spec.run_url, code.repository, code.revision)
-    for key, value in spec.parameters:
-        yield key
-        yield value
-    for key, _ in spec.metrics:
-        yield key
+def _texts(spec: VersionSpec) -> list[str]:
+    code = spec.code
+    texts = [spec.description, spec.run_url, code.repository, code.revision]
+    for pair in spec.parameters:
+        texts += pair
+    texts += [key for key, _ in spec.metrics]
     for dataset in spec.datasets:
-        yield from (dataset.name, dataset.digest, dataset.uri, dataset.role)
-    for base in spec.bases:
-        yield base.version
+        texts += (dataset.name, dataset.digest, dataset.uri, dataset.role)
+    texts += [base.version for base in spec.bases]
+    return texts
 
 
 def _check_url(field: str, url: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from registry.errors import InvalidFieldError
-from registry.services.fields import check_text
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import registry.services.fields
+from registry.errors import HallmarkError, InvalidFieldError
+from registry.services.fields import check_pairs, check_text
 
 CONTROLS = "\0\x07\x0b\x0c\x1b\x1f\x7f\x80\x85\x9f\ud800"
 BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -75,3 +80,32 @@ def test_fine_text_is_kept() -> None:
     assert check_text("display_name", line, 100, one_line=True) == line
     lines = f"{line}\n\tand more\u2028{line}"
     assert check_text("note", lines, 200) == lines
+
+
+def told(text: str, *, required: bool, one_line: bool) -> str:
+    """What check_text and check_pairs make of a text of at most 5 characters."""
+    try:
+        checked = check_text("note", text, 5, required=required, one_line=one_line)
+        pairs = check_pairs("spec", [("b", text), ("a", "")], value_max=5)
+    except HallmarkError as error:
+        return str(error)
+    return repr((checked, pairs))
+
+
+@given(st.text(max_size=8) | st.text(" ~a\x7f\x1f\n", max_size=8), st.booleans(), st.booleans())
+@example("", True, True)
+@example("abcde", False, True)
+@example("abcdef", False, True)
+@example("a\tb", False, False)
+def test_a_glance_takes_nothing_more(text: str, required: bool, one_line: bool) -> None:
+    """What is taken at a glance is what is taken by every rule, and refusals are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry.services.fields, "_is_plain", lambda value, length_max: False)
+        expected = told(text, required=required, one_line=one_line)
+    assert told(text, required=required, one_line=one_line) == expected
+
+
+def test_a_pair_is_named_where_its_value_is_refused() -> None:
+    """By its key, as it may be shown."""
+    with pytest.raises(InvalidFieldError, match=re.escape("spec.parameters['lr']")):
+        check_pairs("spec.parameters", [("epochs", "3"), ("lr", "0.1\0")])
