@@ -15,7 +15,7 @@ LINES_MAX = 1000
 
 
 class BulkHandler(logging.Handler):
-    """Formats records and writes them to a stream, in bulk.
+    """Writes records to a stream in bulk.
 
     A line a call, written one by one, costs more than a call that finds its answer in memory: each
     write lets go of the interpreter's lock, and waits for it again behind all other threads. A
@@ -26,17 +26,16 @@ class BulkHandler(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        #: Lines, and records that will be lines.
-        self._waiting: list[str | logging.LogRecord] = []
+        self._lines: list[str] = []
         self._some = threading.Event()
         threading.Thread(target=self._write_late, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._waiting.append(record if _stays(record) else self.format(record))
-            if record.levelno > logging.INFO or len(self._waiting) >= LINES_MAX:
+            self._lines.append(self.format(record))
+            if record.levelno > logging.INFO or len(self._lines) >= LINES_MAX:
                 self.flush()
-            elif len(self._waiting) == 1:
+            elif len(self._lines) == 1:
                 self._some.set()
         except Exception:  # noqa: BLE001 - as every handler: a failing log must not fail the call
             self.handleError(record)
@@ -45,15 +44,12 @@ class BulkHandler(logging.Handler):
         """Write all lines that wait."""
         self.acquire()
         try:
-            waiting, self._waiting = self._waiting, []
-            if waiting:
-                self._stream.write("".join([f"{self._line(entry)}\n" for entry in waiting]))
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
         finally:
             self.release()
-
-    def _line(self, entry: str | logging.LogRecord) -> str:
-        return entry if isinstance(entry, str) else self.format(entry)
 
     def close(self) -> None:
         self.flush()
@@ -66,14 +62,6 @@ class BulkHandler(logging.Handler):
             # Whoever read the log has gone, or it is being closed: there is nobody to be told.
             with contextlib.suppress(OSError, ValueError):
                 self.flush()
-
-
-def _stays(record: logging.LogRecord) -> bool:
-    """True where the record says the same later on: a text, and nothing to put into it.
-
-    Many such are formatted one after the other in half of the time that each takes in its call.
-    """
-    return isinstance(record.msg, str) and not (record.args or record.exc_info or record.stack_info)
 
 
 class LineFormatter(logging.Formatter):

@@ -107,32 +107,6 @@ def test_a_line_tells_time_level_and_logger(logger: logging.Logger, stream: Stre
         assert ours.formatTime(record) == theirs.formatTime(record)
 
 
-def test_a_line_says_what_it_said_at_once(logger: logging.Logger, stream: Stream) -> None:
-    """What is put into a text, and what failed, may be another thing by the time it is written."""
-    changing = ["now"]
-    logger.info("%s", changing)
-    try:
-        raise ValueError("broken")
-    except ValueError:
-        logger.info("failed", exc_info=True)
-    logger.info(changing)
-    changing[0] = "later"
-    logger.handlers[0].flush()
-    assert stream.getvalue().count("['now']") == 2
-    assert "ValueError: broken" in stream.getvalue()
-    assert "later" not in stream.getvalue()
-
-
-def test_a_line_has_the_time_of_its_record(logger: logging.Logger, stream: Stream) -> None:
-    """Not the time at which it is written."""
-    record = logging.LogRecord("registry.test", logging.INFO, "", 0, "then", None, None)
-    record.created, record.msecs = 86_400.0 * 365, 0.0
-    logger.handle(record)
-    logger.handlers[0].flush()
-    form = LineFormatter()
-    assert stream.lines() == [f"{form.formatTime(record)} INFO registry.test then"]
-
-
 def test_a_reader_that_went_away_ends_nothing(stream: Stream) -> None:
     """The log goes on where its stream fails once."""
     broken = threading.Event()
