@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
@@ -12,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from registry.api.calls import Authenticator, Servicer, handlers_of
+from registry.api.pool import CallThreads
 from registry.cores import share_core, sharing_core
 from registry.errors import StartError
 
@@ -57,9 +57,9 @@ class ApiServer:
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
         ]
-        self._quick = ThreadPoolExecutor(QUICK_THREADS, "quick", initializer=share_core)
+        self._quick = CallThreads(QUICK_THREADS, "quick", initializer=share_core)
         self._server = grpc.server(
-            ThreadPoolExecutor(THREADS, "call", initializer=share_core),
+            CallThreads(THREADS, "call", initializer=share_core),
             handlers=[handlers_of(servicer, authenticator, self._quick) for servicer in servicers],
             options=options,
             maximum_concurrent_rpcs=CALLS_MAX,
