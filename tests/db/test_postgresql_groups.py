@@ -24,7 +24,9 @@ NAMES = [f"team-{number}" for number in range(20)]
 
 
 @pytest.fixture
-def database(postgres_url: str) -> Iterator[SqlDatabase]:
+def database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlDatabase]:
+    """With groups also where a lock of PostgreSQL's own, that of a vacuum, was in one's way."""
+    monkeypatch.setattr("registry.db.postgresql._APART_S", 0.0)
     opened = open_database(postgres_url, clock=FixedClock())
     yield opened
     opened.close()
