@@ -156,7 +156,7 @@ class SqlModels:
 
     def delete(self, key: int) -> None:
         # All else of the model refers to it by foreign keys that cascade. Its references go first,
-        # since for each commit that goes those of the model are searched for it.
+        # since for each commit that goes SQLite searches those of the model for it.
         self._connection.execute_later(_DELETE_REFS, {"of": key})
         row = self._connection.execute(_DELETE, {"of": key}).one_or_none()
         if row is not None:

@@ -324,6 +324,15 @@ refs = Table(
     **_CLUSTERED,
 )
 
+# For each commit that goes with its model, PostgreSQL looks for branches at it, and through all
+# rows that the same transaction has deleted.
+Index(
+    "ix_refs_model_key_commit_id",
+    refs.c.model_key,
+    refs.c.commit_id,
+    postgresql_where=text("commit_id IS NOT NULL"),
+).ddl_if(dialect="postgresql")
+
 promotions = Table(
     "promotions",
     metadata,

@@ -106,3 +106,14 @@ def test_a_deletion_finds_what_goes_with_it(connection: Connection, table: Table
         columns = list(key.columns)
         wanted = [column == bindparam(column.name) for column in columns]
         assert not scanned(plan(connection, select(*columns).where(*wanted))), key.name
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: str(table.name))
+def test_a_foreign_key_has_an_index_of_all_its_columns(table: Table) -> None:
+    """PostgreSQL looks through what a transaction has deleted as well: with an index of some of
+    them, to delete a model would take its references times its commits."""
+    indexes = [[column.name for column in index.columns] for index in table.indexes]
+    indexes.append([column.name for column in table.primary_key])
+    for key in table.foreign_key_constraints:
+        wanted = set(key.column_keys)
+        assert any(set(names[: len(wanted)]) == wanted for names in indexes), key.name

@@ -483,6 +483,13 @@ def _refs() -> None:
         ["version_key", "id"],
         **_where("version_key IS NOT NULL"),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.create_index(
+            "ix_refs_model_key_commit_id",
+            "refs",
+            ["model_key", "commit_id"],
+            postgresql_where=sa.text("commit_id IS NOT NULL"),
+        )
 
 
 def _decisions() -> None:
