@@ -61,7 +61,7 @@ _FETCHABLE = select(_sha256).where(
     .join(versions, versions.c.commit_key == commits.c.key)
     .where(
         manifest_files.c.sha256 == _sha256,
-        # Of the model, so that versions are looked at only where it is covered.
+        # Of the model, so that SQLite looks at versions only where it is covered.
         covered(models.c.namespace, "patterns"),
         versions.c.state == literal_column("'released'"),
     )

@@ -278,7 +278,10 @@ def kill_and_wait(pid: int) -> None:
         return
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
-        select.select([handle], [], [])
+        # Not select(), which takes no file numbers above 1,024.
+        ended = select.poll()
+        ended.register(handle, select.POLLIN)
+        ended.poll()
     except ProcessLookupError:
         return
     finally:
