@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 #: A line waits at most so long; what is worse than information, not at all.
 LATE_S = 0.1
+#: So much goes into a pipe at once, and no other process's lines come in between.
+_WRITE_BYTES_MAX = select.PIPE_BUF
 #: Nor are more lines than these kept back.
 LINES_MAX = 1000
 
@@ -45,8 +49,8 @@ class BulkHandler(logging.Handler):
         self.acquire()
         try:
             lines, self._lines = self._lines, []
-            if lines:
-                self._stream.write("\n".join(lines) + "\n")
+            for piece in _pieces(lines):
+                self._stream.write(piece)
                 self._stream.flush()
         finally:
             self.release()
@@ -62,6 +66,21 @@ class BulkHandler(logging.Handler):
             # Whoever read the log has gone, or it is being closed: there is nobody to be told.
             with contextlib.suppress(OSError, ValueError):
                 self.flush()
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Lines, as many together as are written as one. One that is longer comes by itself."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        added = len(line.encode(errors="backslashreplace")) + 1
+        if piece and size + added > _WRITE_BYTES_MAX:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(f"{line}\n")
+        size += added
+    if piece:
+        yield "".join(piece)
 
 
 class LineFormatter(logging.Formatter):

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from select import PIPE_BUF
 
 import pytest
 
@@ -68,6 +69,19 @@ def test_many_lines_do_not_wait(logger: logging.Logger, stream: Stream) -> None:
     for number in range(LINES_MAX):
         logger.info("call %d", number)
     assert len(stream.lines()) == LINES_MAX
+
+
+def test_other_processes_lines_come_between_ours_only(
+    logger: logging.Logger, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more goes to the stream at once than a pipe takes whole, and only lines that are whole."""
+    written: list[str] = []
+    monkeypatch.setattr(stream, "write", written.append)
+    for number in range(LINES_MAX):
+        logger.info("call %d, of \N{GREEK SMALL LETTER ALPHA}%s", number, "x" * (number % 300))
+    assert all(text.endswith("\n") and len(text.encode()) <= PIPE_BUF for text in written)
+    assert 10 < len(written) < LINES_MAX / 10
+    assert "".join(written).count("\n") == LINES_MAX
 
 
 def test_closing_writes_what_waits(stream: Stream) -> None:

@@ -9,6 +9,8 @@ import sys
 
 from registry.logs import BulkHandler, LineFormatter
 
+_STANDARD_ERROR = 2
+
 
 def signals(*numbers: signal.Signals) -> int:
     """A file descriptor from which a byte can be read for each of these that comes from now on.
@@ -22,6 +24,18 @@ def signals(*numbers: signal.Signals) -> int:
     for number in numbers:
         signal.signal(number, lambda *_: None)
     return coming
+
+
+def fill_standard_streams() -> None:
+    """Have all three be open, to nowhere where we were started without one.
+
+    What is opened next would take its place else, and get what is meant for a terminal.
+    """
+    while (file := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(file, True)
+    os.close(file)
+    if sys.stderr is None:
+        sys.stderr = open(_STANDARD_ERROR, "w", closefd=False)  # noqa: SIM115 - for good
 
 
 def set_up_logging(level: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from registry import config
 from registry.app.api import DISTRIBUTION
-from registry.app.process import set_up_logging, signals
+from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import Registry
 from registry.app.workers import Workers
 from registry.errors import HallmarkError
@@ -25,12 +25,13 @@ def run_serve(overrides: Mapping[str, str]) -> int:
     `overrides` are settings by their environment names, from the command line.
     """
     environment = {**os.environ, **overrides}
+    fill_standard_streams()
     try:
         settings = config.load(environment)
         set_up_logging(settings.log_level)
+        workers = Workers(settings.processes - 1, environment)
     except HallmarkError as error:
         return _refuse(error)
-    workers = Workers(settings.processes - 1, environment)
     try:
         registry = Registry(settings, shares_port=settings.processes > 1)
     except HallmarkError as error:
@@ -43,13 +44,22 @@ def run_serve(overrides: Mapping[str, str]) -> int:
     gc.collect()
     gc.freeze()
     workers.start(registry)
-    print(_greeting(registry), flush=True)
+    workers.wait_until_ready(stop_asked)
+    _say(_greeting(registry))
     os.read(stop_asked, 1)
-    print("Stopping: letting what is in progress end.", flush=True)
+    _say("Stopping: letting what is in progress end.")
     workers.ask_to_stop()
     registry.stop()
     workers.wait()
     return 0
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        # Whoever read it has gone, as a terminal that was closed. The server goes on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(error: HallmarkError) -> int:

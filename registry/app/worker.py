@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from registry import config, cores
 from registry.app.api import build_api, server_info
 from registry.app.files import ticket_key, tls_files
-from registry.app.process import set_up_logging, signals
+from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services
 from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
@@ -30,7 +30,7 @@ from registry.errors import HallmarkError
 from registry.jobs.periodic import PeriodicTask
 from registry.services.tickets import TicketSigner
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("registry.app.worker")
 
 _FILES_MAX = 2
 
@@ -101,6 +101,7 @@ class Worker:
 
 def main() -> int:
     """Serve until told to stop; the exit code. Ends at once where the first process has ended."""
+    fill_standard_streams()
     link = socket.socket(fileno=int(sys.argv[1]))
     stop_asked = signals(signal.SIGINT, signal.SIGTERM)
     try:
@@ -111,14 +112,16 @@ def main() -> int:
             # The first process could not start, and has said why.
             return 0
         worker = Worker(settings, Handover(**json.loads(message)), files, link)
-    except HallmarkError as error:
+    except (HallmarkError, OSError) as error:
         logger.error("this worker cannot start: %s", error)
         return 4
     worker.start()
     # As in `serve`.
     gc.collect()
     gc.freeze()
-    link.send(READY)
+    # Where nobody hears it, this process is to end as well.
+    with contextlib.suppress(OSError):
+        link.send(READY)
     ready, _, _ = select.select([link.fileno(), stop_asked], [], [])
     if link.fileno() in ready and not link.recv(MESSAGE_BYTES_MAX):
         # What is in progress is cut off here too, as it was there.

@@ -16,16 +16,18 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from registry import cores
 from registry.app.registry import GRACE_S, Registry
+from registry.errors import StartError
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,10 @@ VET = b"vet"
 STOP = b"stop"
 MESSAGE_BYTES_MAX = 4096
 START_WAIT_S = 30.0
-#: One that ends at once when it is started is not started again and again at full speed.
+#: One that ends is replaced after a while, which doubles as long as none gets ready.
 RESTART_AFTER_S = 1.0
+RESTART_AFTER_S_MAX = 60.0
+_LOOK_EVERY_S = 0.02
 #: What is to be vetted is looked for at most so often.
 _GATHER_S = 0.02
 
@@ -57,20 +61,28 @@ class Workers:
     """Started at once, so that they load while the registry opens; idle until `start`."""
 
     def __init__(self, count: int, environment: Mapping[str, str]) -> None:
-        """`environment` has the settings."""
+        """`environment` has the settings. StartError where one cannot be started."""
         self._workers = [_Worker(number + 1, environment) for number in range(count)]
 
     def start(self, registry: Registry) -> None:
-        """Let them answer; returns when they do. Calls are answered meanwhile, and even if one
-        does not come up."""
+        """Let them answer, as soon as they are loaded."""
         for worker in self._workers:
             worker.start(registry)
+
+    def wait_until_ready(self, stop_asked: int) -> None:
+        """Return when all of them answer, or something can be read from the file `stop_asked`, or
+        one does not come up."""
         until_s = time.monotonic() + START_WAIT_S
-        for worker in self._workers:
-            worker.wait_until_ready(until_s)
+        while late := [worker.place for worker in self._workers if not worker.is_ready]:
+            if select.select([stop_asked], [], [], _LOOK_EVERY_S)[0]:
+                return
+            if time.monotonic() > until_s:
+                logger.warning("worker %s not ready yet; the others answer", late)
+                return
 
     def ask_to_stop(self) -> None:
-        """Let them end what is in progress, within the grace, and close."""
+        """Let them end what is in progress, within the grace, and close. Who does not is killed, so
+        that nobody waits for it, as for its turn to write."""
         for worker in self._workers:
             worker.ask_to_stop()
 
@@ -82,39 +94,44 @@ class Workers:
 
 class _Worker:
     def __init__(self, place: int, environment: Mapping[str, str]) -> None:
-        self._place = place
+        self.place = place
         self._environment = dict(environment)
         self._stopping = threading.Event()
-        self._ready = threading.Event()
+        self.is_ready = False
+        self._restart_after_s = RESTART_AFTER_S
         self._changing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._spawn()
 
     def _spawn(self) -> None:
-        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            # Not where a folder named `registry` may lie that is not ours (-P). In a session of its
-            # own, so that Ctrl-C in a terminal reaches the first process alone.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "registry.app.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=self._environment,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        try:
+            self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = self._popen(theirs.fileno())
+        except OSError as error:
+            raise StartError(
+                what=f"Worker {self.place}",
+                found=f"it cannot be started: {error.strerror}",
+                fix="Allow the server more processes and open files, or set HALLMARK_PROCESSES "
+                "lower.",
+            ) from error
+
+    def _popen(self, link: int) -> subprocess.Popen[bytes]:
+        # Not where a folder named `registry` may lie that is not ours (-P). In a session of its
+        # own, so that Ctrl-C in a terminal reaches the first process alone.
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "registry.app.worker", str(link)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=self._environment,
+            pass_fds=[link],
+            start_new_session=True,
+        )
 
     def start(self, registry: Registry) -> None:
         self._registry = registry
         self._hand_over()
-        self._thread = threading.Thread(
-            target=self._watch, name=f"worker-{self._place}", daemon=True
-        )
-        self._thread.start()
-
-    def wait_until_ready(self, until_s: float) -> None:
-        if not self._ready.wait(max(0.0, until_s - time.monotonic())):
-            logger.warning("worker %d is not ready yet; the others answer", self._place)
+        self._begin(self._watch)
 
     def ask_to_stop(self) -> None:
         with self._changing:
@@ -122,25 +139,34 @@ class _Worker:
             # It may have ended, or be ending, by itself.
             with contextlib.suppress(OSError):
                 self._link.send(STOP)
+        self._begin(self._see_end)
 
     def wait(self) -> None:
-        if self._thread is None:
+        if not self._threads:
             # It was not told what it is for, and has nothing to end.
             self._link.close()
+            self._see_end()
+        for thread in self._threads:
+            thread.join()
+
+    def _begin(self, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name=f"worker-{self.place}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _see_end(self) -> None:
         try:
             self._process.wait(GRACE_S + RESTART_AFTER_S)
         except subprocess.TimeoutExpired:
-            logger.error("worker %d did not stop within its grace and is killed", self._place)
+            logger.error("worker %d did not stop within its grace and is killed", self.place)
             self._process.kill()
             self._process.wait()
-        if self._thread is not None:
-            self._thread.join()
 
     def _hand_over(self) -> None:
         registry = self._registry
         handover = Handover(
-            place=self._place,
-            core=cores.beside(self._place),
+            place=self.place,
+            core=cores.beside(self.place),
             grpc_port=registry.grpc_port,
             http_url=registry.http_url,
         )
@@ -154,10 +180,11 @@ class _Worker:
         while True:
             said = self._hear()
             if said == READY:
-                self._ready.set()
+                self.is_ready = True
+                self._restart_after_s = RESTART_AFTER_S
             elif said == VET:
                 time.sleep(_GATHER_S)
-                self._registry.board.heed(self._place)
+                self._registry.board.heed(self.place)
                 self._registry.wake_vetting()
             elif not self._replace():
                 return
@@ -173,12 +200,18 @@ class _Worker:
         """Start another one in place of one that ended; False when the server is stopping."""
         code = self._process.wait()
         if not self._stopping.is_set():
-            logger.error("worker %d ended with code %d; another is started", self._place, code)
-        stopping = self._stopping.wait(RESTART_AFTER_S)
-        with self._changing:
-            if stopping or self._stopping.is_set():
-                return False
-            self._link.close()
-            self._spawn()
-            self._hand_over()
-        return True
+            logger.error("worker %d ended with code %d; another is started", self.place, code)
+        while not self._stopping.wait(self._restart_after_s):
+            self._restart_after_s = min(2 * self._restart_after_s, RESTART_AFTER_S_MAX)
+            with self._changing:
+                if self._stopping.is_set():
+                    break
+                self._link.close()
+                try:
+                    self._spawn()
+                except StartError as error:
+                    logger.error("%s", error)
+                    continue
+                self._hand_over()
+                return True
+        return False

@@ -19,15 +19,18 @@ from sqlalchemy import Engine
 from registry.board import Board
 from registry.db.events import Chain
 from registry.db.failures import translate
-from registry.db.grouping import GROUP_MAX, GroupWriter, Unit
+from registry.db.grouping import GROUP_MAX, GroupWriter, Unit, claimed
 from registry.db.pool import discard
 from registry.db.prepared import PreparedConnection
 from registry.db.sqlite import ServingLock
 from registry.db.transaction import SqlTransaction
+from registry.errors import DatabaseUnavailableError
 from registry.ports.clock import Clock
 from registry.ports.database import Transaction
 
 T = TypeVar("T")
+#: A unit of work waits so long for another process to end its turn.
+TURN_WAIT_S = 10.0
 
 
 class GroupCommitWriter(GroupWriter):
@@ -50,34 +53,35 @@ class GroupCommitWriter(GroupWriter):
 
     def write(self, fn: Callable[[Transaction], T], namespace: str) -> T:
         unit = self.submit(fn)
-        unit.wait()
+        if not unit.wait(TURN_WAIT_S):
+            if unit.claim():
+                raise DatabaseUnavailableError(
+                    cause=f"for {TURN_WAIT_S:g} s another process of this server has kept others "
+                    "from writing",
+                    fix="if that one is stopped, let it go on, or end it; then retry.",
+                )
+            unit.wait()
         if unit.error is not None:
             raise unit.error
         result: T = unit.result
         return result
 
-    def commit(self, group: list[Unit]) -> None:
-        error = self._in_turn(group)
-        for unit in group:
-            if error is None:
-                unit.end()
-            else:
-                unit.fail(error)
-
-    def _in_turn(self, group: list[Unit]) -> BaseException | None:
-        """What all who wait are to be told, whatever it is; None where all was stored. Who comes
-        while the group waits for its turn joins it."""
+    def commit(self, waiting: list[Unit]) -> None:
         try:
             self._lock.take_turn()
         except OSError as error:
-            return error
+            _tell(claimed(waiting), error)
+            return
         try:
-            group += self.more(GROUP_MAX - len(group))
-            return self._run_and_commit(group)
+            # Who came while we waited for the turn is of this group too.
+            group = claimed(waiting) + self.more(GROUP_MAX - len(waiting))
+            outcome = self._run_and_commit(group) if group else None
         finally:
             self._lock.end_turn()
+        _tell(group, outcome)
 
     def _run_and_commit(self, group: list[Unit]) -> BaseException | None:
+        """What all are to be told, whatever it is; None where all was stored."""
         if self._board.moment != self._left:
             # Another process was here, so the heads that we know are not the last ones.
             self._chain = Chain()
@@ -150,3 +154,11 @@ class GroupCommitWriter(GroupWriter):
         if self._connection is not None:
             discard(self._connection)
             self._connection = None
+
+
+def _tell(group: list[Unit], error: BaseException | None) -> None:
+    for unit in group:
+        if error is None:
+            unit.end()
+        else:
+            unit.fail(error)

@@ -46,6 +46,11 @@ class Unit:
         self.end()
 
 
+def claimed(units: list[Unit]) -> list[Unit]:
+    """Those of them that nobody else has taken."""
+    return [unit for unit in units if unit.claim()]
+
+
 class GroupWriter(ABC):
     """The thread and its queue. What a group is to the database is the subclass's."""
 
@@ -58,8 +63,9 @@ class GroupWriter(ABC):
         self._thread.start()
 
     @abstractmethod
-    def commit(self, group: list[Unit]) -> None:
-        """Run all units and end each, whatever happens. In the writer's thread."""
+    def commit(self, waiting: list[Unit]) -> None:
+        """Claim the units, as late as may be, run them and end each, whatever happens. In the
+        writer's thread."""
 
     @abstractmethod
     def disconnect(self) -> None:
@@ -86,15 +92,14 @@ class GroupWriter(ABC):
 
     def _serve(self) -> None:
         share_core()
-        while group := self._next_group():
-            if claimed := [unit for unit in group if unit.claim()]:
-                self.commit(claimed)
+        while waiting := self._next_group():
+            self.commit(waiting)
         self.disconnect()
 
     def more(self, count: int) -> list[Unit]:
         """Units that came after the group that is being committed, at most so many: they are to be
         run and ended with it. In the writer's thread."""
-        return [unit for unit in self._waiting(count) if unit.claim()]
+        return claimed(self._waiting(count))
 
     def _next_group(self) -> list[Unit]:
         """All that waits, at most GROUP_MAX; empty when the writer is closed."""

@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from registry.db.events import Chain
 from registry.db.failures import TRANSLATED, is_in_the_way, is_retriable, outcome_unknown
-from registry.db.grouping import GROUP_MAX, GroupWriter, Unit
+from registry.db.grouping import GROUP_MAX, GroupWriter, Unit, claimed
 from registry.db.pool import ConnectionPool, abandon
 from registry.db.transaction import SqlTransaction
 from registry.db.wire import Wire
@@ -208,8 +208,9 @@ class _Lane(GroupWriter):
         for unit in group[1:]:
             yield unit.fn
 
-    def commit(self, group: list[Unit]) -> None:
-        self._run(self, group)
+    def commit(self, waiting: list[Unit]) -> None:
+        if group := claimed(waiting):
+            self._run(self, group)
 
     def disconnect(self) -> None:
         """Connections go back to the pool after each group."""

@@ -17,8 +17,9 @@ from registry.errors import StartError
 #: A lock of another process (a backup, somebody's shell) is waited for so long.
 BUSY_TIMEOUT_MS = 5_000
 _STATEMENTS_KEPT = 512
-#: A server that was killed may have a process that has not heard of it yet.
-_LAST_S = 1.0
+#: A server that was killed may have a process that has not heard of it yet, as one that is just
+#: being loaded.
+_LAST_S = 3.0
 
 _WRITER_PRAGMAS = (
     # An acknowledged change survives a power cut, not only a crash.
@@ -111,7 +112,7 @@ class ServingLock:
             os.close(file)
             raise StartError(
                 what=f"{database} cannot be served",
-                found=f"process {holder} serves it already",
+                found=f"process {holder} serves it already, or a worker that it left",
                 fix="Stop that process, or give this server a home of its own.",
             )
         os.ftruncate(file, 0)

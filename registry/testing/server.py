@@ -170,6 +170,11 @@ class ServerProcess:
         self._process.send_signal(signal.SIGTERM)
         return self._end()
 
+    def stop_reading(self) -> None:
+        """Close our end of its standard output."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
     def _end(self) -> int:
         code = self._process.wait()
         if self._process.stdout is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import make_url
 
-from registry.db import sqlite
+from registry.db import group_commit, sqlite
 from registry.db.database import SqlDatabase
 from registry.db.engine import open_database
 from registry.db.group_commit import GroupCommitWriter
@@ -219,6 +222,26 @@ def test_close_commits_what_waits(database: SqlDatabase) -> None:
     with pytest.raises(DatabaseUnavailableError, match="stopping"):
         database.read(lambda tx: tx.namespaces.get("slow"))
     database.close()
+
+
+def test_a_process_that_keeps_the_turn(
+    database: SqlDatabase, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits too long is told, and nothing of it is stored, also when the turn comes."""
+    monkeypatch.setattr(group_commit, "TURN_WAIT_S", 0.2)
+    lock = f"{make_url(sqlite_url).database}.lock"
+    keep = "import fcntl; f = open({!r}, 'a'); fcntl.lockf(f, fcntl.LOCK_EX); input('held\\n')"
+    with subprocess.Popen(
+        [sys.executable, "-uc", keep.format(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        for id in ("first", "second"):
+            with pytest.raises(DatabaseUnavailableError, match="another process of this server"):
+                database.write(claim(id))
+        other.kill()
+    assert database.write(claim("third")) == "third"
+    assert claimed(database) == ["third"]
 
 
 def test_many_writers_share_commits(database: SqlDatabase) -> None:
