@@ -33,6 +33,9 @@ _SESSION = {
     # Nobody waits for ever for somebody who hangs.
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
+    # To compile a statement takes a hundred times as long as to run it, and PostgreSQL would do so
+    # where it takes a table for larger than it is.
+    "jit": "off",
     "application_name": "hallmark",
 }
 _KEEPALIVE = {

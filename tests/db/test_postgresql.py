@@ -22,7 +22,7 @@ from registry.ports.database import Transaction
 from registry.testing.clock import FixedClock
 from registry.testing.contracts.database.events import check_chains
 from registry.testing.contracts.database.samples import model, namespace
-from registry.testing.db_driver import Call, claim, claimed, sql
+from registry.testing.db_driver import Call, claim, claimed, connection_of, sql
 from registry.testing.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -169,6 +169,15 @@ def test_a_lock_is_not_waited_for_for_ever(database: SqlDatabase) -> None:
         database.write(fn)
     go_on.set()
     assert holder.outcome is None
+
+
+def test_no_statement_is_compiled(database: SqlDatabase) -> None:
+    """However large PostgreSQL takes a table for: reads and writes run as they are."""
+    assert database.read(setting) == database.write(setting) == "off"
+
+
+def setting(tx: Transaction) -> str:
+    return str(connection_of(tx).exec_driver_sql("SHOW jit").scalar_one())
 
 
 def test_a_server_that_only_reads_is_told(database: SqlDatabase) -> None:
