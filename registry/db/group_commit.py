@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -43,6 +44,8 @@ class GroupCommitWriter(GroupWriter):
         self._chain = Chain()
         #: The moment after our own latest commit.
         self._left = -1
+        #: Since when the turn is waited for; None while it is not.
+        self._asked_s: float | None = None
         super().__init__(name="sqlite-writer")
 
     @property
@@ -53,25 +56,32 @@ class GroupCommitWriter(GroupWriter):
 
     def write(self, fn: Callable[[Transaction], T], namespace: str) -> T:
         unit = self.submit(fn)
-        if not unit.wait(TURN_WAIT_S):
-            if unit.claim():
+        while not unit.wait(TURN_WAIT_S):
+            if self._is_kept_waiting() and unit.claim():
                 raise DatabaseUnavailableError(
                     cause=f"for {TURN_WAIT_S:g} s another process of this server has kept others "
                     "from writing",
                     fix="if that one is stopped, let it go on, or end it; then retry.",
                 )
-            unit.wait()
         if unit.error is not None:
             raise unit.error
         result: T = unit.result
         return result
 
+    def _is_kept_waiting(self) -> bool:
+        """Whether it is the turn, not a long unit of our own, that is waited for."""
+        since_s = self._asked_s
+        return since_s is not None and time.monotonic() - since_s >= TURN_WAIT_S / 2
+
     def commit(self, waiting: list[Unit]) -> None:
+        self._asked_s = time.monotonic()
         try:
             self._lock.take_turn()
         except OSError as error:
             _tell(claimed(waiting), error)
             return
+        finally:
+            self._asked_s = None
         try:
             # Who came while we waited for the turn is of this group too.
             group = claimed(waiting) + self.more(GROUP_MAX - len(waiting))

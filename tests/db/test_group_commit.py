@@ -244,6 +244,26 @@ def test_a_process_that_keeps_the_turn(
     assert claimed(database) == ["third"]
 
 
+def test_a_long_unit_of_ones_own_is_waited_for(
+    database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a unit of this process takes, who comes after it gets its turn."""
+    monkeypatch.setattr(group_commit, "TURN_WAIT_S", 0.01)
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Transaction) -> str:
+        started.set()
+        assert go_on.wait(60)
+        return claim("slow")(tx)
+
+    first = Call(lambda: database.write(slow))
+    assert started.wait(60)
+    second = Call(lambda: database.write(claim("second")))
+    time.sleep(0.1)
+    go_on.set()
+    assert (first.outcome, second.outcome) == ("slow", "second")
+
+
 def test_many_writers_share_commits(database: SqlDatabase) -> None:
     """Everything that many threads write is stored once, in fewer commits than writes."""
     calls = [
