@@ -26,8 +26,8 @@ def make_home(home: Path) -> None:
         ) from error
 
 
-def ticket_key(path: Path) -> bytes:
-    """The key that signs addresses: read, or made once with nobody else's access."""
+def make_ticket_key(path: Path) -> None:
+    """Make the key that signs addresses, with nobody else's access, unless it is there."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -40,6 +40,10 @@ def ticket_key(path: Path) -> bytes:
             found=f"it cannot be made: {error.strerror}",
             fix="Make it yourself (32 random bytes), or set HALLMARK_TICKET_KEY_FILE.",
         ) from error
+
+
+def ticket_key(path: Path) -> bytes:
+    """The key that signs addresses."""
     key = _read(path, "HALLMARK_TICKET_KEY_FILE")
     if len(key) < KEY_BYTES_MIN:
         raise StartError(

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
-from registry.app.files import make_home, ticket_key, tls_files
+from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
 from registry.app.services import build_services
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -50,6 +50,7 @@ class Registry:
         self.settings = settings
         clock = SystemClock()
         make_home(settings.home)
+        make_ticket_key(settings.ticket_key_file)
         signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
         tls = tls_files(settings)
         with ExitStack() as undo:

@@ -49,10 +49,7 @@ def open_database(
             pool = _pool(sqlite.reader_engine(path), connections_max, wait_s)
             if serving:
                 return _serve_sqlite(path, clock, pool, board or Board())
-            if not path.is_file():
-                raise DatabaseUnavailableError(
-                    cause=f"there is no file {path}", fix="name the one that the server uses."
-                )
+            _require(path)
             _check(pool)
             return _sqlite(pool, NoWriter())
         engine = postgresql.engine(parsed)
@@ -76,6 +73,7 @@ def join_database(url: str, *, clock: Clock, board: Board, lock_file: int | None
             _check(pool)
             return _postgresql(pool, postgresql.PostgresWriter(pool, clock))
         path = _path(parsed)
+        _require(path)
         pool = _pool(sqlite.reader_engine(path), CONNECTIONS_MAX, WAIT_S)
         _check(pool)
         lock = sqlite.ServingLock(path, file=lock_file)
@@ -134,6 +132,14 @@ def _postgresql(pool: ConnectionPool, writer: Writer) -> SqlDatabase:
         writer=writer,
         begin_snapshot=_POSTGRESQL_SNAPSHOT,
     )
+
+
+def _require(path: Path) -> None:
+    """SQLite would make an empty one."""
+    if not path.is_file():
+        raise DatabaseUnavailableError(
+            cause=f"there is no file {path}", fix="name the one that the server uses."
+        )
 
 
 def _check(pool: ConnectionPool) -> None:

@@ -75,6 +75,19 @@ def test_a_worker_that_cannot_start(tmp_path: Path) -> None:
         assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("name", ["ticket.key", "hallmark.db"])
+def test_a_worker_makes_no_file_that_was_lost(name: str, tmp_path: Path) -> None:
+    """What only the first process may make is missed by a worker that starts later."""
+    with ServerProcess(tmp_path / "home", PROCESSES) as server:
+        lost = server.home / name
+        lost.rename(tmp_path / name)
+        os.kill(workers_of(server).pop(), signal.SIGKILL)
+        wait_for(lambda: "this worker cannot start: " in server.log.read_text())
+        assert not lost.exists()
+        (tmp_path / name).rename(lost)
+        wait_for(lambda: len(answering(server)) == 3)
+
+
 def test_kills_while_it_starts(tmp_path: Path) -> None:
     """However far a start has come, the next one works, and no worker complains."""
     with ServerProcess(tmp_path / "home", {**PROCESSES, **settled_addresses()}) as server:
