@@ -69,7 +69,7 @@ def engines(
 
 
 def test_migrations_make_what_the_code_states(engines: tuple[Engine, Engine]) -> None:
-    """A migrated database and one made from `tables.py` are alike to the last index."""
+    """A migrated database and one made from `tables` are alike to the last index."""
     migrated, stated = engines
     assert migrate(migrated) == ""
     metadata.create_all(stated)

@@ -1,4 +1,4 @@
-"""The first tables. What each is for stands in `registry/db/tables.py`, which may have moved on."""
+"""The first tables. What each is for stands in `registry/db/tables/`, which may have moved on."""
 
 from __future__ import annotations
 

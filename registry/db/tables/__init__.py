@@ -1,0 +1,75 @@
+"""The tables, alike on SQLite and PostgreSQL. Their history is in `migrations/`.
+
+Conventions: `key` is a row's integer key and never leaves the server; times are integer
+microseconds UTC; text that is sorted or compared has byte order on both databases; lists and nested
+values are canonical JSON text, read and written whole. A model's path and a version's number never
+change, hence are repeated where a hot read would otherwise need a join.
+"""
+
+from __future__ import annotations
+
+from registry.db.tables.columns import metadata
+from registry.db.tables.content import (
+    commits,
+    evaluations,
+    manifest_files,
+    manifests,
+    model_labels,
+    model_numbers,
+    models,
+    versions,
+)
+from registry.db.tables.decisions import (
+    decisions,
+    lineage_edges,
+    promotions,
+    refs,
+    stage_periods,
+)
+from registry.db.tables.log import (
+    event_heads,
+    events,
+    requests,
+)
+from registry.db.tables.people import (
+    namespaces,
+    principals,
+    tokens,
+)
+from registry.db.tables.transfers import (
+    blob_grants,
+    download_counts,
+    downloads,
+    likes,
+    upload_files,
+    uploads,
+)
+
+__all__ = [
+    "blob_grants",
+    "commits",
+    "decisions",
+    "download_counts",
+    "downloads",
+    "evaluations",
+    "event_heads",
+    "events",
+    "likes",
+    "lineage_edges",
+    "manifest_files",
+    "manifests",
+    "metadata",
+    "model_labels",
+    "model_numbers",
+    "models",
+    "namespaces",
+    "principals",
+    "promotions",
+    "refs",
+    "requests",
+    "stage_periods",
+    "tokens",
+    "upload_files",
+    "uploads",
+    "versions",
+]

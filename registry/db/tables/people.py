@@ -1,0 +1,73 @@
+"""Namespaces, and who works in them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Index,
+    LargeBinary,
+    Table,
+)
+
+from registry.db.tables.columns import (
+    NEVER_REUSED,
+    flag,
+    key,
+    metadata,
+    number,
+    of,
+    optional_number,
+    string,
+)
+
+namespaces = Table(
+    "namespaces",
+    metadata,
+    key(),
+    string("id"),
+    string("uid"),
+    string("description"),
+    string("owner"),
+    string("etag"),
+    number("create_time_us"),
+    number("update_time_us"),
+    string("creator"),
+    Index(None, "id", unique=True),
+)
+
+principals = Table(
+    "principals",
+    metadata,
+    key(),
+    string("id"),
+    string("uid"),
+    string("kind"),
+    string("display_name"),
+    # [[role, namespace pattern], ...]
+    string("grants"),
+    # Whether the grants hold role admin on "*".
+    flag("admin"),
+    flag("disabled"),
+    string("etag"),
+    number("create_time_us"),
+    number("update_time_us"),
+    Index(None, "id", unique=True),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    key(),
+    of("principal_key", "principals.key"),
+    string("id"),
+    Column("secret_hash", LargeBinary, nullable=False),
+    string("label"),
+    string("creator"),
+    number("create_time_us"),
+    number("expire_time_us"),
+    optional_number("revoke_time_us"),
+    optional_number("last_use_time_us"),
+    Index(None, "secret_hash", unique=True),
+    Index(None, "principal_key", "id", unique=True),
+    **NEVER_REUSED,
+)
