@@ -107,7 +107,9 @@ def _database(text: str) -> str:
     return text
 
 
-def _processes(text: str) -> int:
+def _processes(text: str) -> int | None:
+    if not text:
+        return None
     if not text.isdecimal() or not 1 <= int(text) <= PLACES:
         raise ValueError(text)
     return int(text)
@@ -219,8 +221,9 @@ FIELDS = (
         key="processes",
         parse=_processes,
         expected=f"a whole number from 1 to {PLACES}",
-        default="2",
-        meaning="Processes that answer gRPC; each can use one core.",
+        default="",
+        meaning="Processes that answer gRPC; each can use one core. Empty: 2 with SQLite, 1 with "
+        "PostgreSQL, which has replicas for that.",
     ),
     Field(
         key="log_level",
@@ -273,6 +276,8 @@ def load(environment: Mapping[str, str]) -> Settings:
             found="; ".join(problems),
             fix="Correct them and start again.",
         )
+    if values["processes"] is None:
+        values["processes"] = 2 if values["database_url"].startswith("sqlite") else 1
     return Settings(**values)
 
 

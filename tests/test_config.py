@@ -79,3 +79,14 @@ def test_every_setting_is_in_the_readme() -> None:
         row = f"| `{field.variable}` | {f'`{field.default}`' if field.default else ''} |"
         assert row in readme, row
         assert field.meaning in readme, field.meaning
+
+
+@pytest.mark.parametrize(
+    ("database_url", "processes"),
+    [("", 2), ("sqlite:////srv/h.db", 2), ("postgresql+psycopg://h@db/h", 1)],
+)
+def test_how_many_processes_there_are(database_url: str, processes: int) -> None:
+    """A SQLite file has one server, which therefore uses two cores; the setting overrules it."""
+    given = {"HALLMARK_DATABASE_URL": database_url} if database_url else {}
+    assert load(given).processes == processes
+    assert load({**given, "HALLMARK_PROCESSES": "3"}).processes == 3

@@ -36,6 +36,10 @@ _SESSION = {
     # To compile a statement takes a hundred times as long as to run it, and PostgreSQL would do so
     # where it takes a table for larger than it is.
     "jit": "off",
+    # A session keeps the plan of a statement that comes again. One made when a table was small, as
+    # all are in the beginning, would read the whole of it for ever. Where there is no index for a
+    # question, tables are still read whole.
+    "enable_seqscan": "off",
     "application_name": "hallmark",
 }
 _KEEPALIVE = {

@@ -191,7 +191,7 @@ def test_a_shared_port_is_not_shared_with_another_server(tmp_path: Path) -> None
         assert "gRPC address" in failed_start(tmp_path / "other", taken)
 
 
-@pytest.mark.parametrize("count", ["0", "-1", "two", str(PLACES + 1), ""])
+@pytest.mark.parametrize("count", ["0", "-1", "two", str(PLACES + 1)])
 def test_a_wrong_number_of_processes(tmp_path: Path, count: str) -> None:
     """What is no number of processes is told with what is one."""
     said = failed_start(tmp_path / "home", {"HALLMARK_PROCESSES": count})
