@@ -40,6 +40,8 @@ _SESSION = {
     # all are in the beginning, would read the whole of it for ever. Where there is no index for a
     # question, tables are still read whole.
     "enable_seqscan": "off",
+    "enable_mergejoin": "off",
+    "enable_hashjoin": "off",
     "application_name": "hallmark",
 }
 _KEEPALIVE = {
