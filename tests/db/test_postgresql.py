@@ -173,11 +173,33 @@ def test_a_lock_is_not_waited_for_for_ever(database: SqlDatabase) -> None:
 
 def test_no_statement_is_compiled(database: SqlDatabase) -> None:
     """However large PostgreSQL takes a table for: reads and writes run as they are."""
-    assert database.read(setting) == database.write(setting) == "off"
+    assert database.read(compiling) == database.write(compiling) == "off"
 
 
-def setting(tx: Transaction) -> str:
+def compiling(tx: Transaction) -> str:
     return str(connection_of(tx).exec_driver_sql("SHOW jit").scalar_one())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["1", "SELECT CAST(value AS BIGINT) FROM json_array_elements_text('[1, 2]')"],
+    ids=["one", "several"],
+)
+def test_a_small_table_is_asked_by_its_index(database: SqlDatabase, keys: str) -> None:
+    """Also where PostgreSQL knows that it is small: the plan is kept when it has grown."""
+
+    def plan(tx: Transaction) -> str:
+        sql(tx, "ANALYZE models")
+        rows = connection_of(tx).exec_driver_sql(
+            f"EXPLAIN SELECT * FROM models WHERE key IN ({keys})"
+        )
+        return "\n".join(row[0] for row in rows)
+
+    steps = database.write(plan)
+    assert "Index Scan using pk_models" in steps, steps
+    assert "Seq Scan" not in steps, steps
+    assert "Merge" not in steps, steps
+    assert "Hash Join" not in steps, steps
 
 
 def test_a_server_that_only_reads_is_told(database: SqlDatabase) -> None:
