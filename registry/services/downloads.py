@@ -184,7 +184,7 @@ class DownloadService:
             if tx.versions.by_key(file.version_key) is not None:
                 tx.usage.record_download(file.batch, file.version_key, file.principal, time_us)
 
-        self._database.write(fn)
+        self._database.write(fn, namespace=VersionName.parse(file.version).model.namespace)
 
 
 _REFUSALS = (

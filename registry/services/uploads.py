@@ -320,7 +320,7 @@ class UploadService:
             tx.events.append(_event(SYSTEM, "upload.expire", found, {}))
             return True
 
-        ended = self._database.write(fn)
+        ended = self._database.write(fn, namespace=upload.namespace)
         if ended:
             self._discard(upload)
         return ended

@@ -46,7 +46,7 @@ class UsageService:
                 tx.events.append(event(caller, "model.like", model.name, model.namespace, {}))
             return tx.usage.likes(model.key)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.namespace)
 
     def unlike(self, caller: Caller, name: ModelName) -> int:
         """How many principals like the model now."""
@@ -58,4 +58,4 @@ class UsageService:
                 tx.events.append(event(caller, "model.unlike", model.name, model.namespace, {}))
             return tx.usage.likes(model.key)
 
-        return self._database.write(fn)
+        return self._database.write(fn, namespace=name.namespace)

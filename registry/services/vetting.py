@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.gates import GateInput
@@ -50,7 +52,8 @@ class VettingService:
             # Most versions stand then as they stand now, and only what is stored takes the turn of
             # other writers.
             moves = [move for each in judged if (move := self._move(*each)) is not None]
-            self._database.write(lambda tx: self._store(tx, moves))
+            for namespace, its_own in _by_namespace(moves).items():
+                self._database.write(partial(self._store, moves=its_own), namespace=namespace)
         return len(judged)
 
     def _waiting(self, limit: int) -> list[Version]:
@@ -171,6 +174,14 @@ def _lots(versions: Sequence[Version]) -> Iterator[list[Version]]:
         lot.append(version)
     if lot:
         yield lot
+
+
+def _by_namespace(moves: Iterable[_Move]) -> Mapping[str, list[_Move]]:
+    """Each namespace's own: together they would hold up writers of all of them."""
+    found: defaultdict[str, list[_Move]] = defaultdict(list)
+    for move in moves:
+        found[move.version.namespace].append(move)
+    return found
 
 
 def _tell(tx: Transaction, move: _Move) -> None:

@@ -12,12 +12,13 @@ T = TypeVar("T")
 
 class GuardedDatabase:
     """Passes everything on. `after_read` runs between a read and its reply; `error` is raised
-    instead of a write, as long as it is set."""
+    instead of a write, as long as it is set; `written` has the namespaces that writes named."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.after_read: Callable[[], object] | None = None
         self.error: Exception | None = None
+        self.written: list[str] = []
 
     @property
     def kind(self) -> str:
@@ -44,6 +45,7 @@ class GuardedDatabase:
     def write(self, fn: Callable[[Transaction], T], *, namespace: str = "") -> T:
         if self.error is not None:
             raise self.error
+        self.written.append(namespace)
         return self._database.write(fn, namespace=namespace)
 
     def close(self) -> None:

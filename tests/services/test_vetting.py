@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 import registry.services.vetting
+from registry.domain.access import Grant, Role
 from registry.domain.events import SYSTEM
 from registry.domain.gates import GateInput
 from registry.domain.manifests import ManifestFile
@@ -182,6 +183,21 @@ def test_different_outcomes_at_once(
     names = [version.name for version in versions]
     assert sorted(name for name, _ in events(story, "version.vet")) == names
     assert sorted(name for name, _ in events(story, "version.release")) == [names[0], names[3]]
+
+
+def test_a_unit_of_work_for_each_namespace(story: Story, vetting: VettingService) -> None:
+    """Verdicts on versions of two namespaces are stored apart: neither's writers wait for both."""
+    story.world.model("vision/scorer")
+    painter = story.world.caller("vera", Grant(role=Role.REGISTRANT, namespace_pattern="vision"))
+    versions = [
+        story.push({"a": b"1"}),
+        story.push({"a": b"1"}, model="vision/scorer", by=painter),
+        story.push({"a": b"2"}),
+    ]
+    story.world.database.written.clear()
+    assert vetting.run_pending(10) == 3
+    assert sorted(story.world.database.written) == ["fraud", "vision"]
+    assert {story.now(version).state for version in versions} == {VersionState.RELEASED}
 
 
 def test_missing_manifest(
