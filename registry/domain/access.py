@@ -168,13 +168,22 @@ class Caller:
 
     principal: Principal
     token: Token
+    #: Groups held in the company's directory, by name, sorted.
+    groups: tuple[str, ...] = ()
+    #: What those groups are given here.
+    group_grants: tuple[Grant, ...] = ()
 
     @property
     def id(self) -> str:
         return self.principal.id
 
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """All that hold: the principal's own and those of its groups."""
+        return self.principal.grants + self.group_grants
+
     def roles_on(self, namespace: str) -> frozenset[Role]:
-        return roles_on(self.principal.grants, namespace)
+        return roles_on(self.grants, namespace)
 
     def may(self, action: Action, namespace: str) -> bool:
         return any(action in TABLE[role] for role in self.roles_on(namespace))

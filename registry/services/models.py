@@ -98,7 +98,7 @@ class ModelService:
     ) -> Page[Model]:
         """Models of one namespace, or with None of all that the caller may read."""
         if namespace is None:
-            patterns = patterns_holding(caller.principal.grants, Action.MODEL_READ)
+            patterns = patterns_holding(caller.grants, Action.MODEL_READ)
         else:
             caller.require(Action.MODEL_READ, namespace, f"namespaces/{namespace}")
             patterns = (namespace,)

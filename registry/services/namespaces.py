@@ -92,7 +92,7 @@ class NamespaceService:
         return self._database.read(lambda tx: get_namespace(tx, name.namespace))
 
     def list(self, caller: Caller, page: PageRequest) -> Page[Namespace]:
-        patterns = patterns_holding(caller.principal.grants, Action.NAMESPACE_READ)
+        patterns = patterns_holding(caller.grants, Action.NAMESPACE_READ)
         of = fingerprint("namespaces")
         after = decode_token(page.token, of, str)
         limit = page.limit()

@@ -48,7 +48,7 @@ def granted(tx: Transaction, caller: Caller, namespace: str, sha256s: Iterable[s
     found = wanted & {EMPTY_SHA256}
     found |= tx.blob_grants.known(namespace, wanted - found)
     if wanted - found:
-        patterns = patterns_holding(caller.principal.grants, Action.VERSION_FETCH)
+        patterns = patterns_holding(caller.grants, Action.VERSION_FETCH)
         found |= tx.blob_grants.fetchable(patterns, wanted - found)
     return found
 

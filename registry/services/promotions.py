@@ -170,7 +170,7 @@ class PromotionService:
         page: PageRequest,
     ) -> Page[Promotion]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        patterns = patterns_holding(caller.principal.grants, Action.PROMOTION_READ)
+        patterns = patterns_holding(caller.grants, Action.PROMOTION_READ)
         if model is not None:
             caller.require(Action.PROMOTION_READ, model.namespace, str(model))
         elif namespace is not None:
