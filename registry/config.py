@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from registry.board import PLACES
 from registry.errors import StartError
 
+#: What a database's whole numbers hold.
+_COUNT_MAX = 2**63 - 1
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -52,6 +54,8 @@ class Settings:
     tls_key_file: Path | None
     accel_prefix: str
     processes: int
+    calls_per_minute: int
+    upload_bytes: int
     log_level: str
 
     @property
@@ -111,6 +115,12 @@ def _processes(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or not 1 <= int(text) <= PLACES:
+        raise ValueError(text)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > _COUNT_MAX:
         raise ValueError(text)
     return int(text)
 
@@ -224,6 +234,21 @@ FIELDS = (
         default="",
         meaning="Processes that answer gRPC; each can use one core. Empty: 2 with SQLite, 1 with "
         "PostgreSQL, which has replicas for that.",
+    ),
+    Field(
+        key="calls_per_minute",
+        parse=_count,
+        expected="a whole number",
+        default="600000",
+        meaning="Calls that each process takes from one principal, a second's worth of them at "
+        "once; 0: any number.",
+    ),
+    Field(
+        key="upload_bytes",
+        parse=_count,
+        expected="a whole number",
+        default="10000000000000",
+        meaning="Bytes that one principal may have announced and not yet sent; 0: any number.",
     ),
     Field(
         key="log_level",

@@ -42,7 +42,7 @@ _ids = itertools.count(1)
 
 
 class Authenticator(Protocol):
-    def authenticate(self, secret: str) -> Caller: ...
+    def authenticate(self, secret: str, peer: Callable[[], str]) -> Caller: ...
 
 
 class Call:
@@ -133,7 +133,7 @@ def _framed(
         outcome = "OK"
         try:
             if not public:
-                caller = authenticator.authenticate(bearer(context))
+                caller = authenticator.authenticate(bearer(context), context.peer)
             request = _parse(request_class, data)
             return run(Call(id, caller, context), request).SerializeToString()
         except HallmarkError as error:

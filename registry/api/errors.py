@@ -10,9 +10,10 @@ import re
 import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.descriptor import Descriptor
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
-from registry.errors import HallmarkError
+from registry.errors import HallmarkError, RateLimitedError
 from registry.names.text import visible
 
 DOMAIN = "hallmark"
@@ -45,6 +46,9 @@ def status_of(
             metadata=metadata | {"request_id": request_id},
         ),
     )
+    if isinstance(error, RateLimitedError):
+        delay = Duration(seconds=error.retry_after_s)
+        _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
     if error.field_violations:
         bad = error_details_pb2.BadRequest()
         for violation in error.field_violations[:20]:
@@ -101,7 +105,8 @@ def _add(
     status: status_pb2.Status,
     detail: error_details_pb2.ErrorInfo
     | error_details_pb2.BadRequest
-    | error_details_pb2.PreconditionFailure,
+    | error_details_pb2.PreconditionFailure
+    | error_details_pb2.RetryInfo,
 ) -> None:
     """Append a detail if it still fits: a status too large would not reach the caller at all."""
     packed = Any()

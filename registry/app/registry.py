@@ -14,7 +14,7 @@ from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
 from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
-from registry.app.services import build_services
+from registry.app.services import build_services, limits_of
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
 from registry.clock import SystemClock
@@ -70,6 +70,7 @@ class Registry:
                 signer=signer,
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
+                limits=limits_of(settings),
             )
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(

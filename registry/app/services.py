@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry.config import Settings
 from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
 from registry.ports.changes import Changes
@@ -32,6 +33,18 @@ from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one principal may take up; 0: any amount."""
+
+    calls_per_minute: int
+    upload_bytes: int
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(calls_per_minute=settings.calls_per_minute, upload_bytes=settings.upload_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +81,15 @@ def build_services(
     signer: TicketSigner,
     changes: Changes,
     on_quarantined: Callable[[], None],
+    limits: Limits,
 ) -> Services:
     """The services on any database and store. `on_quarantined` is told of versions to be vetted."""
-    authenticator = Authenticator(database=database, clock=clock, changes=changes)
+    authenticator = Authenticator(
+        database=database,
+        clock=clock,
+        changes=changes,
+        calls_per_minute=limits.calls_per_minute,
+    )
     return Services(
         authenticator=authenticator,
         namespaces=NamespaceService(database=database, clock=clock),
@@ -98,6 +117,7 @@ def build_services(
             clock=clock,
             signer=signer,
             authenticator=authenticator,
+            awaited_bytes_max=limits.upload_bytes,
         ),
         downloads=DownloadService(
             database=database,

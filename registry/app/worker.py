@@ -18,7 +18,7 @@ from registry.app.api import build_api, server_info
 from registry.app.files import ticket_key, tls_files
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
-from registry.app.services import build_services
+from registry.app.services import build_services, limits_of
 from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -65,6 +65,7 @@ class Worker:
             signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,
+            limits=limits_of(settings),
         )
         self._api = build_api(
             services,

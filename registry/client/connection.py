@@ -1,8 +1,9 @@
 """One connection to a registry: finds the gRPC side, sends the token, retries, turns errors ours.
 
-What is retried: a call that changes nothing when repeated, on UNAVAILABLE; any call on UNAVAILABLE
-or CONFLICT with the registry's own ErrorInfo, which means that nothing was changed, unless its
-reason is OUTCOME_UNKNOWN. Waits double from 0.1 s; all of them together stay within `patience_s`.
+What is retried: a call that changes nothing when repeated, on UNAVAILABLE; any call on UNAVAILABLE,
+CONFLICT or RATE_LIMITED with the registry's own ErrorInfo, which means that nothing was changed,
+unless its reason is OUTCOME_UNKNOWN. Waits double from 0.1 s, and are never shorter than the server
+asks; all of them together stay within `patience_s`.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class Connection:
                 return method(request, timeout=deadline_s, metadata=self._metadata())
             except grpc.RpcError as cause:
                 error = from_rpc_error(cause, where=self.access.url)
+                delay_s = max(delay_s, _told_to_wait_s(error))
                 if not _may_retry(error, repeats=repeats) or time.monotonic() + delay_s > give_up:
                     raise error from cause
             time.sleep(delay_s)
@@ -174,7 +176,14 @@ def _may_retry(error: ClientError, *, repeats: bool) -> bool:
     if error.status == "UNAVAILABLE":
         changed_nothing = "request_id" in error.metadata and error.reason != "OUTCOME_UNKNOWN"
         return repeats or changed_nothing
-    return error.status == "ABORTED" and error.reason == "CONFLICT"
+    return error.reason in ("CONFLICT", "RATE_LIMITED")
+
+
+def _told_to_wait_s(error: ClientError) -> float:
+    if error.reason != "RATE_LIMITED":
+        return 0.0
+    told = str(error.metadata.get("retry_after_s", ""))
+    return float(told) if told.isdecimal() else 0.0
 
 
 def from_rpc_error(cause: grpc.RpcError, *, where: str) -> ClientError:

@@ -66,6 +66,17 @@ _AWAITING_COUNT = select(func.count()).where(
     _live,
     exists(_awaited),
 )
+_AWAITED_BYTES = (
+    select(func.coalesce(func.sum(upload_files.c.size_bytes), 0))
+    .select_from(uploads)
+    .join(upload_files, upload_files.c.upload_key == _u.key)
+    .where(
+        _u.creator == bindparam("creator"),
+        _u.expire_time_us > bindparam("now_us"),
+        _live,
+        text("NOT upload_files.stored"),
+    )
+)
 _OVERDUE = (
     _ALL.where(_u.expire_time_us <= bindparam("now_us"), _live)
     .order_by(_u.expire_time_us, _u.key)
@@ -139,6 +150,11 @@ class SqlUploads:
         parameters = {"creator": creator, "now_us": now_us}
         count: int = self._connection.execute(_AWAITING_COUNT, parameters).scalar_one()
         return count
+
+    def awaited_bytes(self, creator: str, now_us: int) -> int:
+        parameters = {"creator": creator, "now_us": now_us}
+        # PostgreSQL's sum of whole numbers is a decimal one.
+        return int(self._connection.execute(_AWAITED_BYTES, parameters).scalar_one())
 
     def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
         self._insert_files(key, files)

@@ -17,6 +17,7 @@ from registry.errors import (
     HallmarkError,
     OffsetMismatchError,
     RangeNotSatisfiableError,
+    RateLimitedError,
 )
 
 STATUSES: Mapping[str, int] = {
@@ -165,6 +166,8 @@ def headers_of(error: HallmarkError) -> dict[str, str]:
             return {"content-range": f"bytes */{error.size}"}
         case MethodNotAllowedError():
             return {"allow": error.allowed}
+        case RateLimitedError():
+            return {"retry-after": str(error.retry_after_s)}
     match error.status:
         case "UNAVAILABLE":
             return {"retry-after": "1"}

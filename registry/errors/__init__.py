@@ -26,6 +26,7 @@ from registry.errors.input import (
     InvalidFieldError,
     InvalidRequestError,
     QuotaError,
+    RateLimitedError,
     RequestIdReusedError,
     TooLargeError,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "PreconditionViolation",
     "QuotaError",
     "RangeNotSatisfiableError",
+    "RateLimitedError",
     "RequestIdReusedError",
     "SchemaMismatchError",
     "SizeMismatchError",

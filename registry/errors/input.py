@@ -103,3 +103,17 @@ class QuotaError(HallmarkError):
     found: int
     limit: int
     fix: str
+
+
+@dataclass(eq=False, kw_only=True)
+class RateLimitedError(HallmarkError):
+    """Refused before anything was done. `retry_after_s` is when the next one is allowed."""
+
+    status: ClassVar[str] = "RESOURCE_EXHAUSTED"
+    reason: ClassVar[str] = "RATE_LIMITED"
+    template: ClassVar[str] = (
+        "{what}: found more than the {limit} that are allowed. Retry in {retry_after_s} s."
+    )
+    what: str
+    limit: str
+    retry_after_s: int

@@ -362,6 +362,9 @@ class Uploads(Protocol):
     def awaiting_count(self, creator: str, now_us: int) -> int:
         """How many sessions of a principal wait for bytes, have not ended nor run out of time."""
 
+    def awaited_bytes(self, creator: str, now_us: int) -> int:
+        """For how many bytes these sessions wait, each session's by itself."""
+
     def add_files(self, key: int, files: Sequence[UploadFile], digest: str) -> None:
         """Add files to a session, whose digest is then this one."""
 

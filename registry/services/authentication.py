@@ -16,14 +16,25 @@ from collections.abc import Callable
 
 from registry.domain.access import Caller, Principal, Token
 from registry.domain.times import show_time
-from registry.errors import TokenExpiredError, TokenRevokedError, UnauthenticatedError
+from registry.errors import (
+    RateLimitedError,
+    TokenExpiredError,
+    TokenRevokedError,
+    UnauthenticatedError,
+)
 from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.services.rates import Rates
 
 #: How long a caller is taken for what the database said.
 FRESH_US = 4_000_000
 REMEMBERED_MAX = 10_000
+#: Calls of one principal, in each process, where the operator says nothing; 0: no limit.
+CALLS_PER_MINUTE = 600_000
+#: From one address, looks into the database that found no good token.
+FAILURES_PER_MINUTE = 60
+_FAILURES_AT_ONCE = 30
 
 _PREFIX = "hm_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -54,6 +65,8 @@ class Authenticator:
         clock: Clock,
         changes: Changes,
         remembered_max: int = REMEMBERED_MAX,
+        calls_per_minute: int = CALLS_PER_MINUTE,
+        failures_per_minute: int = FAILURES_PER_MINUTE,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -62,20 +75,24 @@ class Authenticator:
         #: Callers and until when they are fresh, all as of one state of `changes`.
         self._remembered: tuple[object, dict[_CacheKey, tuple[Caller, int]]] = (None, {})
         self._last_uses: dict[int, int] = {}
+        self._calls = Rates(per_minute=calls_per_minute, burst=max(calls_per_minute // 60, 1))
+        self._failures = Rates(per_minute=failures_per_minute, burst=_FAILURES_AT_ONCE)
         self._lock = threading.Lock()
 
-    def authenticate(self, secret: str) -> Caller:
-        """The caller that a token's secret proves.
+    def authenticate(self, secret: str, peer: Callable[[], str] = str) -> Caller:
+        """The caller that a token's secret proves. `peer` tells from where it came.
 
         Raises UnauthenticatedError (malformed, unknown, or its principal is disabled),
-        TokenRevokedError or TokenExpiredError.
+        TokenRevokedError, TokenExpiredError, or RateLimitedError: the principal calls too often, or
+        the peer keeps sending what is no good token.
         """
         key = hash_of(secret)
         now = self._clock.now_us()
         caller = self._recall(key, now)
         if caller is None:
             _check_form(secret)
-            caller = self._look_up(key, lambda tx: tx.tokens.by_hash(key))
+            caller = self._look_up_for(peer(), key, now)
+        self._count_call(caller, now)
         self._last_uses[caller.token.key] = now
         return caller
 
@@ -85,15 +102,15 @@ class Authenticator:
         No use of the token is noted: whoever has the ticket need not have the secret.
         """
         key = (principal, token)
-        caller = self._recall(key, self._clock.now_us())
-        if caller is not None:
-            return caller
+        now = self._clock.now_us()
 
         def find(tx: Transaction) -> tuple[Principal, Token] | None:
             owner, found = tx.principals.get(principal), tx.tokens.get(principal, token)
             return (owner, found) if owner is not None and found is not None else None
 
-        return self._look_up(key, find)
+        caller = self._recall(key, now) or self._look_up(key, find)
+        self._count_call(caller, now)
+        return caller
 
     def forget(self) -> None:
         """Look all callers up anew from now on, in every process of this server: a token, a grant
@@ -125,6 +142,22 @@ class Authenticator:
         if now_us >= caller.token.expire_time_us:
             raise _expired(caller.token)
         return caller
+
+    def _look_up_for(self, peer: str, key: bytes, now_us: int) -> Caller:
+        """The caller of a secret that is not remembered; an address from which too many came in
+        vain is not listened to for a while, so that guesses do not burden the database."""
+        address = peer.rpartition(":")[0]
+        if wait_us := self._failures.wait_us(address, now_us):
+            raise _too_often(f"Tokens from {address}", "failures", self._failures, wait_us)
+        try:
+            return self._look_up(key, lambda tx: tx.tokens.by_hash(key))
+        except (UnauthenticatedError, TokenExpiredError, TokenRevokedError):
+            self._failures.take(address, now_us)
+            raise
+
+    def _count_call(self, caller: Caller, now_us: int) -> None:
+        if wait_us := self._calls.take(caller.id, now_us):
+            raise _too_often(f"Calls by {caller.principal.name}", "calls", self._calls, wait_us)
 
     def _look_up(
         self, key: _CacheKey, find: Callable[[Transaction], tuple[Principal, Token] | None]
@@ -164,6 +197,14 @@ def _check(principal: Principal, token: Token, now_us: int) -> None:
         raise TokenRevokedError(token=token.name, revoke_time=show_time(token.revoke_time_us))
     if now_us >= token.expire_time_us:
         raise _expired(token)
+
+
+def _too_often(what: str, of: str, rates: Rates, wait_us: int) -> RateLimitedError:
+    return RateLimitedError(
+        what=what,
+        limit=f"{rates.per_minute} {of} a minute",
+        retry_after_s=wait_us // 1_000_000 + 1,
+    )
 
 
 def _expired(token: Token) -> TokenExpiredError:

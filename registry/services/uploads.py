@@ -40,6 +40,8 @@ from registry.services.tickets import TicketSigner, UploadTicket
 
 FILES_A_REQUEST_MAX = 25_000
 AWAITING_MAX = 100
+#: Where the operator says nothing: bytes that one principal may have announced and not sent.
+AWAITED_BYTES_MAX = 10_000_000_000_000
 #: A session that has more files shows only those that are still to come, so many at a time.
 SHOWN_MAX = 2000
 #: Staged bytes that nobody added to for so long belong to no session: none lives so long.
@@ -74,7 +76,10 @@ class UploadService:
         clock: Clock,
         signer: TicketSigner,
         authenticator: Authenticator,
+        awaited_bytes_max: int = AWAITED_BYTES_MAX,
     ) -> None:
+        """`awaited_bytes_max` 0: any number."""
+        self._awaited_bytes_max = awaited_bytes_max
         self._database = database
         self._blobs = blobs
         self._clock = clock
@@ -186,7 +191,8 @@ class UploadService:
         files: tuple[UploadFile, ...],
         now_us: int,
     ) -> Upload:
-        _check_quota(tx, caller, files, now_us)
+        _check_sessions(tx, caller, files, now_us)
+        self._check_bytes_awaited(tx, caller, files, now_us)
         fresh = Upload(
             key=0,
             id=uuid.uuid4().hex,
@@ -236,7 +242,8 @@ class UploadService:
         if not new:
             return found
         if all(file.stored for file in found.files):
-            _check_quota(tx, caller, new, now_us)
+            _check_sessions(tx, caller, new, now_us)
+        self._check_bytes_awaited(tx, caller, new, now_us)
         joined = (*found.files, *new)
         _check_bytes([file.file for file in joined])
         digest = _digest(joined)
@@ -245,6 +252,23 @@ class UploadService:
         detail = {"files": len(new), "digest": digest}
         tx.events.append(_event(caller.principal.name, "upload.add", found, detail))
         return _own(tx, caller, found.id)
+
+    def _check_bytes_awaited(
+        self, tx: Transaction, caller: Caller, files: Iterable[UploadFile], now_us: int
+    ) -> None:
+        """Refuse to await more bytes of one principal than it may announce."""
+        limit = self._awaited_bytes_max
+        new = {file.file.sha256: file.file.size_bytes for file in files if not file.stored}
+        if not limit or not new:
+            return
+        found = tx.uploads.awaited_bytes(caller.id, now_us) + sum(new.values())
+        if found > limit:
+            raise QuotaError(
+                what=f"Bytes that {caller.principal.name} announced and did not send",
+                found=found,
+                limit=limit,
+                fix="Send what other sessions wait for, or delete one of them, then retry.",
+            )
 
     def _free_ended(
         self,
@@ -342,7 +366,9 @@ def _own(tx: Transaction, caller: Caller, id: str, *, lock: bool = False) -> Upl
     return found
 
 
-def _check_quota(tx: Transaction, caller: Caller, files: Iterable[UploadFile], now_us: int) -> None:
+def _check_sessions(
+    tx: Transaction, caller: Caller, files: Iterable[UploadFile], now_us: int
+) -> None:
     """Refuse one more session that waits for bytes. Complete ones hold none back, so who pushes
     often may have any number of them."""
     if all(file.stored for file in files):

@@ -16,6 +16,7 @@ from registry.errors import (
     NotFoundError,
     OffsetMismatchError,
     RangeNotSatisfiableError,
+    RateLimitedError,
     StorageError,
     StorageFullError,
     TicketError,
@@ -80,6 +81,7 @@ def test_a_body_is_never_large() -> None:
         (OffsetMismatchError(what="w", stored=7, offset=2), {"upload-offset": "7"}),
         (UnauthenticatedError(problem="p"), {"www-authenticate": "Bearer"}),
         (StorageError(what="w", store="s", cause="c"), {"retry-after": "1"}),
+        (RateLimitedError(what="w", limit="1 a minute", retry_after_s=7), {"retry-after": "7"}),
         (TicketError(problem="p", fix="f"), {}),
     ],
 )

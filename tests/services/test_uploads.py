@@ -25,12 +25,13 @@ from registry.errors import (
 )
 from registry.names import ModelName, UploadName
 from registry.ports.tables import EventQuery
-from registry.services.uploads import ORPHAN_US, UploadView
+from registry.services.uploads import ORPHAN_US, UploadService, UploadView
 from registry.testing.world import DAY_US, World, grant, manifest_file
 
 SCORER = ModelName(path="fraud/scorer")
 A = manifest_file("a.bin", b"aaaa")
 B = manifest_file("b.bin", b"bbbb")
+C = manifest_file("c.bin", b"cccc")
 EMPTY = manifest_file("empty", b"")
 
 
@@ -210,6 +211,34 @@ def test_bad_files_are_refused(world: World, ada: Caller, files: list[ManifestFi
     with pytest.raises((InvalidFieldError, InvalidRequestError)):
         create(world, ada, *files)
     assert world.database.read(lambda tx: tx.uploads.awaiting_count("ada", 0)) == 0
+
+
+def test_more_bytes_than_one_may_announce(world: World, ada: Caller) -> None:
+    """What would go past the bytes that one principal may leave unsent is refused, in a new session
+    and in one that is open; what is stored, and what others announce, does not count."""
+    uploads = UploadService(
+        database=world.database,
+        blobs=world.blobs,
+        clock=world.clock,
+        signer=world.signer,
+        authenticator=world.authenticator,
+        awaited_bytes_max=A.size_bytes + B.size_bytes,
+    )
+
+    def open_with(*files: ManifestFile, by: Caller = ada, upload: UploadName | None = None) -> str:
+        return uploads.create(by, SCORER, files, upload=upload, request_id="").upload.id
+
+    first = open_with(A)
+    with pytest.raises(QuotaError, match="announced and did not send"):
+        open_with(A, B)
+    with pytest.raises(QuotaError, match="delete one of them"):
+        open_with(B, C, upload=UploadName(upload=first))
+    open_with(A, by=world.caller("grace", grant(Role.REGISTRANT, "fraud")))
+    open_with(B, upload=UploadName(upload=first))
+    with pytest.raises(QuotaError):
+        open_with(C)
+    uploads.delete(ada, UploadName(upload=first))
+    open_with(C)
 
 
 def test_too_many_files_are_refused(world: World, ada: Caller) -> None:

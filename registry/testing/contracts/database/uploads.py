@@ -163,6 +163,23 @@ class UploadsContract:
         assert count("ada", T0 + 100) == 0
         assert count("nobody", T0) == 0
 
+    def test_sums_the_bytes_that_are_waited_for(self, database: Database) -> None:
+        """What the live sessions of a principal lack is summed up, each session's by itself."""
+        put = [add(database, an_upload("a", "b")) for _ in range(2)]
+        add(database, replace(an_upload("a"), creator="grace"))
+        add(database, complete("a"))
+
+        def awaited(creator: str, now_us: int) -> int:
+            return database.read(lambda tx: tx.uploads.awaited_bytes(creator, now_us))
+
+        lacking = sum(file.file.size_bytes for file in an_upload("a", "b").files)
+        assert lacking > 0
+        assert awaited("ada", T0) == 2 * lacking
+        end(database, put[0])
+        assert awaited("ada", T0) == lacking
+        assert awaited("ada", T0 + 100) == 0
+        assert awaited("nobody", T0) == 0
+
     def test_finds_overdue_sessions(self, database: Database) -> None:
         """Sessions out of time that have not ended are found, earliest first, with their files."""
         put = [
