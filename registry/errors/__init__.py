@@ -8,10 +8,12 @@ One interceptor turns these into gRPC statuses and one table into HTTP ones
 """
 
 from registry.errors.access import (
+    NotIndependentError,
     PermissionDeniedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
+    TokenScopeError,
     UnauthenticatedError,
 )
 from registry.errors.base import (
@@ -82,6 +84,7 @@ __all__ = [
     "LineageCycleError",
     "NotEmptyError",
     "NotFoundError",
+    "NotIndependentError",
     "NothingBeforeError",
     "OffsetMismatchError",
     "OutcomeUnknownError",
@@ -101,6 +104,7 @@ __all__ = [
     "TicketError",
     "TokenExpiredError",
     "TokenRevokedError",
+    "TokenScopeError",
     "TooLargeError",
     "UnauthenticatedError",
     "UnforeseenError",
