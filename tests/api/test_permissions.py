@@ -16,6 +16,7 @@ from registry.domain.access import TABLE, Action, Role
 from registry.testing.api import Api, info_of, outcome, refusal
 from registry.testing.world import World, grant
 from registry.v1 import (
+    access_pb2,
     commits_pb2,
     decisions_pb2,
     events_pb2,
@@ -109,6 +110,22 @@ NEEDS = {
         "RevokeToken": _wide(
             principals_pb2.RevokeTokenRequest(name="principals/gone/tokens/t"),
             Action.PRINCIPAL_WRITE,
+        ),
+        "RotateToken": _wide(
+            principals_pb2.RotateTokenRequest(name="principals/gone/tokens/t"),
+            Action.PRINCIPAL_WRITE,
+        ),
+        "RevokeAllTokens": _wide(
+            principals_pb2.RevokeAllTokensRequest(parent="principals/gone"),
+            Action.PRINCIPAL_WRITE,
+        ),
+    },
+    "AccessService": {
+        "ExplainAccess": _wide(
+            access_pb2.ExplainAccessRequest(
+                principal="principals/gone", action="model.read", resource="models/gone/m"
+            ),
+            Action.PRINCIPAL_READ,
         ),
     },
     "ModelService": {
