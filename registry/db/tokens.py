@@ -61,8 +61,10 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _REVOKE = update(tokens).where(tokens.c.key == bindparam("of"))
-_ENDING = update(tokens).where(
-    tokens.c.key == bindparam("of"), tokens.c.expire_time_us > bindparam("expire_time_us")
+_ENDING = (
+    update(tokens)
+    .where(tokens.c.key == bindparam("of"), tokens.c.expire_time_us > bindparam("time"))
+    .values(expire_time_us=bindparam("time"))
 )
 _MAKERS = (
     select(principals.c.id.label("principal"), tokens.c.creator, tokens.c.earlier_makers)
@@ -141,7 +143,7 @@ class SqlTokens:
         return list(self._connection.execute(_REVOKE_ALL, given).scalars())
 
     def end_by(self, key: int, time_us: int) -> None:
-        self._connection.execute_later(_ENDING, {"of": key, "expire_time_us": time_us})
+        self._connection.execute_later(_ENDING, {"of": key, "time": time_us})
 
     def makers(self, principals: Collection[str]) -> set[str]:
         rows = self._connection.execute(_MAKERS, {"principals": array(principals)})

@@ -41,8 +41,8 @@ DESCRIPTIONS: dict[Action, str] = {
 _HEAD = """\
 # Roles
 
-Made from the table in `registry/domain/access.py` by `python -m registry.domain.roles`; a test compares
-the two. Every check is made from that table, in `registry/services` alone.
+Made from the table in `registry/domain/access.py` by `python -m registry.domain.roles`; a test
+compares the two. Every check is made from that table, in `registry/services` alone.
 
 | action | allows to | {roles} |
 |---|---|{lines}|
@@ -54,38 +54,42 @@ everybody, with their own tokens, without any role.
 
 ## Grants
 
-A grant is a role on a namespace pattern, such as `reviewer:fraud`, `reader:ml-*` or `auditor:*`; in a
-pattern `*` stands for any characters. Only the pattern `*` covers what belongs to no namespace.
+A grant is a role on a namespace pattern, such as `reviewer:fraud`, `reader:ml-*` or `auditor:*`;
+in a pattern `*` stands for any characters. Only the pattern `*` covers what belongs to no
+namespace.
 
-A denying grant, `!reader:secret-*`, takes away what its role holds, on the namespaces that its pattern
-covers. **An action is allowed if a grant whose role holds it covers the namespace, and no denying grant
-whose role holds it does.** A deny always wins, over `*` too, and whichever grant it was that allows: so
-`!reader:secret-*` takes reading from a reviewer too, and leaves them to decide on what they cannot see;
-deny every role that somebody has to shut them out. Lists leave denied namespaces out. The whole audit log
-is only for those whom nothing denies event.read anywhere.
+A denying grant, `!reader:secret-*`, takes away what its role holds, on the namespaces that its
+pattern covers. **An action is allowed if a grant whose role holds it covers the namespace, and no
+denying grant whose role holds it does.** A deny always wins, over `*` too, and whichever grant it
+was that allows: so `!reader:secret-*` takes reading from a reviewer too, and leaves them to
+decide on what they cannot see; deny every role that somebody has to shut them out. Lists leave
+denied namespaces out. The whole audit log is only for those whom nothing denies event.read
+anywhere.
 
 ## Scopes
 
-A token may have up to 20 scopes: action, model and stage, such as `version.fetch:fraud/*@production`. It
-then does what one of them covers and its principal's grants allow; scopes never give anything. A token
-without scopes does all that its principal may.
+A token may have up to 20 scopes: action, model and stage, such as
+`version.fetch:fraud/*@production`. It then does what one of them covers and its principal's
+grants allow; scopes never give anything. A token without scopes does all that its principal may.
 
-- Actions and models are patterns, `*` standing for any characters, `/` included. Only the model `*` covers
-  what belongs to no single model: namespaces, principals, the audit log. Lists of models and promotions
-  show what is covered.
-- A scope with a stage covers the actions marked (s) alone: asking, deciding and withdrawing for that stage,
-  rolling it back, and fetching versions that are in it at the time, which is looked at for each request
-  for bytes. `pull` reads names and lists of files too: give it `version.read:fraud/*` beside.
-- A token with scopes makes and rotates tokens only if they cover `token.create`, and only such whose
-  scopes its own cover. Any token may show whose it is (`whoami`) and revoke itself.
+- Actions and models are patterns, `*` standing for any characters, `/` included. Only the model
+  `*` covers what belongs to no single model: namespaces, principals, the audit log. Lists of
+  models and promotions show what is covered.
+- A scope with a stage covers the actions marked (s) alone: asking, deciding and withdrawing for
+  that stage, rolling it back, and fetching versions that are in it at the time, which is looked
+  at for each request for bytes. `pull` reads names and lists of files too: give it
+  `version.read:fraud/*` beside.
+- A token with scopes makes and rotates tokens only if they cover `token.create`, and only such
+  whose scopes its own cover. Any token may show whose it is (`whoami`) and revoke itself.
 
 ## Tokens
 
-Secrets match `hm_[0-9A-Za-z]{36}`: the last six are the CRC32 of all before, in base 62 (digits, capitals,
-small letters), so that a scanner need not guess. Whoever makes a token for somebody else stays known
-(`makers`), through every token made with it: if they contributed to a version or asked for a promotion, a
-decision with that token does not count, nor does their own approval of what a principal registered whose
-token they made. Robots have a sponsor, who counts as a contributor of what the robot registers.
+Secrets match `hm_[0-9A-Za-z]{36}`: the last six are the CRC32 of all before, in base 62 (digits,
+capitals, small letters), so that a scanner need not guess. Whoever makes a token for somebody
+else stays known (`makers`), through every token made with it: if they contributed to a version or
+asked for a promotion, a decision with that token does not count, nor does their own approval of
+what a principal registered whose token they made. Robots have a sponsor, who counts as a
+contributor of what the robot registers.
 
 `hallmark auth explain WHO ACTION MODEL` says which rows decide.
 """
