@@ -132,7 +132,9 @@ def _globbed_sqlite(element: _Globbed, compiler: SQLCompiler, **options: Any) ->
 def _globbed_postgresql(element: _Globbed, compiler: SQLCompiler, **options: Any) -> str:
     text, pattern = (compiler.process(each, **options) for each in element.clauses)
     # chr(37) is the percent sign, which drivers would take for the beginning of a parameter.
-    return f"({text} LIKE replace(replace({pattern}, '_', '\\_'), '*', chr(37)) ESCAPE '\\')"
+    escaped = rf"replace({pattern}, '\', '\\')"
+    escaped = rf"replace(replace({escaped}, '_', '\_'), chr(37), '\' || chr(37))"
+    return rf"({text} LIKE replace({escaped}, '*', chr(37)) ESCAPE '\')"
 
 
 def globbed(text: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
