@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import files, footprint, metadata
+from benchmarks import access, files, footprint, metadata
 from benchmarks.report import Bound, Row, table
 
 Part = Callable[..., Iterator[Row | Bound]]
@@ -23,6 +23,7 @@ def main() -> None:
         "postgresql": partial(metadata.measure, "postgresql"),
         "files": files.measure,
         "footprint": footprint.measure,
+        "access": access.measure,
     }
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--rounds", type=int, default=3)

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from registry.api.calls import Call
 from registry.api.convert import EnumCodec, page_request, time_us, timestamp
 from registry.domain.access import TABLE, Grant, Principal, PrincipalKind, Role, Token
+from registry.domain.scopes import Scope
 from registry.names import PrincipalName, TokenName
 from registry.services.principals import PrincipalService
 from registry.services.tokens import TokenService
@@ -41,6 +42,7 @@ class PrincipalServicer:
                 display_name=request.principal.display_name,
                 grants=_grants(request.principal.grants),
                 request_id=request.request_id,
+                sponsor=_sponsor(request.principal.sponsor),
             )
         )
 
@@ -71,6 +73,7 @@ class PrincipalServicer:
                 disabled=request.principal.disabled,
                 mask=mask,
                 etag=request.principal.etag,
+                sponsor=_sponsor(request.principal.sponsor) if {"sponsor", "*"} & set(mask) else "",
             )
         )
 
@@ -92,8 +95,32 @@ class PrincipalServicer:
             label=request.token.label,
             expire_time_us=expire_time_us,
             request_id=request.request_id,
+            scopes=[
+                Scope(action=scope.action, model=scope.model, stage=scope.stage)
+                for scope in request.token.scopes
+            ],
         )
         return pb.CreateTokenResponse(token=token_to_proto(token), secret=secret)
+
+    def rotate_token(self, call: Call, request: pb.RotateTokenRequest) -> pb.CreateTokenResponse:
+        expire_time_us = None
+        if request.HasField("expire_time"):
+            expire_time_us = time_us(request.expire_time, "expire_time")
+        token, secret = self._tokens.rotate(
+            call.caller,
+            TokenName.parse(request.name),
+            overlap_us=request.overlap.seconds * 1_000_000 + request.overlap.nanos // 1000,
+            expire_time_us=expire_time_us,
+            request_id=request.request_id,
+        )
+        return pb.CreateTokenResponse(token=token_to_proto(token), secret=secret)
+
+    def revoke_all_tokens(
+        self, call: Call, request: pb.RevokeAllTokensRequest
+    ) -> pb.RevokeAllTokensResponse:
+        parent = PrincipalName.parse(request.parent, field="parent")
+        count = self._tokens.revoke_all(call.caller, parent, except_current=request.except_current)
+        return pb.RevokeAllTokensResponse(revoked_count=count)
 
     def list_tokens(self, call: Call, request: pb.ListTokensRequest) -> pb.ListTokensResponse:
         page = self._tokens.list(
@@ -116,15 +143,25 @@ def to_proto(principal: Principal) -> pb.Principal:
         uid=principal.uid,
         kind=KINDS.to_proto(principal.kind),
         display_name=principal.display_name,
-        grants=[
-            pb.Grant(role=ROLES.to_proto(grant.role), namespace_pattern=grant.namespace_pattern)
-            for grant in principal.grants
-        ],
+        grants=[grant_to_proto(grant) for grant in principal.grants],
         disabled=principal.disabled,
         etag=principal.etag,
         create_time=timestamp(principal.create_time_us),
         update_time=timestamp(principal.update_time_us),
+        sponsor=f"principals/{principal.sponsor}" if principal.sponsor else "",
     )
+
+
+def grant_to_proto(grant: Grant) -> pb.Grant:
+    return pb.Grant(
+        role=ROLES.to_proto(grant.role),
+        namespace_pattern=grant.namespace_pattern,
+        deny=grant.deny,
+    )
+
+
+def scope_to_proto(scope: Scope) -> pb.Scope:
+    return pb.Scope(action=scope.action, model=scope.model, stage=scope.stage)
 
 
 def token_to_proto(token: Token) -> pb.Token:
@@ -136,7 +173,14 @@ def token_to_proto(token: Token) -> pb.Token:
         revoke_time=timestamp(token.revoke_time_us),
         last_use_time=timestamp(token.last_use_time_us),
         creator=token.creator,
+        scopes=[scope_to_proto(scope) for scope in token.scopes],
+        makers=sorted(token.makers),
     )
+
+
+def _sponsor(name: str) -> str:
+    """The id in a sponsor's name; empty where there is none."""
+    return PrincipalName.parse(name, field="principal.sponsor").principal if name else ""
 
 
 def _grants(grants: Iterable[pb.Grant]) -> tuple[Grant, ...]:
@@ -144,6 +188,7 @@ def _grants(grants: Iterable[pb.Grant]) -> tuple[Grant, ...]:
         Grant(
             role=Role(ROLES.value_of(grant.role, f"principal.grants[{number}].role")),
             namespace_pattern=grant.namespace_pattern,
+            deny=grant.deny,
         )
         for number, grant in enumerate(grants)
     )

@@ -247,6 +247,7 @@ def to_proto(version: Version) -> pb.Version:
         stages=version.stages,
         references=version.references,
         contributors=[f"principals/{id}" for id in version.contributors],
+        hidden_base_count=version.hidden_base_count,
     )
     fill_time(message.create_time, version.create_time_us)
     _fill_spec(message.spec, version.spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
+from registry.api.access import AccessServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
@@ -62,6 +63,7 @@ def build_api(
             ServerServicer(info),
             NamespaceServicer(services.namespaces),
             PrincipalServicer(services.principals, services.tokens),
+            AccessServicer(services.access),
             ModelServicer(services.models),
             CommitServicer(services.commits),
             VersionServicer(

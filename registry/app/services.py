@@ -12,6 +12,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.services.access import AccessService
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -52,6 +53,7 @@ class Services:
     """All use cases, wired to one database, one store, one policy, one clock."""
 
     authenticator: Authenticator
+    access: AccessService
     namespaces: NamespaceService
     principals: PrincipalService
     tokens: TokenService
@@ -92,6 +94,7 @@ def build_services(
     )
     return Services(
         authenticator=authenticator,
+        access=AccessService(database=database, clock=clock),
         namespaces=NamespaceService(database=database, clock=clock),
         principals=PrincipalService(database=database, clock=clock, authenticator=authenticator),
         tokens=TokenService(database=database, clock=clock, authenticator=authenticator),

@@ -116,15 +116,18 @@ def _asked() -> str:
 def _caller_lines(session: Session, caller: Caller) -> list[str]:
     who = caller.principal
     name = f" ({who.display_name})" if who.display_name else ""
-    grants = [f"{grant.role} on {grant.namespace_pattern}" for grant in who.grants]
-    token = ""
+    grants = list(map(output.grant, who.grants))
+    token = scopes = ""
     if caller.token is not None:
         expires = caller.token.expire_time
+        scopes = "\n".join(map(output.scope, caller.token.scopes))
         left = f", {_left(expires)} left" if expires else ""
         token = f"{caller.token.label or caller.token.name}, until {output.when(expires)}{left}"
     return [
         f"{who.id}{name}, {who.kind}, at {session.client.url}",
-        *output.details([("grants", "\n".join(grants) or "none"), ("token", token)]),
+        *output.details(
+            [("grants", "\n".join(grants) or "none"), ("token", token), ("scopes", scopes)]
+        ),
     ]
 
 

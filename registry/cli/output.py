@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.client.values import Grant, Scope
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _DIGEST_SHOWN = 12
@@ -48,6 +51,17 @@ def took(seconds: float) -> str:
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 99.5 else duration(seconds)
+
+
+def grant(given: Grant) -> str:
+    """`reviewer on fraud`, or for one that denies `no reviewer on fraud`."""
+    return f"{'no ' if given.deny else ''}{given.role} on {given.namespace_pattern}"
+
+
+def scope(given: Scope) -> str:
+    """As on the command line: version.fetch:fraud/*@production."""
+    stage = "" if given.stage == "*" else f"@{given.stage}"
+    return f"{given.action}:{given.model}{stage}"
 
 
 def when(time: datetime | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 _SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|h|d|w)")
+_SCOPE = re.compile(r"(?P<action>[^:@]+)(:(?P<model>[^:@]*))?(@(?P<stage>[^:@]*))?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EXPECTED = "2026-11-01, 2026-11-01T12:00Z, or a span such as 90m, 12h, 30d"
 _FILE_BYTES_MAX = 10_000_000
@@ -36,21 +37,55 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"found {value!r}, expected {_EXPECTED}.", param, ctx)
 
 
-class GrantParam(click.ParamType[tuple[str, str]]):
-    """`reviewer` for everywhere, `reviewer:fraud` or `reviewer:ml-*` for a namespace pattern."""
+class Span(click.ParamType[timedelta]):
+    """A length of time, such as 90m, 24h, 7d."""
 
-    name = "role[:namespace]"
+    name = "span"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        span = _SPAN.fullmatch(value.strip())
+        if span is None:
+            self.fail(f"found {value!r}, expected a span such as 90m, 24h, 7d.", param, ctx)
+        return timedelta(**{_UNITS[span[2]]: int(span[1])})
+
+
+class ScopeParam(click.ParamType[tuple[str, str, str]]):
+    """`version.fetch`, `version.fetch:fraud/*` or `version.fetch:fraud/*@production`."""
+
+    name = "action[:model][@stage]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, str]:
         if isinstance(value, tuple):
             return value
-        role, _, pattern = value.partition(":")
+        found = _SCOPE.fullmatch(value)
+        if found is None:
+            expected = "an action, a model and a stage, such as version.fetch:fraud/*@production"
+            self.fail(f"found {value!r}, expected {expected}.", param, ctx)
+        return found["action"], found["model"] or "*", found["stage"] or "*"
+
+
+class GrantParam(click.ParamType[tuple[str, str, bool]]):
+    """`reviewer` for everywhere, `reviewer:fraud` or `reviewer:ml-*` for a namespace pattern; with
+    `!` before it, it takes away what the role holds there."""
+
+    name = "[!]role[:namespace]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, bool]:
+        if isinstance(value, tuple):
+            return value
+        role, _, pattern = value.removeprefix("!").partition(":")
         roles = ("reader", "registrant", "reviewer", "security", "deployer", "auditor", "admin")
         if role not in roles:
             self.fail(f"found role {role!r}, expected one of {', '.join(roles)}.", param, ctx)
-        return role, pattern or "*"
+        return role, pattern or "*", value.startswith("!")
 
 
 def parse_moment(text: str, *, now: datetime, ahead: bool) -> datetime:

@@ -26,13 +26,19 @@ def principal() -> None:
 @click.option("--kind", type=click.Choice(["person", "robot"]), default="person", show_default=True)
 @click.option("--display-name", default="", help="As people call them.")
 @click.option("--grant", "grants", type=GrantParam(), multiple=True, help="May be repeated.")
+@click.option("--sponsor", default="", help="Who answers for a robot; you, if nobody is named.")
 @with_session
 def create(
-    session: Session, name: str, kind: str, display_name: str, grants: tuple[tuple[str, str], ...]
+    session: Session,
+    name: str,
+    kind: str,
+    display_name: str,
+    grants: tuple[tuple[str, str, bool], ...],
+    sponsor: str,
 ) -> None:
     """Create a person or a robot, with roles on namespace patterns."""
     made = session.client.principals.create(
-        name, kind=kind, display_name=display_name, grants=_grants(grants)
+        name, kind=kind, display_name=display_name, grants=_grants(grants), sponsor=sponsor
     )
     session.emit(
         made,
@@ -55,7 +61,7 @@ def list_principals(session: Session, limit: int) -> None:
             each.id,
             each.kind,
             "disabled" if each.disabled else "",
-            ", ".join(f"{grant.role}:{grant.namespace_pattern}" for grant in each.grants),
+            ", ".join(map(grant_word, each.grants)),
         )
         for each in found
     ]
@@ -70,7 +76,7 @@ def list_principals(session: Session, limit: int) -> None:
 def show(session: Session, name: str) -> None:
     """Show a person or robot."""
     found = session.client.principals.get(name)
-    grants = [f"{grant.role} on {grant.namespace_pattern}" for grant in found.grants]
+    grants = list(map(output.grant, found.grants))
     session.emit(
         found,
         [
@@ -80,6 +86,7 @@ def show(session: Session, name: str) -> None:
                     ("kind", found.kind),
                     ("name", found.display_name),
                     ("state", "disabled" if found.disabled else "enabled"),
+                    ("sponsor", output.path_of(found.sponsor)),
                     ("grants", "\n".join(grants) or "none"),
                     ("created", output.when(found.create_time)),
                 ]
@@ -93,8 +100,10 @@ def show(session: Session, name: str) -> None:
 @click.argument("grants", type=GrantParam(), nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take these grants away.")
 @with_session
-def grant(session: Session, name: str, grants: tuple[tuple[str, str], ...], remove: bool) -> None:
-    """Give grants, such as reviewer:fraud or reader:*, or take them away."""
+def grant(
+    session: Session, name: str, grants: tuple[tuple[str, str, bool], ...], remove: bool
+) -> None:
+    """Give grants, such as reviewer:fraud or !reader:secret-* (denies), or take them away."""
     before = session.client.principals.get(name)
     asked = _grants(grants)
     if remove:
@@ -107,7 +116,7 @@ def grant(session: Session, name: str, grants: tuple[tuple[str, str], ...], remo
         return
     after = session.client.principals.update(name, grants=wanted, etag=before.etag)
     # A pattern's star would be the shell's.
-    words = shlex.join(f"{each.role}:{each.namespace_pattern}" for each in changed)
+    words = shlex.join(map(grant_word, changed))
     undo = f"hallmark principal grant {after.id} {words}" + ("" if remove else " --remove")
     session.emit(
         after, [f"{after.id} now is a {after.kind}{_with_grants(after)}.", f"Undo: {undo}"]
@@ -128,12 +137,33 @@ def disable(session: Session, name: str, undo: bool) -> None:
     )
 
 
-def _grants(given: tuple[tuple[str, str], ...]) -> list[Grant]:
+@principal.command("sponsor")
+@click.argument("name", metavar="ROBOT")
+@click.argument("person")
+@with_session
+def sponsor(session: Session, name: str, person: str) -> None:
+    """Have PERSON answer for ROBOT from now on."""
+    before = session.client.principals.get(name)
+    after = session.client.principals.update(name, sponsor=person, etag=before.etag)
+    undo = (
+        f"Undo: hallmark principal sponsor {after.id} {output.path_of(before.sponsor)}"
+        if before.sponsor
+        else "Nobody answered for it before."
+    )
+    session.emit(after, [f"{output.path_of(after.sponsor)} answers for {after.id}.", undo])
+
+
+def grant_word(grant: Grant) -> str:
+    """A grant as it is written on the command line."""
+    return f"{'!' if grant.deny else ''}{grant.role}:{grant.namespace_pattern}"
+
+
+def _grants(given: tuple[tuple[str, str, bool], ...]) -> list[Grant]:
     from registry.client.values import Grant
 
-    return [Grant(role=role, namespace_pattern=pattern) for role, pattern in given]
+    return [Grant(role=role, namespace_pattern=pattern, deny=deny) for role, pattern, deny in given]
 
 
 def _with_grants(who: Principal) -> str:
-    grants = ", ".join(f"{each.role} on {each.namespace_pattern}" for each in who.grants)
+    grants = ", ".join(map(output.grant, who.grants))
     return f" with {grants}" if grants else " without grants"

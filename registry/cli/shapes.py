@@ -9,7 +9,7 @@ from registry.cli import output
 from registry.cli.session import Session
 
 if TYPE_CHECKING:
-    from registry.client.values import Finding, Version, VersionSpec
+    from registry.client.values import Finding, Version
 
 
 def version_lines(session: Session, version: Version) -> list[str]:
@@ -32,7 +32,7 @@ def version_lines(session: Session, version: Version) -> list[str]:
                 ("card", _card(version)),
                 ("metrics", output.pairs(spec.metrics)),
                 ("parameters", output.pairs(spec.parameters)),
-                *_origin(session, spec),
+                *_origin(session, version),
                 ("vetting", version.vetting.verdict or "not done yet"),
                 ("yanked", version.yank_reason),
             ]
@@ -61,8 +61,9 @@ def _card(version: Version) -> str:
     return "; ".join(parts)
 
 
-def _origin(session: Session, spec: VersionSpec) -> list[tuple[str, str]]:
+def _origin(session: Session, version: Version) -> list[tuple[str, str]]:
     """Bases, data sets, code and run."""
+    spec = version.spec
     code = f"{spec.code.repository} {spec.code.revision}".strip()
     if spec.code.dirty:
         code += " with changes not committed"
@@ -71,6 +72,8 @@ def _origin(session: Session, spec: VersionSpec) -> list[tuple[str, str]]:
         for each in spec.datasets
     ]
     bases = [f"{output.path_of(base.version)} ({base.kind})" for base in spec.bases]
+    if version.hidden_base_count:
+        bases.append(f"{version.hidden_base_count} that you may not read")
     return [
         ("bases", "\n".join(bases)),
         ("data", "\n".join(datasets)),

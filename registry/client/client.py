@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from registry.client.access import Access
 from registry.client.commits import Commits
 from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
@@ -54,6 +55,7 @@ class Client:
         self.namespaces = Namespaces(connection)
         self.principals = Principals(connection)
         self.tokens = Tokens(connection)
+        self.access = Access(connection)
         self.models = Models(connection)
         self.versions = Versions(connection)
         self.commits = Commits(connection)

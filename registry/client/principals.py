@@ -35,14 +35,16 @@ class Principals(Service):
         kind: str = "person",
         display_name: str = "",
         grants: Sequence[Grant] = (),
+        sponsor: str = "",
     ) -> Principal:
-        """`kind` is person or robot."""
+        """`kind` is person or robot; a robot's sponsor is you, unless another person is named."""
         request = pb.CreatePrincipalRequest(
             principal_id=principal.removeprefix("principals/"),
             principal=pb.Principal(
                 kind=number_of(pb.PrincipalKind, kind, field="kind"),
                 display_name=display_name,
                 grants=_messages(grants),
+                sponsor=principal_name(sponsor) if sponsor else "",
             ),
             request_id=new_request_id(),
         )
@@ -63,6 +65,7 @@ class Principals(Service):
         display_name: str | None = None,
         grants: Sequence[Grant] | None = None,
         disabled: bool | None = None,
+        sponsor: str | None = None,
         etag: str = "",
     ) -> Principal:
         """Change what is not None. Grants are replaced as a whole, so give the etag with them."""
@@ -78,6 +81,9 @@ class Principals(Service):
         if disabled is not None:
             request.principal.disabled = disabled
             request.update_mask.paths.append("disabled")
+        if sponsor is not None:
+            request.principal.sponsor = principal_name(sponsor)
+            request.update_mask.paths.append("sponsor")
         # With an etag, a repeat of what was done would find its own etag stale.
         send = self._once if etag else self._read
         return send(self._stub.UpdatePrincipal, request, Principal)
@@ -88,6 +94,7 @@ def _messages(grants: Sequence[Grant]) -> list[pb.Grant]:
         pb.Grant(
             role=number_of(pb.Role, grant.role, field="role"),
             namespace_pattern=grant.namespace_pattern,
+            deny=grant.deny,
         )
         for grant in grants
     ]

@@ -28,6 +28,14 @@ class ServerInfo:
 class Grant:
     role: str
     namespace_pattern: str
+    deny: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    action: str
+    model: str = "*"
+    stage: str = "*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,7 @@ class Principal:
     etag: str
     create_time: datetime | None
     update_time: datetime | None
+    sponsor: str = ""
 
     @property
     def id(self) -> str:
@@ -56,6 +65,8 @@ class Token:
     revoke_time: datetime | None
     last_use_time: datetime | None
     creator: str
+    scopes: tuple[Scope, ...] = ()
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +87,32 @@ class Caller:
 class RoleRow:
     role: str
     actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRow:
+    grant: Grant
+    from_group: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenAccess:
+    token: str
+    label: str
+    covers: bool
+    scope: Scope | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why somebody may do something, or may not."""
+
+    allowed: bool
+    rows: tuple[AccessRow, ...]
+    roles: tuple[str, ...]
+    tokens: tuple[TokenAccess, ...]
+    disabled: bool
+    own_right: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +245,7 @@ class Version:
     stages: tuple[str, ...]
     references: tuple[str, ...]
     contributors: tuple[str, ...]
+    hidden_base_count: int = 0
 
     @property
     def model(self) -> str:

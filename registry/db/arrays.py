@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Table,
     Text,
     bindparam,
@@ -110,6 +111,37 @@ def covered(namespace: ColumnElement[str], parameter: str) -> ColumnElement[bool
     patterns = elements(parameter)
     like = namespace.like(patterns.c.value, escape="\\")
     return exists(select(literal(1)).select_from(patterns).where(like))
+
+
+class _Globbed(FunctionElement[bool]):
+    """Whether a pattern, in which `*` stands for any characters, matches a text; case counts."""
+
+    name = "globbed"
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Globbed, "sqlite")
+def _globbed_sqlite(element: _Globbed, compiler: SQLCompiler, **options: Any) -> str:
+    # LIKE would take capitals for small letters.
+    text, pattern = (compiler.process(each, **options) for each in element.clauses)
+    return f"({text} GLOB replace(replace({pattern}, '[', '[[]'), '?', '[?]'))"
+
+
+@compiles(_Globbed, "postgresql")
+def _globbed_postgresql(element: _Globbed, compiler: SQLCompiler, **options: Any) -> str:
+    text, pattern = (compiler.process(each, **options) for each in element.clauses)
+    # chr(37) is the percent sign, which drivers would take for the beginning of a parameter.
+    escaped = rf"replace({pattern}, '\', '\\')"
+    escaped = rf"replace(replace({escaped}, '_', '\_'), chr(37), '\' || chr(37))"
+    return rf"({text} LIKE replace({escaped}, '*', chr(37)) ESCAPE '\')"
+
+
+def globbed(text: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+    """Whether one of the parameter's patterns over model paths matches a text; they come as
+    `texts` do."""
+    given = elements(parameter)
+    return exists(select(literal(1)).select_from(given).where(_Globbed(text, given.c.value)))
 
 
 def columns_of(parameter: str, *types: type[TypeEngine[Any]]) -> tuple[ColumnElement[Any], ...]:

@@ -18,9 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from registry.db.arrays import array, covered, elements
-from registry.db.arrays import patterns as patterns_array
+from registry.db.arrays import array, elements
 from registry.db.prepared import PreparedConnection
+from registry.db.reach import reach_values, within
 from registry.db.tables import (
     blob_grants,
     commits,
@@ -30,6 +30,7 @@ from registry.db.tables import (
     uploads,
     versions,
 )
+from registry.domain.access import Reach
 
 _given = elements("sha256s")
 _sha256 = _given.c.value
@@ -62,7 +63,7 @@ _FETCHABLE = select(_sha256).where(
     .where(
         manifest_files.c.sha256 == _sha256,
         # Of the model, so that SQLite looks at versions only where it is covered.
-        covered(models.c.namespace, "patterns"),
+        *within(models.c.namespace, models.c.path),
         versions.c.state == literal_column("'released'"),
     )
     .limit(literal_column("1"))
@@ -99,8 +100,8 @@ class SqlBlobGrants:
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         return self._texts(_KNOWN, {"namespace": namespace, "sha256s": array(sha256s)})
 
-    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
-        parameters = {"patterns": patterns_array(patterns), "sha256s": array(sha256s)}
+    def fetchable(self, reach: Reach, sha256s: Collection[str]) -> set[str]:
+        parameters = {**reach_values(reach), "sha256s": array(sha256s)}
         return self._texts(_FETCHABLE, parameters)
 
     def referenced(self, sha256s: Collection[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from registry.db.arrays import array, covered, numbers
-from registry.db.arrays import patterns as patterns_json
+from registry.db.arrays import array, numbers
 from registry.db.documents import names_of, names_text
 from registry.db.prepared import PreparedConnection
+from registry.db.reach import reach_values, within
 from registry.db.rows import AnyRow
 from registry.db.tables import (
     model_labels,
@@ -34,9 +34,10 @@ from registry.db.tables import (
     stage_periods,
     versions,
 )
-from registry.domain.access import REGISTRY_WIDE
+from registry.domain.access import Reach
 from registry.domain.models import Model, ModelFields, ModelFilter
 from registry.domain.pages import Cursor
+from registry.domain.scopes import ANY
 
 TAG = "tag"
 OWNER = "owner"
@@ -118,15 +119,15 @@ class SqlModels:
 
     def list(
         self,
-        namespaces: Collection[str],
+        reach: Reach,
         where: ModelFilter,
         order: str,
         after: Cursor | None,
         limit: int,
     ) -> builtins.list[Model]:
-        found = select(models).where(*_conditions(namespaces, where))
+        found = select(models).where(*_conditions(reach, where))
         found = _sorted(found, order, after).limit(limit)
-        given = {"patterns": patterns_json(namespaces)}
+        given = reach_values(reach)
         rows = self._connection.execute(found, given).all()
         stages: dict[int, builtins.list[tuple[str, int]]] = {row.key: [] for row in rows}
         if rows:
@@ -177,11 +178,13 @@ class SqlModels:
             self._connection.execute_later(_LABEL, rows)
 
 
-def _conditions(namespaces: Collection[str], where: ModelFilter) -> Iterator[ColumnElement[bool]]:
-    if REGISTRY_WIDE not in namespaces:
-        only = next(iter(namespaces)) if len(namespaces) == 1 else "*"
-        # One namespace, unlike a pattern, is looked up in the index.
-        yield covered(_m.namespace, "patterns") if "*" in only else _m.namespace == only
+def _conditions(reach: Reach, where: ModelFilter) -> Iterator[ColumnElement[bool]]:
+    one = reach.one_namespace
+    if one is not None:
+        # Unlike a pattern, it is looked up in the index.
+        yield _m.namespace == one
+    if one is None or ANY not in reach.models:
+        yield from () if reach.is_everything else within(_m.namespace, _m.path)
     if where.text:
         text = where.text.casefold()
         yield or_(

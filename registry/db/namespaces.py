@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, exists, literal, select, update
 from sqlalchemy.dialects import postgresql
 
-from registry.db.arrays import covered
-from registry.db.arrays import patterns as patterns_json
 from registry.db.prepared import PreparedConnection
+from registry.db.reach import reach_values, within
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import models, namespaces
-from registry.domain.access import REGISTRY_WIDE
+from registry.domain.access import Reach
 from registry.domain.models import Namespace
 from registry.domain.pages import Cursor
 from registry.errors import ConflictError
@@ -29,7 +27,7 @@ _PAGE = (
     .order_by(namespaces.c.id)
     .limit(bindparam("limit"))
 )
-_PAGE_COVERED = _PAGE.where(covered(namespaces.c.id, "patterns"))
+_PAGE_COVERED = _PAGE.where(*within(namespaces.c.id))
 # The columns that are set are those of the parameters.
 _UPDATE = update(namespaces).where(
     namespaces.c.key == bindparam("of"), namespaces.c.etag == bindparam("expected")
@@ -55,12 +53,10 @@ class SqlNamespaces:
         row = self._connection.execute(self._get, {"id": id}).one_or_none()
         return None if row is None else _namespace(row)
 
-    def list(
-        self, patterns: Collection[str], after: Cursor | None, limit: int
-    ) -> builtins.list[Namespace]:
+    def list(self, reach: Reach, after: Cursor | None, limit: int) -> builtins.list[Namespace]:
         page, given = _PAGE, {"after": behind(after, ""), "limit": limit}
-        if REGISTRY_WIDE not in patterns:
-            page, given = _PAGE_COVERED, {**given, "patterns": patterns_json(patterns)}
+        if not reach.is_everything:
+            page, given = _PAGE_COVERED, {**given, **reach_values(reach)}
         return [_namespace(row) for row in self._connection.execute(page, given)]
 
     def update(self, namespace: Namespace, expected_etag: str) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import builtins
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql
 
+from registry.db.arrays import array, texts
 from registry.db.documents import text_of
 from registry.db.locks import lock_number
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow, behind
 from registry.db.tables import principals
-from registry.domain.access import REGISTRY_WIDE, Grant, Principal, PrincipalKind, Role
+from registry.domain.access import Grant, Principal, PrincipalKind, Role, administers
 from registry.domain.pages import Cursor
 
 #: What changers of grants hold. "grants" in ASCII.
@@ -24,6 +26,7 @@ _LOCK_NUMBER = 0x6772616E7473
 _INSERT = postgresql.insert(principals).on_conflict_do_nothing().returning(principals.c.key)
 _ALL = select(principals)
 _GET = _ALL.where(principals.c.id == bindparam("id"))
+_SPONSORS = select(principals.c.sponsor).where(principals.c.id.in_(texts("ids")))
 _PAGE = (
     _ALL.where(principals.c.id > bindparam("after"))
     .order_by(principals.c.id)
@@ -59,6 +62,10 @@ class SqlPrincipals:
         row = self._connection.execute(_GET, {"id": id}).one_or_none()
         return None if row is None else principal_of(row)
 
+    def sponsors(self, ids: Collection[str]) -> set[str]:
+        found = self._connection.execute(_SPONSORS, {"ids": array(ids)}).scalars()
+        return {sponsor for sponsor in found if sponsor}
+
     def list(self, after: Cursor | None, limit: int) -> builtins.list[Principal]:
         given = {"after": behind(after, ""), "limit": limit}
         return [principal_of(row) for row in self._connection.execute(_PAGE, given)]
@@ -88,25 +95,30 @@ def principal_of(row: AnyRow) -> Principal:
         etag=row.etag,
         create_time_us=row.create_time_us,
         update_time_us=row.update_time_us,
+        sponsor=row.sponsor,
     )
 
 
 @lru_cache(maxsize=4096)
 def grants_of(text: str) -> tuple[Grant, ...]:
     return tuple(
-        Grant(role=Role(role), namespace_pattern=pattern) for role, pattern in json.loads(text)
+        Grant(role=Role(role), namespace_pattern=pattern, deny=bool(deny))
+        for role, pattern, *deny in json.loads(text)
     )
 
 
 def _editable(principal: Principal) -> dict[str, object]:
-    grants = principal.grants
-    admin = any(g.role is Role.ADMIN and g.namespace_pattern == REGISTRY_WIDE for g in grants)
-    pairs = [(grant.role.value, grant.namespace_pattern) for grant in grants]
+    # A grant that denies nothing is written as the release before reads it.
+    grants = [
+        (grant.role.value, grant.namespace_pattern, *((True,) if grant.deny else ()))
+        for grant in principal.grants
+    ]
     return {
         "display_name": principal.display_name,
-        "grants": text_of(pairs, field="grants"),
-        "admin": admin,
+        "grants": text_of(grants, field="grants"),
+        "admin": administers(principal.grants),
         "disabled": principal.disabled,
+        "sponsor": principal.sponsor,
         "etag": principal.etag,
         "update_time_us": principal.update_time_us,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -18,19 +18,17 @@ from sqlalchemy import (
     update,
 )
 
-from registry.db.arrays import array, covered, numbers
-from registry.db.arrays import patterns as patterns_array
+from registry.db.arrays import array, numbers
 from registry.db.documents import names_of, names_text, requirements_of, requirements_text
 from registry.db.locks import lock_rows
 from registry.db.prepared import PreparedConnection
+from registry.db.reach import reach_values, within
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import decisions, promotions
+from registry.domain.access import Reach
 from registry.domain.pages import Cursor
 from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState
-
-#: The namespace pattern that covers all.
-_EVERY = "*"
 
 _p = promotions.c
 _INSERT = insert(promotions).returning(_p.number)
@@ -103,7 +101,7 @@ def _list(
     if by_model:
         statement = statement.where(_p.model == bindparam("model"))
     elif not everywhere:
-        statement = statement.where(covered(_p.namespace, "patterns"))
+        statement = statement.where(*within(_p.namespace, _p.model))
     if state is PromotionState.PENDING:
         statement = statement.where(_pending)
     elif state is PromotionState.EXPIRED:
@@ -156,7 +154,7 @@ class SqlPromotions:
     def list(
         self,
         *,
-        patterns: Collection[str],
+        patterns: Reach,
         model: str,
         state: PromotionState | None,
         stage: str,
@@ -165,12 +163,15 @@ class SqlPromotions:
         limit: int,
     ) -> Sequence[Promotion]:
         statement = _list(
-            everywhere=_EVERY in patterns, by_model=bool(model), state=state, by_stage=bool(stage)
+            everywhere=patterns.is_everything,
+            by_model=bool(model),
+            state=state,
+            by_stage=bool(stage),
         )
         return self._all(
             statement,
             {
-                "patterns": patterns_array(patterns),
+                **reach_values(patterns),
                 "model": model,
                 "stage": stage,
                 "now_us": now_us,

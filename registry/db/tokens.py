@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
+from registry.db.arrays import array, texts
+from registry.db.documents import names_of, names_text, text_of
 from registry.db.prepared import PreparedConnection
 from registry.db.principals import principal_of
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import principals, tokens
-from registry.domain.access import Principal, Token
+from registry.domain.access import Principal, Token, makers_of
 from registry.domain.pages import Cursor
+from registry.domain.scopes import Scope
 
 _principal_key = (
     select(principals.c.key).where(principals.c.id == bindparam("principal")).scalar_subquery()
@@ -29,6 +34,8 @@ _OF_TOKEN = (
     tokens.c.expire_time_us,
     tokens.c.revoke_time_us,
     tokens.c.last_use_time_us,
+    tokens.c.scopes,
+    tokens.c.earlier_makers,
 )
 _BY_HASH = (
     select(*principals.c, *_OF_TOKEN)
@@ -54,6 +61,28 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _REVOKE = update(tokens).where(tokens.c.key == bindparam("of"))
+_ENDING = (
+    update(tokens)
+    .where(tokens.c.key == bindparam("of"), tokens.c.expire_time_us > bindparam("time"))
+    .values(expire_time_us=bindparam("time"))
+)
+_MAKERS = (
+    select(principals.c.id.label("principal"), tokens.c.creator, tokens.c.earlier_makers)
+    .join_from(tokens, principals)
+    .where(principals.c.id.in_(texts("principals")))
+    .distinct()
+)
+_REVOKE_ALL = (
+    update(tokens)
+    .where(
+        tokens.c.principal_key == _principal_key,
+        tokens.c.key != bindparam("kept"),
+        tokens.c.revoke_time_us.is_(None),
+        tokens.c.expire_time_us > bindparam("time"),
+    )
+    .values(revoke_time_us=bindparam("time"))
+    .returning(tokens.c.id)
+)
 _TOUCH = (
     update(tokens)
     .where(
@@ -79,6 +108,11 @@ class SqlTokens:
             "expire_time_us": token.expire_time_us,
             "revoke_time_us": token.revoke_time_us,
             "last_use_time_us": token.last_use_time_us,
+            "scopes": text_of(
+                [(scope.action, scope.model, scope.stage) for scope in token.scopes],
+                field="token.scopes",
+            ),
+            "earlier_makers": names_text(token.earlier_makers, field="token.earlier_makers"),
         }
         return replace(token, key=self._connection.execute(_INSERT, given).scalar_one())
 
@@ -104,6 +138,21 @@ class SqlTokens:
     def revoke(self, key: int, time_us: int) -> None:
         self._connection.execute_later(_REVOKE, {"of": key, "revoke_time_us": time_us})
 
+    def revoke_all(self, principal: str, kept: int, time_us: int) -> Sequence[str]:
+        given = {"principal": principal, "kept": kept, "time": time_us}
+        return list(self._connection.execute(_REVOKE_ALL, given).scalars())
+
+    def end_by(self, key: int, time_us: int) -> None:
+        self._connection.execute_later(_ENDING, {"of": key, "time": time_us})
+
+    def makers(self, principals: Collection[str]) -> set[str]:
+        rows = self._connection.execute(_MAKERS, {"principals": array(principals)})
+        return {
+            maker
+            for row in rows
+            for maker in makers_of(row.principal, row.creator, names_of(row.earlier_makers))
+        }
+
     def touch(self, uses: Iterable[tuple[int, int]]) -> None:
         # Sorted, since two writers that take the same rows in different orders wait for each other.
         given = [{"of": key, "time": time_us} for key, time_us in sorted(uses)]
@@ -122,4 +171,13 @@ def _token(row: AnyRow) -> Token:
         revoke_time_us=row.revoke_time_us,
         last_use_time_us=row.last_use_time_us,
         creator=row.creator,
+        scopes=_scopes_of(row.scopes),
+        earlier_makers=names_of(row.earlier_makers),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _scopes_of(text: str) -> tuple[Scope, ...]:
+    return tuple(
+        Scope(action=action, model=model, stage=stage) for action, model, stage in json.loads(text)
     )

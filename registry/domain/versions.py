@@ -172,6 +172,8 @@ class Version:
     yanked_from: VersionState | None
     #: The registrant and the authors of the commits since the version before, sorted.
     contributors: tuple[str, ...]
+    #: How many of the spec's bases are left out for a reader who may not see them.
+    hidden_base_count: int = 0
     #: Names that point here now; filled by reads that show them.
     stages: tuple[str, ...] = ()
     references: tuple[str, ...] = ()

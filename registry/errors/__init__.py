@@ -8,10 +8,12 @@ One interceptor turns these into gRPC statuses and one table into HTTP ones
 """
 
 from registry.errors.access import (
+    NotIndependentError,
     PermissionDeniedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
+    TokenScopeError,
     UnauthenticatedError,
 )
 from registry.errors.base import (
@@ -83,6 +85,7 @@ __all__ = [
     "LineageCycleError",
     "NotEmptyError",
     "NotFoundError",
+    "NotIndependentError",
     "NothingBeforeError",
     "OffsetMismatchError",
     "OutcomeUnknownError",
@@ -103,6 +106,7 @@ __all__ = [
     "TicketError",
     "TokenExpiredError",
     "TokenRevokedError",
+    "TokenScopeError",
     "TooLargeError",
     "UnauthenticatedError",
     "UnforeseenError",

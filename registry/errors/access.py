@@ -60,6 +60,35 @@ class PermissionDeniedError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class TokenScopeError(HallmarkError):
+    """About the caller's own tokens, which everybody may handle: only the token is too narrow."""
+
+    status: ClassVar[str] = "PERMISSION_DENIED"
+    reason: ClassVar[str] = "TOKEN_SCOPE"
+    template: ClassVar[str] = (
+        "Token {token} may not {action}: found scopes {scopes}, expected {expected}. "
+        "Use another token: hallmark login URL"
+    )
+    token: str
+    action: str
+    scopes: str
+    expected: str
+
+
+@dataclass(eq=False, kw_only=True)
+class NotIndependentError(HallmarkError):
+    """A word on a promotion that may be that of somebody who has a hand in it."""
+
+    status: ClassVar[str] = "PERMISSION_DENIED"
+    reason: ClassVar[str] = "NOT_INDEPENDENT"
+    template: ClassVar[str] = "{principal} may not decide on {promotion}: {problem}. {fix}"
+    principal: str
+    promotion: str
+    problem: str
+    fix: str
+
+
+@dataclass(eq=False, kw_only=True)
 class TicketError(HallmarkError):
     """A download or upload address that is forged, foreign, expired or no longer good."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.domain.access import Principal, Token
+from registry.domain.access import Principal, Reach, Token
 from registry.domain.commits import Commit
 from registry.domain.events import Event, EventDraft
 from registry.domain.lineage import LineageEdge
@@ -27,10 +27,8 @@ class Namespaces(Protocol):
 
     def get(self, id: str) -> Namespace | None: ...
 
-    def list(
-        self, patterns: Collection[str], after: Cursor | None, limit: int
-    ) -> Sequence[Namespace]:
-        """Those that a pattern covers, by id, behind `after` = (id,)."""
+    def list(self, reach: Reach, after: Cursor | None, limit: int) -> Sequence[Namespace]:
+        """Those that are within reach, by id, behind `after` = (id,); models do not count."""
 
     def update(self, namespace: Namespace, expected_etag: str) -> bool:
         """Store description, owner, etag, update time if the stored etag is the expected one."""
@@ -50,6 +48,9 @@ class Principals(Protocol):
         """By id, behind `after` = (id,)."""
 
     def update(self, principal: Principal, expected_etag: str) -> bool: ...
+
+    def sponsors(self, ids: Collection[str]) -> set[str]:
+        """Who answers for those of these that are robots."""
 
     def lock_all(self) -> None:
         """Serialise changes of grants, so that two of them cannot both remove the last admin."""
@@ -72,6 +73,15 @@ class Tokens(Protocol):
 
     def revoke(self, key: int, time_us: int) -> None: ...
 
+    def revoke_all(self, principal: str, kept: int, time_us: int) -> Sequence[str]:
+        """Revoke those that have not ended, but the one with this key; their ids."""
+
+    def end_by(self, key: int, time_us: int) -> None:
+        """It expires then, unless it would before."""
+
+    def makers(self, principals: Collection[str]) -> set[str]:
+        """The makers of all tokens that these principals ever had."""
+
     def touch(self, uses: Iterable[tuple[int, int]]) -> None:
         """Store last use times: (key, time_us)."""
 
@@ -90,13 +100,13 @@ class Models(Protocol):
 
     def list(
         self,
-        namespaces: Collection[str],
+        reach: Reach,
         where: ModelFilter,
         order: str,
         after: Cursor | None,
         limit: int,
     ) -> Sequence[Model]:
-        """Models of namespaces that a pattern covers. Order: name, create_time, update_time, likes,
+        """Models within reach. Order: name, create_time, update_time, likes,
         downloads, each also with " desc"; ties by path, upwards in either direction. `after` =
         (path,) for name, else (value, path). Text is looked for in path and description."""
 
@@ -304,7 +314,7 @@ class Promotions(Protocol):
     def list(
         self,
         *,
-        patterns: Collection[str],
+        patterns: Reach,
         model: str,
         state: PromotionState | None,
         stage: str,
@@ -313,7 +323,7 @@ class Promotions(Protocol):
         limit: int,
     ) -> Sequence[Promotion]:
         """Newest first by number, behind `after` = (number,). `state` as it is at `now_us`. With
-        an empty model, those of namespaces that a pattern covers."""
+        an empty model, those within reach."""
 
     def open_of(self, version_key: int, stage: str, now_us: int) -> Sequence[Promotion]:
         """Those still pending; of all stages with an empty one."""
@@ -391,8 +401,8 @@ class BlobGrants(Protocol):
     def known(self, namespace: str, sha256s: Collection[str]) -> set[str]:
         """Those that were sent to this namespace."""
 
-    def fetchable(self, patterns: Collection[str], sha256s: Collection[str]) -> set[str]:
-        """Those in a RELEASED version of a namespace that a pattern covers."""
+    def fetchable(self, reach: Reach, sha256s: Collection[str]) -> set[str]:
+        """Those in a RELEASED version of a model within reach."""
 
     def referenced(self, sha256s: Collection[str]) -> set[str]:
         """Those in any manifest that a commit or version uses, or in a live upload session."""

@@ -144,7 +144,7 @@ def _contributors(
     """
     authors = {caller.id, commit.author}
     if not commit.parents:
-        return tuple(sorted(authors))
+        return _with_sponsors(tx, caller, authors)
     if brought is None:
         earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
         cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])
@@ -156,4 +156,13 @@ def _contributors(
     for tree, people in brought or ():
         if not authors.issuperset(people) and tx.manifests.share_bytes(tree, commit.tree):
             authors.update(people)
-    return tuple(sorted(authors))
+    return _with_sponsors(tx, caller, authors)
+
+
+def _with_sponsors(tx: Transaction, caller: Caller, authors: set[str]) -> tuple[str, ...]:
+    """These and, sorted, who answers for those of them that are robots."""
+    sponsors = {caller.principal.sponsor} - {""}
+    # Who writes alone, as most do, is not looked up.
+    if others := authors - {caller.id}:
+        sponsors |= tx.principals.sponsors(others)
+    return tuple(sorted(authors | sponsors))

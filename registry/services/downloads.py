@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from registry.domain.access import Action, Caller
 from registry.domain.manifests import ManifestFile
+from registry.domain.scopes import ANY, stages_of
 from registry.domain.versions import Version, require_fetchable
 from registry.errors import (
     CorruptBytesError,
@@ -89,11 +90,12 @@ class DownloadService:
         self, caller: Caller, name: VersionName, *, digest: str, paths: Sequence[str]
     ) -> Downloads:
         """Tickets for the paths, or for all files, good for 24 h and no longer than the token."""
-        caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
+        stages = _require_fetch(caller, name)
         if len(paths) > FILES_MAX:
             raise _too_many(len(paths))
 
         def fn(tx: Transaction) -> tuple[Version, Sequence[ManifestFile]]:
+            _require_in_stage(tx, caller, name, stages)
             version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
@@ -104,7 +106,7 @@ class DownloadService:
             # No path holds a NUL, and PostgreSQL does not even take one in a question.
             return version, tx.manifests.find(version.digest, {p for p in paths if "\0" not in p})
 
-        version, files = self._database.read(fn)
+        version, files = self._database.snapshot(fn) if stages else self._database.read(fn)
         _check_found(version, paths, files)
         end_us = min(self._clock.now_us() + TICKET_TTL_US, caller.token.expire_time_us)
         batch = secrets.token_hex(16)
@@ -125,8 +127,13 @@ class DownloadService:
         try:
             caller = self._authenticator.caller_of(held.principal, held.token)
             name = VersionName(model=ModelName(path=held.model), number=held.number)
-            caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
-            version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
+            stages = _require_fetch(caller, name)
+
+            def find(tx: Transaction) -> Version | None:
+                _require_in_stage(tx, caller, name, stages)
+                return tx.versions.by_key(held.version_key)
+
+            version = self._database.snapshot(find) if stages else self._database.read(find)
             if version is None:
                 raise TicketError(problem=f"{name} was deleted", fix=held.FIX)
             require_fetchable(version, by_digest=held.by_digest)
@@ -194,6 +201,27 @@ _REFUSALS = (
     PermissionDeniedError,
     InvalidStateError,
 )
+
+
+def _require_fetch(caller: Caller, name: VersionName) -> tuple[str, ...]:
+    """The stages of which the version has to be in one, for a token that is good for these alone;
+    none where it need not. Judges names alone."""
+    stages = stages_of(caller.token.scopes, Action.VERSION_FETCH, name.model.path)
+    caller.require(
+        Action.VERSION_FETCH, name.model.namespace, str(name), stage=stages[0] if stages else ""
+    )
+    return () if ANY in stages else stages
+
+
+def _require_in_stage(
+    tx: Transaction, caller: Caller, name: VersionName, stages: tuple[str, ...]
+) -> None:
+    """Before the version is looked for, so that one that is not there is refused in these words."""
+    if stages and not any(
+        period.stage in stages and period.version_number == name.number
+        for period in tx.stages.of_model(name.model.path)
+    ):
+        raise caller.refusal(Action.VERSION_FETCH, name.model.namespace, str(name))
 
 
 def _ticket(

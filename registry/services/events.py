@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller
+from registry.domain.canonical import canonical_json
 from registry.domain.events import (
     GENESIS,
     SHARDS,
@@ -28,11 +31,16 @@ from registry.names.text import show
 from registry.ports.database import Database, Transaction
 from registry.ports.tables import EventQuery
 from registry.services.fields import check_text
+from registry.services.specs import may_read
 
 #: How many events are held at once while the log is verified.
 VERIFY_ROWS = 500
 #: Below every number that a table can hold.
 NUMBER_MIN = -(2**63)
+#: In place of a name that is not shown.
+HIDDEN = "hidden"
+#: Events that name versions of other namespaces.
+_NAMES_BASES = ("version.create", "lineage.create", "lineage.delete")
 
 
 class EventService:
@@ -45,14 +53,18 @@ class EventService:
     ) -> Page[Event]:
         """Events of one namespace, or of everything where the query names none."""
         namespace = query.namespace
-        scope = REGISTRY_WIDE if namespace is None else namespace
         parent = f"namespaces/{'-' if namespace is None else namespace}"
-        caller.require(Action.EVENT_READ, scope, parent)
+        if namespace is None:
+            # Nothing is left out of the log, so who may not read all of it asks for a part.
+            caller.require_everywhere(Action.EVENT_READ, parent)
+        else:
+            caller.require(Action.EVENT_READ, namespace, parent)
         checked = _checked(query, order_by)
         of = fingerprint("events", checked)
         after = decode_token(page.token, of, int, int, int)
         limit = page.limit()
-        found = self._database.read(lambda tx: tx.events.list(checked, after, limit + 1))
+        read = self._database.read(lambda tx: tx.events.list(checked, after, limit + 1))
+        found = [_shown_to(caller, event) for event in read]
         return page_of(found, limit, lambda e: (e.time_us, e.shard, e.number), of)
 
     def verify(self, caller: Caller, is_active: Callable[[], bool]) -> ChainSummary:
@@ -69,6 +81,25 @@ class EventService:
             return verify_chain(self._database, is_active)
         finally:
             self._verifying.release()
+
+
+def _shown_to(caller: Caller, event: Event) -> Event:
+    """The event, without the names of versions of others that the caller may not read.
+
+    What it says then no longer hashes to its hash; who audits the chain reads all namespaces.
+    """
+    if event.action not in _NAMES_BASES:
+        return event
+    detail = json.loads(event.detail_json)
+    parent, bases = detail.get("parent"), detail.get("bases")
+    if isinstance(parent, str) and not may_read(caller, parent):
+        detail["parent"] = HIDDEN
+    if isinstance(bases, dict):
+        shown = {name: kind for name, kind in bases.items() if may_read(caller, name)}
+        if len(shown) < len(bases):
+            detail["bases"] = shown
+            detail["hidden_base_count"] = len(bases) - len(shown)
+    return dataclasses.replace(event, detail_json=canonical_json(detail).decode())
 
 
 def verify_chain(database: Database, is_active: Callable[[], bool] = lambda: True) -> ChainSummary:

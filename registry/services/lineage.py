@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from registry.domain.access import Action, Caller
 from registry.domain.lineage import LineageEdge, LineagePage
 from registry.domain.pages import Cursor, PageRequest, decode_token, encode_token, fingerprint
+from registry.domain.scopes import model_in
 from registry.domain.versions import LineageKind, Version
 from registry.errors import InvalidFieldError, LineageCycleError, NotFoundError
 from registry.names import VersionName
@@ -100,8 +101,10 @@ class LineageService:
         limit = page.limit()
 
         def readable(edge: LineageEdge) -> bool:
-            far = edge.parent_namespace if up else edge.child_namespace
-            return caller.may(Action.VERSION_READ, far)
+            far, name = (
+                (edge.parent_namespace, edge.parent) if up else (edge.child_namespace, edge.child)
+            )
+            return caller.may(Action.VERSION_READ, far, model=model_in(name))
 
         def fn(tx: Transaction) -> LineagePage:
             start = version_of(tx, name)

@@ -6,7 +6,7 @@ import dataclasses
 import uuid
 from collections.abc import Sequence
 
-from registry.domain.access import Action, Caller, patterns_holding
+from registry.domain.access import Action, Caller
 from registry.domain.models import Model, ModelFields, ModelFilter
 from registry.domain.pages import (
     Cursor,
@@ -97,11 +97,9 @@ class ModelService:
         page: PageRequest,
     ) -> Page[Model]:
         """Models of one namespace, or with None of all that the caller may read."""
-        if namespace is None:
-            patterns = patterns_holding(caller.grants, Action.MODEL_READ)
-        else:
-            caller.require(Action.MODEL_READ, namespace, f"namespaces/{namespace}")
-            patterns = (namespace,)
+        if namespace is not None:
+            caller.require_list(Action.MODEL_READ, namespace, f"namespaces/{namespace}")
+        reach = caller.reach(Action.MODEL_READ, namespace)
         order = _check_order(order_by)
         filters = _check_filter(where)
         by_name = order.partition(" ")[0] == "name"
@@ -109,7 +107,7 @@ class ModelService:
         after = decode_token(page.token, of, *((str,) if by_name else (int, str)))
         limit = page.limit()
         found = self._database.read(
-            lambda tx: tx.models.list(patterns, filters, order, after, limit + 1)
+            lambda tx: tx.models.list(reach, filters, order, after, limit + 1)
         )
         return page_of(found, limit, lambda model: _cursor(model, order), of)
 

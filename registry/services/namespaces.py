@@ -6,7 +6,7 @@ import dataclasses
 import uuid
 from collections.abc import Mapping, Sequence
 
-from registry.domain.access import REGISTRY_WIDE, Action, Caller, patterns_holding
+from registry.domain.access import REGISTRY_WIDE, Action, Caller, Reach
 from registry.domain.events import EventDraft
 from registry.domain.models import Namespace
 from registry.domain.pages import (
@@ -16,6 +16,7 @@ from registry.domain.pages import (
     fingerprint,
     page_of,
 )
+from registry.domain.scopes import ANY
 from registry.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -42,6 +43,7 @@ class NamespaceService:
         self, caller: Caller, id: str, *, description: str, owner: str, request_id: str
     ) -> Namespace:
         caller.require(Action.NAMESPACE_CREATE, REGISTRY_WIDE, f"namespaces/{id}")
+        caller.require_undenied(Action.NAMESPACE_CREATE, id, f"namespaces/{id}")
         name = NamespaceName(namespace=id, field="namespace_id")
         check_text("description", description, 2000)
         check_text("owner", owner, 200, one_line=True)
@@ -92,11 +94,14 @@ class NamespaceService:
         return self._database.read(lambda tx: get_namespace(tx, name.namespace))
 
     def list(self, caller: Caller, page: PageRequest) -> Page[Namespace]:
-        patterns = patterns_holding(caller.grants, Action.NAMESPACE_READ)
+        reach = caller.reach(Action.NAMESPACE_READ)
+        if ANY not in reach.models:
+            # A token that is good for some models is good for no namespace.
+            reach = Reach(allowed=())
         of = fingerprint("namespaces")
         after = decode_token(page.token, of, str)
         limit = page.limit()
-        found = self._database.read(lambda tx: tx.namespaces.list(patterns, after, limit + 1))
+        found = self._database.read(lambda tx: tx.namespaces.list(reach, after, limit + 1))
         return page_of(found, limit, lambda namespace: (namespace.id,), of)
 
     def update(
@@ -137,6 +142,7 @@ class NamespaceService:
         self, caller: Caller, name: NamespaceName, *, etag: str, validate_only: bool
     ) -> None:
         caller.require(Action.NAMESPACE_DELETE, REGISTRY_WIDE, str(name))
+        caller.require_undenied(Action.NAMESPACE_DELETE, name.namespace, str(name))
 
         def fn(tx: Transaction) -> None:
             old = get_namespace(tx, name.namespace)

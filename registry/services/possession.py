@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 
-from registry.domain.access import Action, Caller, patterns_holding
+from registry.domain.access import Action, Caller
 from registry.domain.manifests import ManifestFile
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Database, Transaction
@@ -48,8 +48,8 @@ def granted(tx: Transaction, caller: Caller, namespace: str, sha256s: Iterable[s
     found = wanted & {EMPTY_SHA256}
     found |= tx.blob_grants.known(namespace, wanted - found)
     if wanted - found:
-        patterns = patterns_holding(caller.grants, Action.VERSION_FETCH)
-        found |= tx.blob_grants.fetchable(patterns, wanted - found)
+        reach = caller.reach(Action.VERSION_FETCH)
+        found |= tx.blob_grants.fetchable(reach, wanted - found)
     return found
 
 

@@ -16,6 +16,7 @@ from registry.domain.access import (
     PrincipalKind,
     Role,
     Token,
+    administers,
 )
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
@@ -37,7 +38,7 @@ from registry.services.namespaces import new_etag
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 
-EDITABLE = ("display_name", "grants", "disabled")
+EDITABLE = ("display_name", "grants", "disabled", "sponsor")
 GRANTS_MAX = 100
 #: Whoever opens a new registry is known by this id.
 FIRST_ADMIN = "admin"
@@ -62,7 +63,9 @@ class PrincipalService:
         display_name: str,
         grants: Sequence[Grant],
         request_id: str,
+        sponsor: str = "",
     ) -> Principal:
+        """A new one. A robot without a sponsor gets the caller, who has to be a person then."""
         caller.require(Action.PRINCIPAL_WRITE, REGISTRY_WIDE, f"principals/{id}")
         name = PrincipalName(principal=id, field="principal_id")
         check_text("display_name", display_name, 200, one_line=True)
@@ -72,9 +75,10 @@ class PrincipalService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Principal]:
-                stored = tx.principals.insert(
-                    _fresh(name.principal, kind, display_name, checked, now)
-                )
+                responsible = sponsor or (caller.id if kind is PrincipalKind.ROBOT else "")
+                _check_sponsor(tx, kind, responsible)
+                fresh = _fresh(name.principal, kind, display_name, checked, now)
+                stored = tx.principals.insert(dataclasses.replace(fresh, sponsor=responsible))
                 if stored is None:
                     raise AlreadyExistsError(
                         kind="principal",
@@ -90,7 +94,7 @@ class PrincipalService:
                 caller,
                 "CreatePrincipal",
                 request_id,
-                content_of(id, kind.value, display_name, checked),
+                content_of(id, kind.value, display_name, checked, sponsor),
                 now_us=now,
                 create=create,
                 reload=lambda id: get(tx, id),
@@ -121,6 +125,7 @@ class PrincipalService:
         disabled: bool,
         mask: Sequence[str],
         etag: str,
+        sponsor: str = "",
     ) -> Principal:
         caller.require(Action.PRINCIPAL_WRITE, REGISTRY_WIDE, str(name))
         fields = check_mask(mask, EDITABLE)
@@ -130,8 +135,11 @@ class PrincipalService:
         def fn(tx: Transaction) -> Principal:
             tx.principals.lock_all()
             old = get(tx, name.principal)
+            if "sponsor" in fields:
+                _check_sponsor(tx, old.kind, sponsor)
             new = dataclasses.replace(
                 old,
+                sponsor=sponsor if "sponsor" in fields else old.sponsor,
                 display_name=display_name if "display_name" in fields else old.display_name,
                 grants=checked if "grants" in fields else old.grants,
                 disabled=disabled if "disabled" in fields else old.disabled,
@@ -200,14 +208,13 @@ def get(tx: Transaction, id: str) -> Principal:
     return found
 
 
-def token_event(actor: str, action: str, token: Token) -> EventDraft:
-    return EventDraft(
-        action=action,
-        resource=token.name,
-        namespace="",
-        actor=actor,
-        detail={"label": token.label, "expire_time_us": token.expire_time_us},
-    )
+def token_event(actor: str, action: str, token: Token, *, successor: str = "") -> EventDraft:
+    detail: dict[str, object] = {"label": token.label, "expire_time_us": token.expire_time_us}
+    if token.scopes:
+        detail["scopes"] = [str(scope) for scope in token.scopes]
+    if successor:
+        detail["successor"] = successor
+    return EventDraft(action=action, resource=token.name, namespace="", actor=actor, detail=detail)
 
 
 def _fresh(
@@ -228,9 +235,29 @@ def _fresh(
 
 
 def _administers(principal: Principal) -> bool:
-    return not principal.disabled and Grant(role=Role.ADMIN, namespace_pattern="*") in (
-        principal.grants
-    )
+    return not principal.disabled and administers(principal.grants)
+
+
+def _check_sponsor(tx: Transaction, kind: PrincipalKind, sponsor: str) -> None:
+    """Raise InvalidFieldError unless an enabled person answers for a robot, and nobody else for a
+    person."""
+    if kind is PrincipalKind.PERSON:
+        if sponsor:
+            raise InvalidFieldError(
+                field="principal.sponsor",
+                found=show(sponsor),
+                expected="nothing, since people answer for themselves",
+                fix="Leave it out.",
+            )
+        return
+    found = tx.principals.get(sponsor) if sponsor else None
+    if found is None or found.kind is not PrincipalKind.PERSON or found.disabled:
+        raise InvalidFieldError(
+            field="principal.sponsor",
+            found=show(sponsor) if sponsor else "nothing",
+            expected="an enabled person who answers for the robot",
+            fix="Name one: hallmark principal list",
+        )
 
 
 def _check_grants(grants: Sequence[Grant]) -> tuple[Grant, ...]:
@@ -257,8 +284,12 @@ def _shown(principal: Principal) -> dict[str, object]:
     return {
         "kind": principal.kind.value,
         "display_name": principal.display_name,
-        "grants": [[grant.role.value, grant.namespace_pattern] for grant in principal.grants],
+        "grants": [
+            [grant.role.value, grant.namespace_pattern, *(["deny"] if grant.deny else [])]
+            for grant in principal.grants
+        ],
         "disabled": principal.disabled,
+        "sponsor": principal.sponsor,
     }
 
 

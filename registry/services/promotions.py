@@ -9,7 +9,6 @@ from registry.domain.access import (
     Action,
     Caller,
     PrincipalKind,
-    patterns_holding,
 )
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
@@ -23,6 +22,7 @@ from registry.domain.promotions import (
     require_pending,
     with_decision,
 )
+from registry.domain.scopes import covered
 from registry.domain.times import show_time
 from registry.domain.versions import Version, VersionState
 from registry.errors import (
@@ -39,6 +39,7 @@ from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.gates import may_enter
+from registry.services.independence import require_independent
 from registry.services.lookups import event, model_of, version_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -55,6 +56,10 @@ COMMENT_LENGTH_MAX = 2000
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
 #: A version in one of these states never enters a stage, whatever the policy.
 _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
+
+
+#: Said of a promotion whether or not there is one.
+_OF_ITS_MODEL = "on its model's namespace"
 
 
 class PromotionService:
@@ -76,7 +81,7 @@ class PromotionService:
         request_id: str,
     ) -> Promotion:
         """Ask for a version to enter a stage; where nothing waits, it enters at once."""
-        caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name))
+        caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name), stage=stage)
         check_stage_of(self._policy, stage)
         check_text("note", note, NOTE_LENGTH_MAX)
         check_expected(expected_current)
@@ -170,12 +175,11 @@ class PromotionService:
         page: PageRequest,
     ) -> Page[Promotion]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        patterns = patterns_holding(caller.grants, Action.PROMOTION_READ)
         if model is not None:
             caller.require(Action.PROMOTION_READ, model.namespace, str(model))
         elif namespace is not None:
-            caller.require(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
-            patterns = (namespace,)
+            caller.require_list(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
+        reach = caller.reach(Action.PROMOTION_READ, namespace)
         if stage:
             check_stage_of(self._policy, stage)
         of = fingerprint("promotions", str(model), namespace, state, stage)
@@ -184,7 +188,7 @@ class PromotionService:
         now = self._clock.now_us()
         found = self._database.snapshot(
             lambda tx: tx.promotions.list(
-                patterns=patterns,
+                patterns=reach,
                 model=model.path if model else "",
                 state=state,
                 stage=stage,
@@ -228,6 +232,7 @@ class PromotionService:
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
             )
             promotion = _existing(tx, asked.number, lock=True)
+            require_independent(tx, caller, promotion, version, outcome)
             new = Decision(
                 outcome=outcome,
                 decider=caller.id,
@@ -357,17 +362,30 @@ def _visible(tx: Transaction, caller: Caller, action: Action, name: PromotionNam
     """The promotion, if the caller may act on it; one that is not there is told apart from a
     foreign one only to those who may act on all."""
     found = tx.promotions.get(name.number)
-    namespace = found.namespace if found else REGISTRY_WIDE
-    caller.require(action, namespace, str(name), scope="on its model's namespace")
     if found is None:
-        raise _no_promotion(name)
+        if caller.may_everywhere(action):
+            raise _no_promotion(name)
+        raise caller.refusal(action, REGISTRY_WIDE, str(name), scope=_OF_ITS_MODEL)
+    caller.require(
+        action,
+        found.namespace,
+        str(name),
+        scope=_OF_ITS_MODEL,
+        model=found.model,
+        stage=found.stage,
+    )
     return found
 
 
 def _withdrawable(tx: Transaction, caller: Caller, name: PromotionName) -> Promotion:
     found = tx.promotions.get(name.number)
     is_requester = found is not None and found.requester == caller.id
-    if found is not None and is_requester and caller.may(Action.PROMOTION_READ, found.namespace):
+    if (
+        found is not None
+        and is_requester
+        and caller.may(Action.PROMOTION_READ, found.namespace, model=found.model)
+        and covered(caller.token.scopes, Action.PROMOTION_WITHDRAW, found.model, found.stage)
+    ):
         return found
     return _visible(tx, caller, Action.PROMOTION_WITHDRAW, name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from registry.domain.access import Action, Caller
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
@@ -35,7 +37,7 @@ from registry.ports.policy import Policy
 from registry.services.commits import check_not_main, commit_at
 from registry.services.lookups import event, model_of, version_of
 from registry.services.remembered import Remembered
-from registry.services.specs import metadata_bytes
+from registry.services.specs import metadata_bytes, shown_to
 
 #: As `expected_target`: the reference must not exist.
 NONE = "none"
@@ -54,9 +56,11 @@ class ReferenceService:
     def resolve(self, caller: Caller, model: ModelName, reference: str) -> Resolved:
         """The version that a number, digest, commit or name means, all seen at one moment."""
         caller.require(Action.VERSION_READ, model.namespace, str(model))
-        return self._resolved.get(
+        found = self._resolved.get(
             (model.path, reference), lambda: self._resolve(model, parse_selector(reference))
         )
+        shown = shown_to(caller, found.version)
+        return found if shown is found.version else dataclasses.replace(found, version=shown)
 
     def _resolve(self, model: ModelName, selector: Selector) -> Resolved:
         if isinstance(selector, RefName):
@@ -143,7 +147,7 @@ class ReferenceService:
     def delete(self, caller: Caller, name: ReferenceName, *, expected_target: str) -> None:
         """Delete an alias or branch; a tag takes a right of its own."""
         namespace = name.model.namespace
-        if not caller.may(Action.REFERENCE_DELETE_TAG, namespace):
+        if not caller.may(Action.REFERENCE_DELETE_TAG, namespace, model=name.model.path):
             caller.require(Action.REFERENCE_SET, namespace, str(name))
         check_ref_name(name.reference, stages=self._stages, field="name")
         _check_expected(name.model, expected_target, or_none=False)

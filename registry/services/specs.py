@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from urllib.parse import urlsplit
 
 from registry.domain.access import Action, Caller
+from registry.domain.scopes import model_in
 from registry.domain.versions import Base, Card, Dataset, Version, VersionSpec
 from registry.errors import InvalidFieldError, TooLargeError
 from registry.names import VersionName
@@ -33,6 +35,27 @@ def check_bases(caller: Caller, bases: tuple[Base, ...]) -> tuple[VersionName, .
         twice = next(name for name in names if names.count(name) > 1)
         raise invalid("spec.bases", f"{twice} twice", "each base once", "Drop one.")
     return names
+
+
+def shown_to(caller: Caller, version: Version) -> Version:
+    """The version, without the bases whose models the caller may not read."""
+    bases = version.spec.bases
+    if not bases:
+        return version
+    shown = tuple(base for base in bases if may_read(caller, base.version))
+    if len(shown) == len(bases):
+        return version
+    return dataclasses.replace(
+        version,
+        spec=dataclasses.replace(version.spec, bases=shown),
+        hidden_base_count=len(bases) - len(shown),
+    )
+
+
+def may_read(caller: Caller, version: str) -> bool:
+    """Whether a version of this name may be read by the caller, if there is one."""
+    model = model_in(version) or ""
+    return caller.may(Action.VERSION_READ, model.partition("/")[0], model=model)
 
 
 def check_spec(spec: VersionSpec) -> VersionSpec:

@@ -143,7 +143,9 @@ class StageService:
 
         The period that this begins; one without a version for a stage that is left empty.
         """
-        caller.require(Action.STAGE_ROLLBACK, model.namespace, f"{model}/stages/{stage}")
+        caller.require(
+            Action.STAGE_ROLLBACK, model.namespace, f"{model}/stages/{stage}", stage=stage
+        )
         name = StageName(model=model, stage=check_stage_of(self._policy, stage))
         check_expected(expected_current)
         check_text("note", note, NOTE_LENGTH_MAX)

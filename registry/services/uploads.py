@@ -11,6 +11,7 @@ from registry.domain.access import Action, Caller
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.pages import PAGE_BYTES_MAX, weight
+from registry.domain.scopes import covered
 from registry.domain.uploads import (
     Upload,
     UploadFile,
@@ -357,7 +358,11 @@ class UploadService:
 def _own(tx: Transaction, caller: Caller, id: str, *, lock: bool = False) -> Upload:
     """The caller's session; those of others are as if they were not."""
     found = tx.uploads.lock(id) if lock else tx.uploads.get(id)
-    if found is None or found.creator != caller.id:
+    if (
+        found is None
+        or found.creator != caller.id
+        or not covered(caller.token.scopes, Action.VERSION_CREATE, found.model, "")
+    ):
         raise NotFoundError(
             kind="upload session",
             name=f"uploads/{id}",

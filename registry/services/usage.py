@@ -20,7 +20,7 @@ class UsageService:
     def get(self, caller: Caller, name: ModelName) -> Usage:
         """Downloads and likes; by principal only for who holds usage.read, else none."""
         caller.require(Action.MODEL_READ, name.namespace, str(name))
-        by_principal = caller.may(Action.USAGE_READ, name.namespace)
+        by_principal = caller.may(Action.USAGE_READ, name.namespace, model=name.path)
 
         def fn(tx: Transaction) -> Usage:
             model = model_of(tx, name)

@@ -31,7 +31,13 @@ from registry.services.remembered import Remembered
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once, repeat_of
 from registry.services.sources import Source, gather, stand_on
-from registry.services.specs import check_bases, check_metadata_size, check_spec, metadata_bytes
+from registry.services.specs import (
+    check_bases,
+    check_metadata_size,
+    check_spec,
+    metadata_bytes,
+    shown_to,
+)
 
 FILES_PAGE_MAX = 10_000
 MANIFEST_BYTES_MAX = 3_000_000
@@ -80,7 +86,7 @@ class VersionService:
         content = content_of(model.path, source, spec, message) if request_id else ""
         earlier = self._earlier(caller, "CreateVersion", request_id, content)
         if earlier is not None:
-            return earlier
+            return shown_to(caller, earlier)
         tree = gather(
             self._database, self._blobs, caller, model, source, now_us=self._clock.now_us()
         )
@@ -137,7 +143,7 @@ class VersionService:
         content = content_of(model.path, revision, spec) if request_id else ""
         earlier = self._earlier(caller, "CutVersion", request_id, content)
         if earlier is not None:
-            return earlier
+            return shown_to(caller, earlier)
         commit, card_files = self._database.snapshot(lambda tx: _committed(tx, model, revision))
         _require_files(commit.file_count, "revision")
         card = self._cards.of(card_files)
@@ -167,10 +173,11 @@ class VersionService:
 
     def get(self, caller: Caller, name: VersionName) -> Version:
         caller.require(Action.VERSION_READ, name.model.namespace, str(name))
-        return self._read.get(
+        found = self._read.get(
             (name.model.path, name.number),
             lambda: self._database.read(lambda tx: version_of(tx, name)),
         )
+        return shown_to(caller, found)
 
     def list(
         self,
@@ -208,7 +215,8 @@ class VersionService:
             )
             if not found:
                 model_of(tx, model)
-            return page_of(found, limit, lambda version: (version.number,), of)
+            shown = [shown_to(caller, version) for version in found]
+            return page_of(shown, limit, lambda version: (version.number,), of)
 
         return self._database.snapshot(fn)
 
@@ -289,7 +297,7 @@ class VersionService:
 
         version = self._database.write(fn, namespace=namespace)
         self._on_quarantined()
-        return version
+        return shown_to(caller, version)
 
 
 def _checked_digest(text: str) -> str:

@@ -14,6 +14,7 @@ from registry.ports.database import Database, Transaction
 from registry.services.fields import check_text
 from registry.services.lookups import event, model_of, version_of
 from registry.services.promotions import withdraw_open
+from registry.services.specs import shown_to
 
 REASON_LENGTH_MAX = 2000
 
@@ -35,7 +36,8 @@ class YankService:
         caller.require(Action.VERSION_YANK, name.model.namespace, str(name))
         check_text("reason", reason, REASON_LENGTH_MAX, required=True)
         if validate_only:
-            return self._database.read(lambda tx: _yanked(version_of(tx, name), reason))
+            planned = self._database.read(lambda tx: _yanked(version_of(tx, name), reason))
+            return shown_to(caller, planned)
 
         def fn(tx: Transaction) -> Version:
             # Stages of a model move under its lock.
@@ -52,7 +54,7 @@ class YankService:
             withdraw_open(tx, caller, version, now_us=self._clock.now_us())
             return yanked
 
-        return self._database.write(fn, namespace=name.model.namespace)
+        return shown_to(caller, self._database.write(fn, namespace=name.model.namespace))
 
     def unyank(self, caller: Caller, name: VersionName) -> Version:
         """Undo a yank: the version is where it was, or where a verdict since has put it."""
@@ -80,7 +82,7 @@ class YankService:
         version = self._database.write(fn, namespace=name.model.namespace)
         if version.state is VersionState.QUARANTINED:
             self._on_quarantined()
-        return version
+        return shown_to(caller, version)
 
 
 def _yanked(version: Version, reason: str) -> Version:

@@ -9,6 +9,7 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from registry.api.access import AccessServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
@@ -73,6 +74,7 @@ def servicers_of(world: World) -> list[Any]:
         ServerServicer(info),
         NamespaceServicer(world.namespaces),
         PrincipalServicer(world.principals, world.tokens),
+        AccessServicer(world.access),
         ModelServicer(world.models),
         CommitServicer(world.commits),
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),

@@ -21,6 +21,7 @@ from registry.clock import SystemClock
 from registry.db.database import SqlDatabase
 from registry.db.engine import open_database
 from registry.db.transaction import SqlTransaction
+from registry.domain.access import EVERYTHING
 from registry.ports.database import Transaction
 from registry.testing.contracts.database.events import draft
 from registry.testing.contracts.database.samples import namespace
@@ -52,7 +53,7 @@ def claim(id: str) -> Callable[[Transaction], str]:
 
 def claimed(database: SqlDatabase) -> list[str]:
     """The ids of all namespaces, sorted."""
-    return [n.id for n in database.read(lambda tx: tx.namespaces.list(("*",), None, 100_000))]
+    return [n.id for n in database.read(lambda tx: tx.namespaces.list(EVERYTHING, None, 100_000))]
 
 
 class Call(threading.Thread):

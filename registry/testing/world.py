@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from registry.domain.builtin_policy import BuiltinPolicy
 from registry.domain.commits import Commit
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
+from registry.domain.scopes import Scope
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.services.access import AccessService
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -54,8 +56,8 @@ class Login:
     secret: str
 
 
-def grant(role: Role, pattern: str = "*") -> Grant:
-    return Grant(role=role, namespace_pattern=pattern)
+def grant(role: Role, pattern: str = "*", *, deny: bool = False) -> Grant:
+    return Grant(role=role, namespace_pattern=pattern, deny=deny)
 
 
 def manifest_file(path: str, data: bytes) -> ManifestFile:
@@ -99,6 +101,7 @@ class World:
         self.tokens = TokenService(
             database=self.database, clock=self.clock, authenticator=self.authenticator
         )
+        self.access = AccessService(database=self.database, clock=self.clock)
         self.models = ModelService(database=self.database, clock=self.clock)
         self.usage = UsageService(database=self.database, clock=self.clock)
         self.events = EventService(database=self.database)
@@ -160,6 +163,9 @@ class World:
         *grants: Grant,
         kind: PrincipalKind = PrincipalKind.PERSON,
         ttl_us: int = 30 * DAY_US,
+        scopes: Sequence[Scope] = (),
+        creator: str = "system",
+        sponsor: str = "",
     ) -> Login:
         """A new principal with a token, or one more token of a principal that is there."""
         secret = new_secret()
@@ -178,6 +184,7 @@ class World:
                     etag="1",
                     create_time_us=now,
                     update_time_us=now,
+                    sponsor=sponsor,
                 )
             )
             assert principal is not None
@@ -191,7 +198,8 @@ class World:
                     expire_time_us=now + ttl_us,
                     revoke_time_us=None,
                     last_use_time_us=None,
-                    creator="system",
+                    creator=creator,
+                    scopes=tuple(scopes),
                 ),
                 hash_of(secret),
             )

@@ -55,7 +55,9 @@ class EventServiceServicer:
 
     def ListEvents(self, request, context):
         """Lists events, newest first, or oldest first with order_by "time". Needs event.read on the
-        namespace, or for "namespaces/-" (everything, registry-wide events included) on "*".
+        namespace, or for "namespaces/-" (everything, registry-wide events included) on "*" and denied
+        nowhere. Details name no version of another namespace that the caller may not read: "hidden"
+        stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

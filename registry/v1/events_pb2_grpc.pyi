@@ -37,7 +37,9 @@ class EventServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EventServiceAsyncStub: ...
     ListEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ListEventsRequest, _events_pb2.ListEventsResponse]
     """Lists events, newest first, or oldest first with order_by "time". Needs event.read on the
-    namespace, or for "namespaces/-" (everything, registry-wide events included) on "*".
+    namespace, or for "namespaces/-" (everything, registry-wide events included) on "*" and denied
+    nowhere. Details name no version of another namespace that the caller may not read: "hidden"
+    stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
     """
     VerifyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]
     """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
@@ -55,7 +57,9 @@ class EventServiceAsyncStub(EventServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ListEventsRequest, _events_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists events, newest first, or oldest first with order_by "time". Needs event.read on the
-    namespace, or for "namespaces/-" (everything, registry-wide events included) on "*".
+    namespace, or for "namespaces/-" (everything, registry-wide events included) on "*" and denied
+    nowhere. Details name no version of another namespace that the caller may not read: "hidden"
+    stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
     """
     VerifyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]  # type: ignore[assignment]
     """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
@@ -76,7 +80,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.ListEventsResponse, _abc.Awaitable[_events_pb2.ListEventsResponse]]:
         """Lists events, newest first, or oldest first with order_by "time". Needs event.read on the
-        namespace, or for "namespaces/-" (everything, registry-wide events included) on "*".
+        namespace, or for "namespaces/-" (everything, registry-wide events included) on "*" and denied
+        nowhere. Details name no version of another namespace that the caller may not read: "hidden"
+        stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
         """
 
     @_abc_1.abstractmethod

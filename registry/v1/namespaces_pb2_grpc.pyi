@@ -36,7 +36,8 @@ class NamespaceServiceStub:
       bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
       PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
-      that hold it.
+      that hold it. A denying grant wins over all others, and a token's scopes only narrow: see
+      PrincipalService. Which role holds which action: `proto/ROLES.md`, or ListRoles.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
       in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
       are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,
@@ -101,7 +102,8 @@ class NamespaceServiceAsyncStub(NamespaceServiceStub):
       bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
       PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
-      that hold it.
+      that hold it. A denying grant wins over all others, and a token's scopes only narrow: see
+      PrincipalService. Which role holds which action: `proto/ROLES.md`, or ListRoles.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
       in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
       are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,
@@ -162,7 +164,8 @@ class NamespaceServiceServicer(metaclass=_abc_1.ABCMeta):
       bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
       PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
-      that hold it.
+      that hold it. A denying grant wins over all others, and a token's scopes only narrow: see
+      PrincipalService. Which role holds which action: `proto/ROLES.md`, or ListRoles.
     - Errors: google.rpc.Status with ErrorInfo (domain "hallmark", a stable `reason`, each value shown
       in the message). With INVALID_FIELD, INVALID_REQUEST and TOO_LARGE comes BadRequest, whose fields
       are paths in the request, or a file's path. With FAILED_PRECONDITION comes PreconditionFailure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -97,25 +98,70 @@ class Grant(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     NAMESPACE_PATTERN_FIELD_NUMBER: _builtins.int
+    DENY_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """The role."""
     namespace_pattern: _builtins.str
     """A namespace id in which `*` stands for any characters: "fraud", "ml-*", "*". Only "*" covers what
     belongs to no namespace. At most 63 characters and three `*`.
     """
+    deny: _builtins.bool
+    """Takes away instead: where the pattern covers, no other grant gives what the role holds. A deny
+    always wins, also over "*".
+    """
     def __init__(
         self,
         *,
         role: Global___Role.ValueType = ...,
         namespace_pattern: _builtins.str = ...,
+        deny: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace_pattern", b"namespace_pattern", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deny", b"deny", "namespace_pattern", b"namespace_pattern", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Grant: _TypeAlias = Grant  # noqa: Y015
+
+@_typing.final
+class Scope(_message.Message):
+    """What a token is good for. A token with scopes does what one of them covers and its principal's
+    grants allow; scopes only narrow. In patterns `*` stands for any characters, "/" included.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    action: _builtins.str
+    """An action or pattern such as "version.fetch", "version.*", "*". ListRoles says which actions there
+    are; token.create, token.read and token.revoke are what everybody may do with their own.
+    """
+    model: _builtins.str
+    """A pattern over paths of models, such as "fraud/*"; empty means "*". Only "*" covers what belongs to
+    no single model: namespaces, principals, the audit log. Lists of models and promotions show what
+    is covered. At most 256 characters and three `*`.
+    """
+    stage: _builtins.str
+    """One stage; empty or "*" means any. With one, nothing is covered but version.fetch of what is in
+    that stage at the time, promotion.request, .decide and .withdraw for it, and stage.rollback of it.
+    """
+    def __init__(
+        self,
+        *,
+        action: _builtins.str = ...,
+        model: _builtins.str = ...,
+        stage: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "model", b"model", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final
 class Principal(_message.Message):
@@ -132,6 +178,7 @@ class Principal(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    SPONSOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{id}`. Never changes."""
     uid: _builtins.str
@@ -144,6 +191,10 @@ class Principal(_message.Message):
     """Disabled principals are refused everywhere; their history stays."""
     etag: _builtins.str
     """Changes with each change."""
+    sponsor: _builtins.str
+    """`principals/{id}` of the person who answers for a robot: a contributor to what it registers. Empty
+    for people, and for robots that an earlier release made.
+    """
     @_builtins.property
     def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]:
         """Those given here, at most 100; of equal ones the first is kept."""
@@ -168,10 +219,11 @@ class Principal(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        sponsor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "disabled", b"disabled", "display_name", b"display_name", "etag", b"etag", "grants", b"grants", "kind", b"kind", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "disabled", b"disabled", "display_name", b"display_name", "etag", b"etag", "grants", b"grants", "kind", b"kind", "name", b"name", "sponsor", b"sponsor", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,6 +242,8 @@ class Token(_message.Message):
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     LAST_USE_TIME_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    MAKERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{id}/tokens/{id}`."""
     label: _builtins.str
@@ -212,6 +266,16 @@ class Token(_message.Message):
     def last_use_time(self) -> _timestamp_pb2.Timestamp:
         """Accurate to a minute; unset until used."""
 
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scope]:
+        """At most 20, each once, sorted; none means all that the principal may."""
+
+    @_builtins.property
+    def makers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who but its owner may know this secret or one that could make it, by name, sorted: its creator,
+        and those of the tokens that made it. See DecidePromotion.
+        """
+
     def __init__(
         self,
         *,
@@ -222,10 +286,12 @@ class Token(_message.Message):
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         last_use_time: _timestamp_pb2.Timestamp | None = ...,
         creator: _builtins.str = ...,
+        scopes: _abc.Iterable[Global___Scope] | None = ...,
+        makers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "expire_time", b"expire_time", "label", b"label", "last_use_time", b"last_use_time", "name", b"name", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "expire_time", b"expire_time", "label", b"label", "last_use_time", b"last_use_time", "makers", b"makers", "name", b"name", "revoke_time", b"revoke_time", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,7 +466,7 @@ class UpdatePrincipalRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Of `display_name`, `grants`, `disabled`. Required; "*" means all."""
+        """Of `display_name`, `grants`, `disabled`, `sponsor`. Required; "*" means all."""
 
     def __init__(
         self,
@@ -498,7 +564,7 @@ class CreateTokenRequest(_message.Message):
     """See NamespaceService."""
     @_builtins.property
     def token(self) -> Global___Token:
-        """Label and expire_time."""
+        """Label, expire_time and scopes."""
 
     def __init__(
         self,
@@ -622,3 +688,91 @@ class RevokeTokenRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeTokenRequest: _TypeAlias = RevokeTokenRequest  # noqa: Y015
+
+@_typing.final
+class RotateTokenRequest(_message.Message):
+    """Request of RotateToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`principals/{id}/tokens/{id}`."""
+    request_id: _builtins.str
+    """See NamespaceService."""
+    @_builtins.property
+    def overlap(self) -> _duration_pb2.Duration:
+        """For how long the old one goes on: 0 s to 7 days."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the successor ends; unset: it lives as long as the old one was to live, or as the caller may
+        give.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        overlap: _duration_pb2.Duration | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "overlap", b"overlap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "name", b"name", "overlap", b"overlap", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateTokenRequest: _TypeAlias = RotateTokenRequest  # noqa: Y015
+
+@_typing.final
+class RevokeAllTokensRequest(_message.Message):
+    """Request of RevokeAllTokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    EXCEPT_CURRENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`principals/{id}`."""
+    except_current: _builtins.bool
+    """Keep the token that asks."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        except_current: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["except_current", b"except_current", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeAllTokensRequest: _TypeAlias = RevokeAllTokensRequest  # noqa: Y015
+
+@_typing.final
+class RevokeAllTokensResponse(_message.Message):
+    """Response of RevokeAllTokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_COUNT_FIELD_NUMBER: _builtins.int
+    revoked_count: _builtins.int
+    """How many this call revoked."""
+    def __init__(
+        self,
+        *,
+        revoked_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_count", b"revoked_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeAllTokensResponse: _TypeAlias = RevokeAllTokensResponse  # noqa: Y015

@@ -80,6 +80,16 @@ class PrincipalServiceStub:
                 request_serializer=registry_dot_v1_dot_principals__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=registry_dot_v1_dot_principals__pb2.Token.FromString,
                 _registered_method=True)
+        self.RotateToken = channel.unary_unary(
+                '/registry.v1.PrincipalService/RotateToken',
+                request_serializer=registry_dot_v1_dot_principals__pb2.RotateTokenRequest.SerializeToString,
+                response_deserializer=registry_dot_v1_dot_principals__pb2.CreateTokenResponse.FromString,
+                _registered_method=True)
+        self.RevokeAllTokens = channel.unary_unary(
+                '/registry.v1.PrincipalService/RevokeAllTokens',
+                request_serializer=registry_dot_v1_dot_principals__pb2.RevokeAllTokensRequest.SerializeToString,
+                response_deserializer=registry_dot_v1_dot_principals__pb2.RevokeAllTokensResponse.FromString,
+                _registered_method=True)
 
 
 class PrincipalServiceServicer:
@@ -96,7 +106,9 @@ class PrincipalServiceServicer:
     def CreatePrincipal(self, request, context):
         """Creates a person or a robot. Needs principal.write on "*".
 
+        A robot has a sponsor, the person who answers for it: whoever creates it, if none is named.
         ALREADY_EXISTS: ids are unique for ever, also after disabling; of two racing calls one wins.
+        INVALID_ARGUMENT: a sponsor that is no enabled person, or of a person.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +129,7 @@ class PrincipalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePrincipal(self, request, context):
-        """Changes display name, grants, or disables. Needs principal.write on "*".
+        """Changes display name, grants or sponsor, or disables. Needs principal.write on "*".
 
         Effective at once on the server that made the change, within 5 s on its replicas. Grants are
         replaced as a whole, so send the etag.
@@ -141,7 +153,10 @@ class PrincipalServiceServicer:
         held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
         same request_id returns the token without the secret: where the first reply was lost, revoke it
         and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
-        366 days (people).
+        366 days (people); a scope that covers no action.
+
+        A token with scopes makes tokens only where they cover token.create, and only such whose scopes
+        its own cover, for whomever: PERMISSION_DENIED else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +175,32 @@ class PrincipalServiceServicer:
 
         From the reply on the token and every ticket made with it are refused by the server that
         answered, within 5 s by its replicas.
+
+        A token with scopes needs token.revoke in them, but may always revoke itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateToken(self, request, context):
+        """Makes a successor of a token, with the same owner, label and scopes; the old one goes on for the
+        overlap, and no longer than its own expiry. The only reply that ever holds the new secret.
+
+        For those who could create the successor: see CreateToken, also for its expiry, its secret and
+        repeats with request_id. FAILED_PRECONDITION where the token was revoked or has expired. Two calls
+        that race make a successor each; the shorter overlap holds. The old token is not shortened on
+        replicas before 5 s have passed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeAllTokens(self, request, context):
+        """Revokes all tokens of a principal that have not ended, for good. That principal, or
+        principal.write on "*". Repeats safely. Effective as RevokeToken.
+
+        All those that are there when the call is done: a CreateToken that is under way may be left over,
+        so disable a principal whose tokens somebody else may still be making.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +253,16 @@ def add_PrincipalServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=registry_dot_v1_dot_principals__pb2.RevokeTokenRequest.FromString,
                     response_serializer=registry_dot_v1_dot_principals__pb2.Token.SerializeToString,
+            ),
+            'RotateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateToken,
+                    request_deserializer=registry_dot_v1_dot_principals__pb2.RotateTokenRequest.FromString,
+                    response_serializer=registry_dot_v1_dot_principals__pb2.CreateTokenResponse.SerializeToString,
+            ),
+            'RevokeAllTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeAllTokens,
+                    request_deserializer=registry_dot_v1_dot_principals__pb2.RevokeAllTokensRequest.FromString,
+                    response_serializer=registry_dot_v1_dot_principals__pb2.RevokeAllTokensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -458,6 +509,60 @@ class PrincipalService:
             '/registry.v1.PrincipalService/RevokeToken',
             registry_dot_v1_dot_principals__pb2.RevokeTokenRequest.SerializeToString,
             registry_dot_v1_dot_principals__pb2.Token.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/registry.v1.PrincipalService/RotateToken',
+            registry_dot_v1_dot_principals__pb2.RotateTokenRequest.SerializeToString,
+            registry_dot_v1_dot_principals__pb2.CreateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeAllTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/registry.v1.PrincipalService/RevokeAllTokens',
+            registry_dot_v1_dot_principals__pb2.RevokeAllTokensRequest.SerializeToString,
+            registry_dot_v1_dot_principals__pb2.RevokeAllTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

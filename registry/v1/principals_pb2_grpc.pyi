@@ -38,14 +38,16 @@ class PrincipalServiceStub:
     CreatePrincipal: _grpc.UnaryUnaryMultiCallable[_principals_pb2.CreatePrincipalRequest, _principals_pb2.Principal]
     """Creates a person or a robot. Needs principal.write on "*".
 
+    A robot has a sponsor, the person who answers for it: whoever creates it, if none is named.
     ALREADY_EXISTS: ids are unique for ever, also after disabling; of two racing calls one wins.
+    INVALID_ARGUMENT: a sponsor that is no enabled person, or of a person.
     """
     GetPrincipal: _grpc.UnaryUnaryMultiCallable[_principals_pb2.GetPrincipalRequest, _principals_pb2.Principal]
     """Returns one principal. Needs principal.read on "*"; anybody may read themselves."""
     ListPrincipals: _grpc.UnaryUnaryMultiCallable[_principals_pb2.ListPrincipalsRequest, _principals_pb2.ListPrincipalsResponse]
     """Lists principals. Needs principal.read on "*". Order: name."""
     UpdatePrincipal: _grpc.UnaryUnaryMultiCallable[_principals_pb2.UpdatePrincipalRequest, _principals_pb2.Principal]
-    """Changes display name, grants, or disables. Needs principal.write on "*".
+    """Changes display name, grants or sponsor, or disables. Needs principal.write on "*".
 
     Effective at once on the server that made the change, within 5 s on its replicas. Grants are
     replaced as a whole, so send the etag.
@@ -60,7 +62,10 @@ class PrincipalServiceStub:
     held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
     same request_id returns the token without the secret: where the first reply was lost, revoke it
     and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
-    366 days (people).
+    366 days (people); a scope that covers no action.
+
+    A token with scopes makes tokens only where they cover token.create, and only such whose scopes
+    its own cover, for whomever: PERMISSION_DENIED else.
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_principals_pb2.ListTokensRequest, _principals_pb2.ListTokensResponse]
     """Lists a principal's tokens, expired and revoked ones for 30 days more. Needs to be that
@@ -71,6 +76,24 @@ class PrincipalServiceStub:
 
     From the reply on the token and every ticket made with it are refused by the server that
     answered, within 5 s by its replicas.
+
+    A token with scopes needs token.revoke in them, but may always revoke itself.
+    """
+    RotateToken: _grpc.UnaryUnaryMultiCallable[_principals_pb2.RotateTokenRequest, _principals_pb2.CreateTokenResponse]
+    """Makes a successor of a token, with the same owner, label and scopes; the old one goes on for the
+    overlap, and no longer than its own expiry. The only reply that ever holds the new secret.
+
+    For those who could create the successor: see CreateToken, also for its expiry, its secret and
+    repeats with request_id. FAILED_PRECONDITION where the token was revoked or has expired. Two calls
+    that race make a successor each; the shorter overlap holds. The old token is not shortened on
+    replicas before 5 s have passed.
+    """
+    RevokeAllTokens: _grpc.UnaryUnaryMultiCallable[_principals_pb2.RevokeAllTokensRequest, _principals_pb2.RevokeAllTokensResponse]
+    """Revokes all tokens of a principal that have not ended, for good. That principal, or
+    principal.write on "*". Repeats safely. Effective as RevokeToken.
+
+    All those that are there when the call is done: a CreateToken that is under way may be left over,
+    so disable a principal whose tokens somebody else may still be making.
     """
 
 @_typing.type_check_only
@@ -83,14 +106,16 @@ class PrincipalServiceAsyncStub(PrincipalServiceStub):
     CreatePrincipal: _aio.UnaryUnaryMultiCallable[_principals_pb2.CreatePrincipalRequest, _principals_pb2.Principal]  # type: ignore[assignment]
     """Creates a person or a robot. Needs principal.write on "*".
 
+    A robot has a sponsor, the person who answers for it: whoever creates it, if none is named.
     ALREADY_EXISTS: ids are unique for ever, also after disabling; of two racing calls one wins.
+    INVALID_ARGUMENT: a sponsor that is no enabled person, or of a person.
     """
     GetPrincipal: _aio.UnaryUnaryMultiCallable[_principals_pb2.GetPrincipalRequest, _principals_pb2.Principal]  # type: ignore[assignment]
     """Returns one principal. Needs principal.read on "*"; anybody may read themselves."""
     ListPrincipals: _aio.UnaryUnaryMultiCallable[_principals_pb2.ListPrincipalsRequest, _principals_pb2.ListPrincipalsResponse]  # type: ignore[assignment]
     """Lists principals. Needs principal.read on "*". Order: name."""
     UpdatePrincipal: _aio.UnaryUnaryMultiCallable[_principals_pb2.UpdatePrincipalRequest, _principals_pb2.Principal]  # type: ignore[assignment]
-    """Changes display name, grants, or disables. Needs principal.write on "*".
+    """Changes display name, grants or sponsor, or disables. Needs principal.write on "*".
 
     Effective at once on the server that made the change, within 5 s on its replicas. Grants are
     replaced as a whole, so send the etag.
@@ -105,7 +130,10 @@ class PrincipalServiceAsyncStub(PrincipalServiceStub):
     held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
     same request_id returns the token without the secret: where the first reply was lost, revoke it
     and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
-    366 days (people).
+    366 days (people); a scope that covers no action.
+
+    A token with scopes makes tokens only where they cover token.create, and only such whose scopes
+    its own cover, for whomever: PERMISSION_DENIED else.
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_principals_pb2.ListTokensRequest, _principals_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Lists a principal's tokens, expired and revoked ones for 30 days more. Needs to be that
@@ -116,6 +144,24 @@ class PrincipalServiceAsyncStub(PrincipalServiceStub):
 
     From the reply on the token and every ticket made with it are refused by the server that
     answered, within 5 s by its replicas.
+
+    A token with scopes needs token.revoke in them, but may always revoke itself.
+    """
+    RotateToken: _aio.UnaryUnaryMultiCallable[_principals_pb2.RotateTokenRequest, _principals_pb2.CreateTokenResponse]  # type: ignore[assignment]
+    """Makes a successor of a token, with the same owner, label and scopes; the old one goes on for the
+    overlap, and no longer than its own expiry. The only reply that ever holds the new secret.
+
+    For those who could create the successor: see CreateToken, also for its expiry, its secret and
+    repeats with request_id. FAILED_PRECONDITION where the token was revoked or has expired. Two calls
+    that race make a successor each; the shorter overlap holds. The old token is not shortened on
+    replicas before 5 s have passed.
+    """
+    RevokeAllTokens: _aio.UnaryUnaryMultiCallable[_principals_pb2.RevokeAllTokensRequest, _principals_pb2.RevokeAllTokensResponse]  # type: ignore[assignment]
+    """Revokes all tokens of a principal that have not ended, for good. That principal, or
+    principal.write on "*". Repeats safely. Effective as RevokeToken.
+
+    All those that are there when the call is done: a CreateToken that is under way may be left over,
+    so disable a principal whose tokens somebody else may still be making.
     """
 
 class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -137,7 +183,9 @@ class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_principals_pb2.Principal, _abc.Awaitable[_principals_pb2.Principal]]:
         """Creates a person or a robot. Needs principal.write on "*".
 
+        A robot has a sponsor, the person who answers for it: whoever creates it, if none is named.
         ALREADY_EXISTS: ids are unique for ever, also after disabling; of two racing calls one wins.
+        INVALID_ARGUMENT: a sponsor that is no enabled person, or of a person.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +210,7 @@ class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _principals_pb2.UpdatePrincipalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_principals_pb2.Principal, _abc.Awaitable[_principals_pb2.Principal]]:
-        """Changes display name, grants, or disables. Needs principal.write on "*".
+        """Changes display name, grants or sponsor, or disables. Needs principal.write on "*".
 
         Effective at once on the server that made the change, within 5 s on its replicas. Grants are
         replaced as a whole, so send the etag.
@@ -189,7 +237,10 @@ class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
         held), and with principal.write on "*" for anybody. Only a hash is stored. A repeat with the
         same request_id returns the token without the secret: where the first reply was lost, revoke it
         and create another. INVALID_ARGUMENT: expiry missing, past, or further than 90 days (robots) or
-        366 days (people).
+        366 days (people); a scope that covers no action.
+
+        A token with scopes makes tokens only where they cover token.create, and only such whose scopes
+        its own cover, for whomever: PERMISSION_DENIED else.
         """
 
     @_abc_1.abstractmethod
@@ -212,6 +263,36 @@ class PrincipalServiceServicer(metaclass=_abc_1.ABCMeta):
 
         From the reply on the token and every ticket made with it are refused by the server that
         answered, within 5 s by its replicas.
+
+        A token with scopes needs token.revoke in them, but may always revoke itself.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateToken(
+        self,
+        request: _principals_pb2.RotateTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_principals_pb2.CreateTokenResponse, _abc.Awaitable[_principals_pb2.CreateTokenResponse]]:
+        """Makes a successor of a token, with the same owner, label and scopes; the old one goes on for the
+        overlap, and no longer than its own expiry. The only reply that ever holds the new secret.
+
+        For those who could create the successor: see CreateToken, also for its expiry, its secret and
+        repeats with request_id. FAILED_PRECONDITION where the token was revoked or has expired. Two calls
+        that race make a successor each; the shorter overlap holds. The old token is not shortened on
+        replicas before 5 s have passed.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeAllTokens(
+        self,
+        request: _principals_pb2.RevokeAllTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_principals_pb2.RevokeAllTokensResponse, _abc.Awaitable[_principals_pb2.RevokeAllTokensResponse]]:
+        """Revokes all tokens of a principal that have not ended, for good. That principal, or
+        principal.write on "*". Repeats safely. Effective as RevokeToken.
+
+        All those that are there when the call is done: a CreateToken that is under way may be left over,
+        so disable a principal whose tokens somebody else may still be making.
         """
 
 def add_PrincipalServiceServicer_to_server(servicer: PrincipalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

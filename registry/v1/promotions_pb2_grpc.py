@@ -121,7 +121,9 @@ class PromotionServiceServicer:
         the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
-        state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not
+        state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
+        a token among whose makers is a contributor or the requester, and an approval by a maker of any
+        token of another contributor's. A decision that the policy does not
         count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
         FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
         given, here or at the request, and the stage does not hold it: the decision is not recorded

@@ -487,6 +487,7 @@ class Version(_message.Message):
     STAGES_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     CONTRIBUTORS_FIELD_NUMBER: _builtins.int
+    HIDDEN_BASE_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`models/.../versions/{n}`."""
     uid: _builtins.str
@@ -507,6 +508,8 @@ class Version(_message.Message):
     """Sum of the files' sizes."""
     yank_reason: _builtins.str
     """Why it was yanked; empty when it is not."""
+    hidden_base_count: _builtins.int
+    """How many bases are left out of `spec`, since the caller may not read their models."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Set by the server."""
@@ -536,6 +539,7 @@ class Version(_message.Message):
         """The registrant, the author of the commit, and those of the commits that lead to it from the
         nearest earlier one that a version was cut from (at most 1,000 back); and that version's
         contributors, as long as its files were never in a stage and bytes of them live on in this one.
+        And the sponsors, of that moment, of those of them that are robots.
         Sorted. None of them counts as an independent decider.
         """
 
@@ -559,10 +563,11 @@ class Version(_message.Message):
         stages: _abc.Iterable[_builtins.str] | None = ...,
         references: _abc.Iterable[_builtins.str] | None = ...,
         contributors: _abc.Iterable[_builtins.str] | None = ...,
+        hidden_base_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "spec", b"spec", "vetting", b"vetting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "commit", b"commit", "contributors", b"contributors", "create_time", b"create_time", "digest", b"digest", "file_count", b"file_count", "name", b"name", "number", b"number", "references", b"references", "registrant", b"registrant", "size_bytes", b"size_bytes", "spec", b"spec", "stages", b"stages", "state", b"state", "uid", b"uid", "vetting", b"vetting", "yank_reason", b"yank_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "commit", b"commit", "contributors", b"contributors", "create_time", b"create_time", "digest", b"digest", "file_count", b"file_count", "hidden_base_count", b"hidden_base_count", "name", b"name", "number", b"number", "references", b"references", "registrant", b"registrant", "size_bytes", b"size_bytes", "spec", b"spec", "stages", b"stages", "state", b"state", "uid", b"uid", "vetting", b"vetting", "yank_reason", b"yank_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

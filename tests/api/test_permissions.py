@@ -13,9 +13,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from registry.domain.access import TABLE, Action, Role
-from registry.testing.api import Api, info_of, outcome, refusal
+from registry.domain.scopes import Scope
+from registry.names import PrincipalName, TokenName, VersionName
+from registry.services.authentication import new_secret
+from registry.testing.api import Api, code_of, info_of, outcome, reason_of, refusal
+from registry.testing.story import Story
 from registry.testing.world import World, grant
 from registry.v1 import (
+    access_pb2,
     commits_pb2,
     decisions_pb2,
     events_pb2,
@@ -109,6 +114,22 @@ NEEDS = {
         "RevokeToken": _wide(
             principals_pb2.RevokeTokenRequest(name="principals/gone/tokens/t"),
             Action.PRINCIPAL_WRITE,
+        ),
+        "RotateToken": _wide(
+            principals_pb2.RotateTokenRequest(name="principals/gone/tokens/t"),
+            Action.PRINCIPAL_WRITE,
+        ),
+        "RevokeAllTokens": _wide(
+            principals_pb2.RevokeAllTokensRequest(parent="principals/gone"),
+            Action.PRINCIPAL_WRITE,
+        ),
+    },
+    "AccessService": {
+        "ExplainAccess": _wide(
+            access_pb2.ExplainAccessRequest(
+                principal="principals/gone", action="model.read", resource="models/gone/m"
+            ),
+            Action.PRINCIPAL_READ,
         ),
     },
     "ModelService": {
@@ -211,19 +232,19 @@ NEEDS = {
         ),
         # A number that is not there belongs to no namespace.
         "GetPromotion": _wide(
-            promotions_pb2.GetPromotionRequest(name="promotions/99"), Action.PROMOTION_READ
+            promotions_pb2.GetPromotionRequest(name="promotions/1"), Action.PROMOTION_READ
         ),
         "ListPromotions": Need(
             promotions_pb2.ListPromotionsRequest(parent="namespaces/gone"), Action.PROMOTION_READ
         ),
         "DecidePromotion": _wide(
             promotions_pb2.DecidePromotionRequest(
-                name="promotions/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+                name="promotions/1", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
             ),
             Action.PROMOTION_DECIDE,
         ),
         "WithdrawPromotion": _wide(
-            promotions_pb2.WithdrawPromotionRequest(name="promotions/99"),
+            promotions_pb2.WithdrawPromotionRequest(name="promotions/1"),
             Action.PROMOTION_WITHDRAW,
         ),
         "RollbackStage": Need(
@@ -321,17 +342,127 @@ def test_roles_elsewhere_let_nobody_in(world: World, api: Api) -> None:
         assert set(info.metadata["roles"].split(", ")) == holders
 
 
+def refused_logins(world: World) -> dict[str, str]:
+    """Secrets of those who are refused everywhere, each for a reason of its own."""
+    everything = tuple(grant(role) for role in Role)
+    denies = tuple(grant(role, deny=True) for role in Role)
+    return {
+        "without a grant": world.login("mallory").secret,
+        "of another tenant": world.login("tenant", *(grant(r, "other") for r in Role)).secret,
+        "denied": world.login("denied", *everything, *denies).secret,
+        "narrow": world.login("narrow", *everything, scopes=[Scope(action="token.*")]).secret,
+        "elsewhere": world.login(
+            "elsewhere", *everything, scopes=[Scope(action="*", model="elsewhere/*")]
+        ).secret,
+    }
+
+
+#: Lists of a namespace: a token that is good for some models may ask, and is shown these.
+SHOWN_IN_PART = {"ListModels", "ListPromotions"}
+
+
+def seen_by(api: Api, secret: str, needed: Need, service: str, method: str) -> tuple[object, ...]:
+    """All that a refusal tells, but the id of the call."""
+    error = refusal(partial(call, api, secret, service, method, needed.request))
+    info = info_of(error)
+    metadata = {key: value for key, value in info.metadata.items() if key != "request_id"}
+    return code_of(error), info.reason, error.details(), tuple(sorted(metadata.items()))
+
+
 def test_a_refusal_says_nothing_of_what_exists(world: World, api: Api) -> None:
-    """What is there and what is not are refused in the same words, but for the name asked for."""
-    secret = world.login("mallory").secret
-    before: dict[str, str] = {}
+    """Whoever is refused, for want of a role, by a deny or by a token's scopes, is told the same in
+    each respect of what is there and of what is not."""
+    logins = refused_logins(world)
+    before: dict[tuple[str, str], object] = {}
     for when in ("before", "after"):
-        for service, method, need in cases():
-            if need.action is None:
-                continue
-            error = refusal(partial(call, api, secret, service, method, need.request))
-            assert before.setdefault(method, error.details()) == error.details(), (method, when)
+        for who, secret in logins.items():
+            for service, method, need in cases():
+                if need.action is None or (who == "elsewhere" and method in SHOWN_IN_PART):
+                    continue
+                seen = seen_by(api, secret, need, service, method)
+                assert seen[:2] == ("PERMISSION_DENIED", "PERMISSION_DENIED"), (who, method)
+                assert before.setdefault((who, method), seen) == seen, (who, method, when)
         if when == "before":
-            world.model("gone/m")
-            world.version("gone/m", {"a": b"a"})
-            world.login("gone")
+            make_what_is_asked_for(world)
+
+
+def make_what_is_asked_for(world: World) -> None:
+    """Models, versions, a promotion, a principal with a token, of the names in the requests."""
+    world.model("gone/m")
+    world.version("gone/m", {"a": b"a"})
+    world.version("gone/m", {"a": b"b"})
+    world.login("gone")
+    made = world.promotions.create(
+        world.caller("asker", grant(Role.REGISTRANT)),
+        VersionName.parse(VERSION),
+        stage="production",
+        note="",
+        expected_current=0,
+        expire_time_us=None,
+        validate_only=False,
+        request_id="",
+    )
+    assert made.name == "promotions/1"
+
+
+def test_a_deny_shuts_what_it_covers(world: World, api: Api) -> None:
+    """Whoever holds all roles, and is denied them on one namespace, is refused there alone."""
+    make_what_is_asked_for(world)
+    roles = (*map(grant, Role), *(grant(role, "gone", deny=True) for role in Role))
+    secret = world.login("most", *roles).secret
+    about_others = {"CreateNamespace", "VerifyEvents"}
+    for service, method, need in cases():
+        if need.action is None:
+            continue
+        found = outcome(partial(call, api, secret, service, method, need.request))
+        free = method in about_others or service in ("PrincipalService", "AccessService")
+        assert (found == "PERMISSION_DENIED") is not free, (method, found)
+
+
+def test_a_credential_that_proves_nothing_opens_nothing(world: World, api: Api) -> None:
+    """No RPC in the list answers what is no token, one that is not known, has expired, was revoked,
+    or whose owner is disabled."""
+    good = tuple(map(grant, Role))
+    expired = world.login("late", *good, ttl_us=10)
+    revoked = world.login("revoked", *good)
+    off = world.login("off", *good)
+    world.clock.advance(10)
+    root = world.login("root", *good).caller
+    world.tokens.revoke(root, TokenName.parse(revoked.caller.token.name))
+    world.principals.update(
+        root,
+        PrincipalName(principal="off"),
+        display_name="",
+        grants=(),
+        disabled=True,
+        mask=["disabled"],
+        etag="",
+    )
+    reasons = {
+        "garbage": "UNAUTHENTICATED",
+        "hm_" + "0" * 36: "UNAUTHENTICATED",
+        new_secret(): "UNAUTHENTICATED",
+        expired.secret: "TOKEN_EXPIRED",
+        revoked.secret: "TOKEN_REVOKED",
+        off.secret: "UNAUTHENTICATED",
+    }
+    for service, method, need in cases():
+        for secret, reason in reasons.items():
+            error = refusal(partial(call, api, secret, service, method, need.request))
+            assert (code_of(error), reason_of(error)) == ("UNAUTHENTICATED", reason), method
+
+
+def test_sessions_of_others_are_not_there(world: World, api: Api) -> None:
+    """The two RPCs about a session of one's own tell a foreign one and none apart in no way."""
+    story = Story(world)
+    real = f"uploads/{story.session({'a': b'a'}, complete=False)}"
+    secret = world.login("eve", *map(grant, Role)).secret
+    for method, kind in (
+        ("GetUpload", transfers_pb2.GetUploadRequest),
+        ("DeleteUpload", transfers_pb2.DeleteUploadRequest),
+    ):
+        seen = set()
+        for name in (real, "uploads/none"):
+            error = refusal(partial(call, api, secret, "TransferService", method, kind(name=name)))
+            seen.add((code_of(error), reason_of(error), error.details().replace(name, "NAME")))
+        assert len(seen) == 1

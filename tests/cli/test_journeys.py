@@ -240,6 +240,56 @@ def test_tokens(hallmark: Hallmark, team: Team) -> None:
     assert "revoked" in hallmark("token", "list").out
 
 
+def test_narrow_tokens(hallmark: Hallmark, team: Team) -> None:
+    """A token may be narrowed, rotated with an overlap, and revoked with all others."""
+    scope = f"version.fetch:{team.namespace}/*@production"
+    made = hallmark("token", "create", "--label", "narrow", "--scope", scope)
+    assert made.out.startswith("hm_")
+    assert f"good for {scope}" in made.err
+    listed = hallmark("token", "list", "--json").json["tokens"]
+    (old,) = [each for each in listed if each["label"] == "narrow"]
+    assert old["scopes"] == [
+        {"action": "version.fetch", "model": f"{team.namespace}/*", "stage": "production"}
+    ]
+    rotated = hallmark("token", "rotate", old["name"], "--overlap", "1h")
+    assert rotated.out.startswith("hm_")
+    assert rotated.out != made.out
+    assert "goes on for 1:00:00" in rotated.err
+    assert scope in hallmark("token", "list").out
+    for wrong in ("version.fetch:a:b", "version.fly"):
+        hallmark("token", "create", "--scope", wrong, code=2)
+    hallmark("token", "rotate", old["name"], "--overlap", "soon", code=2)
+    hallmark("token", "revoke", code=2)
+    assert "Revoked 2 tokens" in hallmark("token", "revoke", "--all", "--except-current").out
+
+
+def test_who_may_do_what_is_explained(hallmark: Hallmark, team: Team) -> None:
+    """A grant with ! denies; `auth explain` says which row decides, and 1 where it may not."""
+    who, space = f"eve-{team.namespace}", team.namespace
+    hallmark(
+        "principal", "create", who, "--grant", "reader", "--grant", f"!reader:{space}", who="admin"
+    )
+    refused = hallmark("auth", "explain", who, "model.read", f"{space}/a", code=1, who="admin").out
+    assert f"{who} may not model.read on {space}/a." in refused
+    assert f"denies: reader on {space}" in refused
+    assert "allows: reader on *" in refused
+    assert "no reader on" in hallmark("principal", "show", who, who="admin").out
+    hallmark("principal", "grant", who, f"!reader:{space}", "--remove", who="admin")
+    allowed = hallmark("auth", "explain", who, "model.read", space, "--json", who="admin").json
+    assert allowed["allowed"] is True
+    hallmark("auth", "explain", who, "model.read", space, code=3)
+
+
+def test_robots_have_sponsors(hallmark: Hallmark, team: Team) -> None:
+    """Whoever creates a robot answers for it, until somebody else does."""
+    robot, alice = f"bot-{team.namespace}", f"alice-{team.namespace}"
+    hallmark("principal", "create", robot, "--kind", "robot", who="admin")
+    assert "admin" in hallmark("principal", "show", robot, who="admin").out
+    changed = hallmark("principal", "sponsor", robot, alice, who="admin").out
+    assert f"{alice} answers for {robot}." in changed
+    assert f"Undo: hallmark principal sponsor {robot} admin" in changed
+
+
 def test_an_auditor_asks(hallmark: Hallmark, team: Team, model: str) -> None:
     """Events say who did what; the log is verified; who lacks the right learns nothing."""
     events = hallmark("events", team.namespace, "--limit", "2", who="admin")

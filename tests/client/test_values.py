@@ -13,6 +13,7 @@ from registry.client import values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
+    access_pb2,
     commits_pb2,
     decisions_pb2,
     events_pb2,
@@ -31,6 +32,10 @@ from registry.v1 import (
 PAIRS: list[tuple[Any, Any]] = [
     (values.Namespace, namespaces_pb2.Namespace),
     (values.Grant, principals_pb2.Grant),
+    (values.Scope, principals_pb2.Scope),
+    (values.AccessRow, access_pb2.ExplainAccessResponse.Row),
+    (values.TokenAccess, access_pb2.ExplainAccessResponse.TokenRow),
+    (values.Explanation, access_pb2.ExplainAccessResponse),
     (values.Principal, principals_pb2.Principal),
     (values.Token, principals_pb2.Token),
     (values.NewToken, principals_pb2.CreateTokenResponse),

@@ -11,6 +11,7 @@ import pytest
 
 from registry.db.engine import open_database
 from registry.db.schema import HEAD
+from registry.domain.access import EVERYTHING
 from registry.domain.events import shard_of
 from registry.errors import (
     DatabaseUnavailableError,
@@ -78,9 +79,9 @@ def test_snapshot_sees_one_moment(url: str) -> None:
     database.write(claim("a"))
 
     def look(tx: Transaction) -> list[int]:
-        before = len(tx.namespaces.list(("*",), None, 10))
+        before = len(tx.namespaces.list(EVERYTHING, None, 10))
         database.write(claim("b"))
-        return [before, len(tx.namespaces.list(("*",), None, 10))]
+        return [before, len(tx.namespaces.list(EVERYTHING, None, 10))]
 
     assert database.snapshot(look) == [1, 1]
     assert claimed(database) == ["a", "b"]

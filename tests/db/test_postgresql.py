@@ -12,6 +12,7 @@ import pytest
 from registry.db.database import SqlDatabase
 from registry.db.engine import open_database
 from registry.db.postgresql import ATTEMPTS_MAX
+from registry.domain.access import EVERYTHING
 from registry.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -57,7 +58,7 @@ def test_idle_connections_that_were_cut_are_replaced(
     terminate_all(postgres)
     assert database.write(claim("a")) == "a"
     terminate_all(postgres)
-    assert len(database.snapshot(lambda tx: tx.namespaces.list(("*",), None, 9))) == 1
+    assert len(database.snapshot(lambda tx: tx.namespaces.list(EVERYTHING, None, 9))) == 1
 
 
 def test_a_write_cut_in_the_middle_runs_again(

@@ -42,6 +42,11 @@ def string(name: str) -> Column[str]:
     return Column(name, ByteText, nullable=False)
 
 
+def added_string(name: str, default: str) -> Column[str]:
+    """One that came after its table, so that rows of an older release have this value."""
+    return Column(name, ByteText, nullable=False, server_default=default)
+
+
 def optional_string(name: str) -> Column[str | None]:
     return Column(name, ByteText, nullable=True)
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
 
 from registry.db.tables.columns import (
     NEVER_REUSED,
+    added_string,
     flag,
     key,
     metadata,
@@ -43,7 +44,7 @@ principals = Table(
     string("uid"),
     string("kind"),
     string("display_name"),
-    # [[role, namespace pattern], ...]
+    # [[role, namespace pattern], ...]; a denying one has true behind these.
     string("grants"),
     # Whether the grants hold role admin on "*".
     flag("admin"),
@@ -51,6 +52,7 @@ principals = Table(
     string("etag"),
     number("create_time_us"),
     number("update_time_us"),
+    added_string("sponsor", ""),
     Index(None, "id", unique=True),
 )
 
@@ -67,6 +69,10 @@ tokens = Table(
     number("expire_time_us"),
     optional_number("revoke_time_us"),
     optional_number("last_use_time_us"),
+    # [[action, model, stage], ...]
+    added_string("scopes", "[]"),
+    # [name, ...]
+    added_string("earlier_makers", "[]"),
     Index(None, "secret_hash", unique=True),
     Index(None, "principal_key", "id", unique=True),
     **NEVER_REUSED,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 
+from registry.domain.access import Reach
 from registry.domain.manifests import FILES_MAX, Manifest
 from registry.domain.versions import Version, VersionState
 from registry.ports.database import Database
@@ -33,8 +34,15 @@ def known(database: Database, namespace: str, sha256s: Collection[str]) -> set[s
     return database.read(lambda tx: tx.blob_grants.known(namespace, sha256s))
 
 
-def fetchable(database: Database, patterns: Collection[str], *sha256s: str) -> set[str]:
-    return database.read(lambda tx: tx.blob_grants.fetchable(patterns, sha256s))
+def fetchable(
+    database: Database,
+    patterns: Sequence[str],
+    *sha256s: str,
+    denied: tuple[str, ...] = (),
+    models: tuple[str, ...] = ("*",),
+) -> set[str]:
+    reach = Reach(allowed=tuple(patterns), denied=denied, models=models)
+    return database.read(lambda tx: tx.blob_grants.fetchable(reach, sha256s))
 
 
 def referenced(database: Database, *sha256s: str) -> set[str]:
@@ -95,6 +103,11 @@ class BlobGrantsContract:
         assert fetchable(database, ["*"], B, C) == {B}
         assert fetchable(database, ["risk", "%", "FRAUD"], A, B, C) == set()
         assert fetchable(database, [], A) == set()
+        assert fetchable(database, ["*"], A, B, denied=("*-eu",)) == {A}
+        assert fetchable(database, ["fraud"], A, denied=("*",)) == set()
+        assert fetchable(database, ["*"], A, B, models=("fraud-eu/*",)) == {B}
+        assert fetchable(database, ["*"], A, B, models=("Fraud*", "fraud_eu/*")) == set()
+        assert fetchable(database, ["*"], A, B, models=()) == set()
 
     def test_one_released_version_of_many_is_enough(self, database: Database) -> None:
         """Bytes that quarantined and released versions share are fetchable until none is left."""

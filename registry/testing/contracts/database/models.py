@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections.abc import Sequence
 
 import pytest
 
-from registry.domain.access import matches
+from registry.domain.access import EVERYTHING, Reach
 from registry.domain.lineage import LineageEdge
 from registry.domain.models import Model, ModelFields, ModelFilter
 from registry.domain.pages import Cursor
@@ -41,7 +40,7 @@ def listed(
     database: Database,
     where: ModelFilter = ALL,
     *,
-    patterns: Sequence[str] = ("*",),
+    patterns: Reach = EVERYTHING,
     order: str = "name",
     after: Cursor | None = None,
     limit: int = 1000,
@@ -239,14 +238,22 @@ class ModelsContract:
         choice = random.Random(order)
         everything = populate(database, choice)
         for _ in range(60):
-            where, patterns = a_filter(choice), choice.choice(PATTERNS)
+            where, patterns = a_filter(choice), a_reach(choice)
             size = choice.choice((1, 3, 1000))
             found = paged(database, where, patterns, order, size)
             assert found == expected(everything, where, patterns, order)
 
 
+def a_reach(choice: random.Random) -> Reach:
+    return Reach(
+        allowed=tuple(choice.choice(PATTERNS)),
+        denied=tuple(choice.choice(PATTERNS)) if choice.random() < 0.3 else (),
+        models=choice.choice(MODEL_PATTERNS),
+    )
+
+
 def paged(
-    database: Database, where: ModelFilter, patterns: Sequence[str], order: str, size: int
+    database: Database, where: ModelFilter, patterns: Reach, order: str, size: int
 ) -> list[Model]:
     """All pages of a list, put together."""
     return all_pages(
@@ -327,6 +334,7 @@ def an_edge(child: Version, parent: Version) -> LineageEdge:
 
 
 PATTERNS = (("*",), ("a",), ("a*",), ("*b",), ("a-b", "c"), ("b", "*"), ("A",), ("_",), ())
+MODEL_PATTERNS = (("*",), ("*",), ("a/*", "c/m"), ("*/M*",), ("*/m*",), ("*/_*", "a_b/*"), ())
 WORDS = ("Straße", "100%", "a_b", "back\\slash", "Fraud", "")
 TAGS = ("x", "y", "X", "%")
 STATES = (VersionState.RELEASED, VersionState.QUARANTINED, VersionState.YANKED)
@@ -387,14 +395,14 @@ def a_filter(choice: random.Random) -> ModelFilter:
 def expected(
     everything: list[tuple[Model, set[VersionState]]],
     where: ModelFilter,
-    patterns: Sequence[str],
+    patterns: Reach,
     order: str,
 ) -> list[Model]:
     """What a list has to find, said once more in plain Python."""
     found = [
         value
         for value, states in everything
-        if any(matches(pattern, value.namespace) for pattern in patterns)
+        if patterns.shows(value.namespace, value.path)
         and fits(value.fields, where)
         and (
             where.text.casefold() in value.path.casefold()

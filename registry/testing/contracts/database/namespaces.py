@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from registry.domain.access import EVERYTHING, Reach
 from registry.domain.models import Namespace
 from registry.ports.database import Database, Transaction
 from registry.testing.contracts.database.samples import T0, namespace, stored_model
@@ -75,36 +76,47 @@ class NamespacesContract:
         assert database.read(lambda tx: tx.namespaces.holds_models("fraud"))
 
     @pytest.mark.parametrize(
-        ("patterns", "ids"),
+        ("patterns", "denied", "ids"),
         [
-            (("*",), ["a-1", "a1", "ab", "b", "ba"]),
-            (("a*",), ["a-1", "a1", "ab"]),
-            (("*b*",), ["ab", "b", "ba"]),
-            (("ab",), ["ab"]),
-            (("a?",), []),
-            (("a_",), []),
-            (("A*",), []),
-            (("%",), []),
-            (("b", "a-*"), ["a-1", "b"]),
-            ((), []),
+            (("*",), (), ["a-1", "a1", "ab", "b", "ba"]),
+            (("a*",), (), ["a-1", "a1", "ab"]),
+            (("*b*",), (), ["ab", "b", "ba"]),
+            (("ab",), (), ["ab"]),
+            (("a?",), (), []),
+            (("a_",), (), []),
+            (("A*",), (), []),
+            (("%",), (), []),
+            (("b", "a-*"), (), ["a-1", "b"]),
+            ((), (), []),
+            (("*",), ("a*",), ["b", "ba"]),
+            (("*",), ("a-*", "b"), ["a1", "ab", "ba"]),
+            (("a*", "b*"), ("*b",), ["a-1", "a1", "ba"]),
+            (("ab",), ("*",), []),
+            (("*",), ("a_", "A*", "%"), ["a-1", "a1", "ab", "b", "ba"]),
         ],
     )
     def test_lists_what_patterns_cover(
-        self, database: Database, patterns: tuple[str, ...], ids: list[str]
+        self,
+        database: Database,
+        patterns: tuple[str, ...],
+        denied: tuple[str, ...],
+        ids: list[str],
     ) -> None:
-        """In a pattern only `*` is special; order is that of bytes."""
+        """In a pattern only `*` is special, denying ones win; order is that of bytes."""
         for id in ("b", "ab", "ba", "a1", "a-1"):
             insert(database, namespace(id))
-        found = database.read(lambda tx: tx.namespaces.list(patterns, None, 100))
+        found = database.read(
+            lambda tx: tx.namespaces.list(Reach(allowed=patterns, denied=denied), None, 100)
+        )
         assert [value.id for value in found] == ids
 
     def test_pages_go_on_behind_the_cursor(self, database: Database) -> None:
         """Pages put together are the list, whatever came and went between them."""
         for id in ("c", "a", "e", "b"):
             insert(database, namespace(id))
-        first = database.read(lambda tx: tx.namespaces.list(("*",), None, 2))
+        first = database.read(lambda tx: tx.namespaces.list(EVERYTHING, None, 2))
         assert [value.id for value in first] == ["a", "b"]
         database.write(lambda tx: tx.namespaces.delete(first[1].key))
         insert(database, namespace("d"))
-        rest = database.read(lambda tx: tx.namespaces.list(("*",), ("b",), 10))
+        rest = database.read(lambda tx: tx.namespaces.list(EVERYTHING, ("b",), 10))
         assert [value.id for value in rest] == ["c", "d", "e"]

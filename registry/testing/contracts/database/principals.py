@@ -24,7 +24,10 @@ class PrincipalsContract:
             (Role.ADMIN, "*"),
             kind=PrincipalKind.ROBOT,
             disabled=True,
+            sponsor="ann",
         )
+        denying = Grant(role=Role.READER, namespace_pattern="fraud-us", deny=True)
+        value = dataclasses.replace(value, grants=(*value.grants, denying))
         stored = insert(database, value)
         assert dataclasses.replace(stored, key=0) == value
         assert database.read(lambda tx: tx.principals.get("robot.1@ci")) == stored
@@ -86,3 +89,24 @@ class PrincipalsContract:
         gone = dataclasses.replace(both, disabled=True, etag="e3")
         assert database.write(lambda tx: tx.principals.update(gone, "e2"))
         assert admins() == 1
+
+    def test_whom_all_is_denied_administers_nothing(self, database: Database) -> None:
+        """An administrator whom a grant denies that role on "*" is not counted, on less is."""
+        insert(database, principal("one", (Role.ADMIN, "*")))
+        value = principal("two", (Role.ADMIN, "*"))
+        for id, pattern, count in (("two", "*", 1), ("three", "fraud", 2)):
+            deny = Grant(role=Role.ADMIN, namespace_pattern=pattern, deny=True)
+            insert(database, dataclasses.replace(value, id=id, grants=(*value.grants, deny)))
+            assert database.read(lambda tx: tx.principals.enabled_admins()) == count
+
+    def test_tells_who_answers_for_robots(self, database: Database) -> None:
+        """The sponsors of those that are asked for are told, each once."""
+        for id, sponsor in (("r1", "ann"), ("r2", "ann"), ("r3", "bob"), ("ann", "")):
+            insert(database, principal(id, sponsor=sponsor))
+
+        def sponsors(*ids: str) -> set[str]:
+            return database.read(lambda tx: tx.principals.sponsors(ids))
+
+        assert sponsors("r1", "r2", "ann", "gone") == {"ann"}
+        assert sponsors("r1", "r3") == {"ann", "bob"}
+        assert sponsors() == set()

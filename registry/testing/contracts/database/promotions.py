@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
+from registry.domain.access import EVERYTHING, Reach
 from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState
 from registry.domain.versions import Version
@@ -148,7 +148,7 @@ class PromotionsContract:
             listed = all_pages(
                 lambda after: database.read(
                     lambda tx: tx.promotions.list(
-                        patterns=["*"],
+                        patterns=EVERYTHING,
                         model=model,
                         state=state,
                         stage=stage,
@@ -178,8 +178,10 @@ class PromotionsContract:
         for namespace in ("fraud", "fraud-eu", "risk", "a-b"):
             add(database, a_promotion(add_version(database, add_model(database, namespace))))
 
-        def covered(*patterns: str) -> list[str]:
-            return namespaces(database, patterns)
+        def covered(
+            *patterns: str, denied: tuple[str, ...] = (), models: tuple[str, ...] = ("*",)
+        ) -> list[str]:
+            return namespaces(database, Reach(allowed=patterns, denied=denied, models=models))
 
         assert covered("*") == ["a-b", "risk", "fraud-eu", "fraud"]
         assert covered("fraud") == ["fraud"]
@@ -187,6 +189,13 @@ class PromotionsContract:
         assert covered("*-*") == ["a-b", "fraud-eu"]
         assert covered("f%", "a_b", "FRAUD", "?isk", "[r]isk") == []
         assert covered() == []
+        assert covered("*", denied=("fraud*",)) == ["a-b", "risk"]
+        assert covered("fraud*", "risk", denied=("risk", "*-eu")) == ["fraud"]
+        assert covered("*", denied=("*",)) == []
+        assert covered("*", models=("fraud/*", "risk/*")) == ["risk", "fraud"]
+        assert covered("fraud*", denied=("fraud",), models=("fraud*",)) == ["fraud-eu"]
+        assert covered("*", models=()) == []
+        assert covered("*", models=("FRAUD/*", "fraud_eu/*", "%", "?isk/*")) == []
 
     def test_finds_open_ones_of_a_version(self, database: Database) -> None:
         """Those still pending at a moment are found, for one stage or all, with decisions."""
@@ -250,7 +259,7 @@ def set_waiting(database: Database, number: int, waiting: tuple[Requirement, ...
     database.write(lambda tx: tx.promotions.set_waiting(number, waiting))
 
 
-def namespaces(database: Database, patterns: Collection[str]) -> list[str]:
+def namespaces(database: Database, patterns: Reach) -> list[str]:
     """Those of the promotions that a list with these patterns shows."""
     found = database.read(
         lambda tx: tx.promotions.list(

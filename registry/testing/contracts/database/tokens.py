@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from registry.domain.access import Principal, Role, Token
+from registry.domain.scopes import Scope
 from registry.ports.database import Database
 from registry.testing.contracts.database.samples import T0, principal, secret_hash, token
 
@@ -24,7 +25,13 @@ class TokensContract:
     def test_comes_back_as_put_in(self, database: Database) -> None:
         """A token is found by its principal and id, all of it."""
         insert_principal(database)
-        value = token(label="CI \N{SNOWMAN}", revoke_time_us=T0 + 3, last_use_time_us=T0 + 2)
+        value = token(
+            label="CI \N{SNOWMAN}",
+            revoke_time_us=T0 + 3,
+            last_use_time_us=T0 + 2,
+            scopes=(Scope(action="version.*", model="a/*", stage="s"), Scope(action="*")),
+            earlier_makers=("principals/a", "principals/b"),
+        )
         stored = insert(database, value, "s")
         assert stored.key > 0
         assert dataclasses.replace(stored, key=0) == value
@@ -103,3 +110,55 @@ class TokensContract:
         found = database.read(lambda tx: tx.tokens.list("ann", 0, None, 10))
         assert [t.last_use_time_us for t in found] == [None, T0 + 6, T0 + 9]
         assert found[0] == three
+
+    def test_an_end_only_comes_nearer(self, database: Database) -> None:
+        """A token ends by a time, or before if it would; others go on."""
+        insert_principal(database)
+        stored, other = (insert(database, token(id=id), id) for id in ("t1", "t2"))
+        for time_us, expected_us in ((T0 + 9, T0 + 9), (T0 + 10, T0 + 9), (T0 + 5, T0 + 5)):
+            database.write(lambda tx, us=time_us: tx.tokens.end_by(stored.key, us))  # type: ignore[misc]
+            found = database.read(lambda tx: tx.tokens.get("ann", "t1"))
+            assert found == dataclasses.replace(stored, expire_time_us=expected_us)
+        assert database.read(lambda tx: tx.tokens.get("ann", "t2")) == other
+
+    def test_revokes_all_that_have_not_ended(self, database: Database) -> None:
+        """Those of one principal are revoked and told, but the one that is kept and those that had
+        ended; others stay as they are."""
+        for id in ("ann", "bob"):
+            insert_principal(database, id)
+        live, kept, late, gone = (
+            insert(database, value, value.id)
+            for value in (
+                token(id="t1"),
+                token(id="t2"),
+                token(id="t3", expire_time_us=T0 + 7),
+                token(id="t4", revoke_time_us=T0),
+            )
+        )
+        other = insert(database, token("bob"), "bob")
+        ids = database.write(lambda tx: tx.tokens.revoke_all("ann", kept.key, T0 + 7))
+        assert list(ids) == [live.id]
+        found = database.read(lambda tx: tx.tokens.list("ann", 0, None, 10))
+        revoked = dataclasses.replace(live, revoke_time_us=T0 + 7)
+        assert list(found) == [gone, late, kept, revoked]
+        assert database.read(lambda tx: tx.tokens.list("bob", 0, None, 10)) == [other]
+
+    def test_tells_who_made_tokens(self, database: Database) -> None:
+        """The makers of all tokens of some principals are told, but themselves and the system."""
+        for id in ("ann", "bob", "carl"):
+            insert_principal(database, id)
+        for owner, creator, earlier in (
+            ("ann", "principals/ann", ("principals/eve",)),
+            ("ann", "system", ()),
+            ("bob", "principals/root", ()),
+            ("carl", "principals/zoe", ()),
+        ):
+            value = token(owner, creator + owner, creator=creator, earlier_makers=earlier)
+            insert(database, dataclasses.replace(value, id=f"t{len(creator)}"), creator + owner)
+
+        def makers(*principals: str) -> set[str]:
+            return database.read(lambda tx: tx.tokens.makers(principals))
+
+        assert makers("ann", "bob") == {"principals/eve", "principals/root"}
+        assert makers("carl") == {"principals/zoe"}
+        assert makers() == set()

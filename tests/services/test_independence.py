@@ -1,0 +1,155 @@
+"""Nobody decides on their own work: not with a token they made, nor through a robot of theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.domain.access import Caller, PrincipalKind, Role
+from registry.domain.promotions import Outcome, Promotion, PromotionState
+from registry.domain.versions import VersionState
+from registry.errors import InvalidFieldError, NotIndependentError, PolicyRefusedError
+from registry.names import PrincipalName, PromotionName
+from registry.services.principals import EDITABLE
+from registry.testing.story import Story
+from registry.testing.world import DAY_US, grant
+
+
+def decide(
+    story: Story, by: Caller, promotion: Promotion, outcome: Outcome = Outcome.APPROVE
+) -> Promotion:
+    return story.world.promotions.decide(
+        by,
+        PromotionName(number=promotion.number),
+        outcome=outcome,
+        comment="",
+        digest=promotion.digest,
+        expected_current=0,
+    )
+
+
+def minted(story: Story, by: Caller, owner: str) -> Caller:
+    """The owner, with a token that somebody made for them."""
+    _, secret = story.world.tokens.create(
+        by,
+        PrincipalName(principal=owner),
+        label="",
+        expire_time_us=story.world.clock.now_us() + DAY_US,
+        request_id="",
+    )
+    return story.world.authenticator.authenticate(secret)
+
+
+@pytest.fixture
+def admin(story: Story) -> Caller:
+    """An administrator who registers and reviews too."""
+    roles = (Role.ADMIN, Role.REGISTRANT, Role.REVIEWER)
+    return story.world.caller("adele", *(grant(role) for role in roles))
+
+
+def test_a_token_by_a_contributor_does_not_decide(story: Story, admin: Caller) -> None:
+    """Bob's word with a token that the registrant made may be the registrant's; refused, and the
+    same from a token made with that one. With his own it counts."""
+    version = story.vetted(story.push(by=admin))
+    promotion = story.ask(version)
+    for outcome in Outcome:
+        with pytest.raises(NotIndependentError, match=r"principals/adele made this token"):
+            decide(story, minted(story, admin, "bob"), promotion, outcome)
+    second = minted(story, minted(story, admin, "bob"), "bob")
+    assert second.token.creator == "principals/bob"
+    with pytest.raises(NotIndependentError):
+        decide(story, second, promotion)
+    assert decide(story, story.bob, promotion).state is PromotionState.COMPLETED
+
+
+def test_a_token_by_the_requester_does_not_decide(story: Story) -> None:
+    """Whoever asks cannot answer with another's token either."""
+    promotion = story.ask(story.released())
+    bob = story.world.login("bob", creator="principals/alice").caller
+    with pytest.raises(NotIndependentError, match="asked for the promotion"):
+        decide(story, bob, promotion)
+
+
+def test_a_token_by_somebody_without_a_hand_in_it_decides(story: Story) -> None:
+    """An administrator who neither registered nor asked may hand out the tokens of both sides."""
+    promotion = story.ask(story.released())
+    bob = minted(story, story.root, "bob")
+    assert bob.token.makers == {"principals/root"}
+    assert decide(story, bob, promotion).state is PromotionState.COMPLETED
+
+
+def test_the_maker_of_a_contributors_token_does_not_approve(story: Story, admin: Caller) -> None:
+    """Who could have registered in another's name cannot approve that; to reject is allowed."""
+    alice = minted(story, admin, "alice")
+    version = story.vetted(story.push(by=alice))
+    promotion = story.ask(version)
+    with pytest.raises(NotIndependentError, match="made a token of somebody who contributed"):
+        decide(story, admin, promotion)
+    assert decide(story, admin, promotion, Outcome.REJECT).state is PromotionState.REJECTED
+
+
+def test_a_sponsor_does_not_approve_what_the_robot_registered(story: Story) -> None:
+    """A robot's sponsor counts as a contributor of its versions, and of those on its commits."""
+    world = story.world
+    registrant = grant(Role.REGISTRANT, "fraud")
+    robot = world.login("ci", registrant, kind=PrincipalKind.ROBOT, sponsor="bob").caller
+    version = story.vetted(story.push(by=robot))
+    assert version.contributors == ("bob", "ci")
+    promotion = story.ask(version)
+    with pytest.raises(PolicyRefusedError, match="SOD-1"):
+        decide(story, story.bob, promotion)
+    assert decide(story, story.ben, promotion).state is PromotionState.COMPLETED
+    story.commit({"b": b"by the robot"}, by=robot)
+    later = story.cut("main", by=story.ann)
+    assert {"ann", "bob", "ci"} <= set(later.contributors)
+    assert later.state is VersionState.QUARANTINED
+
+
+def test_robots_have_a_person_who_answers(story: Story) -> None:
+    """A robot's sponsor is who creates it, or a person that is named; people have none."""
+    create = story.world.principals.create
+
+    def made(id: str, kind: PrincipalKind, sponsor: str) -> str:
+        return create(
+            story.root,
+            id,
+            kind=kind,
+            display_name="",
+            grants=(),
+            request_id="",
+            sponsor=sponsor,
+        ).sponsor
+
+    assert made("r1", PrincipalKind.ROBOT, "") == "root"
+    assert made("r2", PrincipalKind.ROBOT, "bob") == "bob"
+    assert made("p1", PrincipalKind.PERSON, "") == ""
+    for kind, sponsor in (
+        (PrincipalKind.ROBOT, "r1"),
+        (PrincipalKind.ROBOT, "nobody"),
+        (PrincipalKind.PERSON, "bob"),
+    ):
+        with pytest.raises(InvalidFieldError, match=r"principal\.sponsor"):
+            made("x", kind, sponsor)
+
+
+def test_a_sponsor_can_be_changed(story: Story) -> None:
+    """Another person may take over a robot; nobody at all may not."""
+    world = story.world
+    world.login("ci", kind=PrincipalKind.ROBOT, sponsor="bob")
+    assert "sponsor" in EDITABLE
+
+    def update(sponsor: str) -> str:
+        return world.principals.update(
+            story.root,
+            PrincipalName(principal="ci"),
+            display_name="",
+            grants=(),
+            disabled=False,
+            mask=["sponsor"],
+            etag="",
+            sponsor=sponsor,
+        ).sponsor
+
+    assert update("ben") == "ben"
+    for sponsor in ("", "ci"):
+        with pytest.raises(InvalidFieldError):
+            update(sponsor)
