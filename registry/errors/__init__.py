@@ -61,6 +61,11 @@ from registry.errors.transfers import (
     UploadBusyError,
     UploadIncompleteError,
 )
+from registry.errors.workloads import (
+    ExchangeThrottledError,
+    IssuerUnavailableError,
+    WorkloadRefusedError,
+)
 
 __all__ = [
     "AlreadyExistsError",
@@ -73,11 +78,13 @@ __all__ = [
     "CorruptBytesError",
     "DatabaseUnavailableError",
     "DigestMismatchError",
+    "ExchangeThrottledError",
     "FieldViolation",
     "HallmarkError",
     "InvalidFieldError",
     "InvalidRequestError",
     "InvalidStateError",
+    "IssuerUnavailableError",
     "LastAdminError",
     "LineageCycleError",
     "NotEmptyError",
@@ -106,4 +113,5 @@ __all__ = [
     "UnforeseenError",
     "UploadBusyError",
     "UploadIncompleteError",
+    "WorkloadRefusedError",
 ]
