@@ -11,6 +11,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.ports.workloads import WorkloadVerifier
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -30,6 +31,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.workloads import DEFAULT_TTL_US, NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
 
@@ -57,6 +59,7 @@ class Services:
     usage: UsageService
     events: EventService
     vetting: VettingService
+    workloads: WorkloadService
 
 
 def build_services(
@@ -68,8 +71,11 @@ def build_services(
     signer: TicketSigner,
     changes: Changes,
     on_quarantined: Callable[[], None],
+    verifier: WorkloadVerifier | None = None,
+    workload_ttl_us: int = DEFAULT_TTL_US,
 ) -> Services:
-    """The services on any database and store. `on_quarantined` is told of versions to be vetted."""
+    """The services on any database and store. `on_quarantined` is told of versions to be vetted;
+    without a `verifier` no platform's token is taken."""
     authenticator = Authenticator(database=database, clock=clock, changes=changes)
     return Services(
         authenticator=authenticator,
@@ -113,5 +119,11 @@ def build_services(
             clock=clock,
             policy=policy,
             vetter=StructureVetter(blobs=blobs),
+        ),
+        workloads=WorkloadService(
+            database=database,
+            clock=clock,
+            verifier=verifier or NobodyTrusted(),
+            ttl_us=workload_ttl_us,
         ),
     )

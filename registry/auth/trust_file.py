@@ -1,4 +1,4 @@
-"""The file of trusted issuers (HALLMARK_WORKLOADS_FILE): strict YAML, all problems with their lines.
+"""The file of trusted issuers (HALLMARK_WORKLOADS_FILE): strict YAML, problems with their lines.
 
 `WORKLOADS.md` here says what each key means.
 """

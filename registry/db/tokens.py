@@ -6,12 +6,13 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from registry.db.prepared import PreparedConnection
 from registry.db.principals import principal_of
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import principals, tokens
+from registry.db.tables.people import EXCHANGED
 from registry.domain.access import Principal, Token
 from registry.domain.pages import Cursor
 
@@ -62,6 +63,12 @@ _TOUCH = (
     )
     .values(last_use_time_us=bindparam("time"))
 )
+_ENDED = (
+    select(tokens.c.key)
+    .where(EXCHANGED, tokens.c.expire_time_us < bindparam("before"))
+    .limit(bindparam("limit"))
+)
+_FORGET_EXCHANGED = delete(tokens).where(tokens.c.key.in_(_ENDED.scalar_subquery()))
 
 
 class SqlTokens:
@@ -109,6 +116,10 @@ class SqlTokens:
         given = [{"of": key, "time": time_us} for key, time_us in sorted(uses)]
         if given:
             self._connection.execute_later(_TOUCH, given)
+
+    def forget_exchanged(self, before_us: int, limit: int) -> int:
+        given = {"before": before_us, "limit": limit}
+        return self._connection.execute(_FORGET_EXCHANGED, given).rowcount
 
 
 def _token(row: AnyRow) -> Token:

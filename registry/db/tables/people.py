@@ -7,6 +7,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Table,
+    text,
 )
 
 from registry.db.tables.columns import (
@@ -54,6 +55,9 @@ principals = Table(
     Index(None, "id", unique=True),
 )
 
+#: Of tokens that were exchanged for a platform's: their creator begins with "workload:".
+EXCHANGED = text("creator >= 'workload:' AND creator < 'workload;'")
+
 tokens = Table(
     "tokens",
     metadata,
@@ -69,5 +73,7 @@ tokens = Table(
     optional_number("last_use_time_us"),
     Index(None, "secret_hash", unique=True),
     Index(None, "principal_key", "id", unique=True),
+    # To forget them by; others have no entry in it.
+    Index(None, "expire_time_us", sqlite_where=EXCHANGED, postgresql_where=EXCHANGED),
     **NEVER_REUSED,
 )
