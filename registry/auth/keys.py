@@ -128,7 +128,10 @@ class IssuerKeys:
         self._known = (read_key_set(self._source.read()), now_us)
 
     def _renew(self, now_us: int, *, wait: bool) -> None:
-        if now_us < self._next_try_us or not self._waiting.acquire(blocking=False):
+        # Where somebody is fetching, what comes of it is worth waiting for.
+        if now_us < self._next_try_us and not self._fetching.locked():
+            return
+        if not self._waiting.acquire(blocking=False):
             return
         try:
             if not self._fetching.acquire(timeout=FETCH_TIMEOUT_S if wait else 0):
