@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 
 from registry.client import Client, Grant
 from registry.client.errors import UnauthenticatedError, UnavailableError
+from registry.client.progress import Silent
 from registry.client.workloads import is_platform_token
 from registry.testing.command import CommandLine
 from registry.testing.issuer import (
@@ -30,6 +32,9 @@ from registry.testing.people import Team, vetted
 from registry.testing.server import RunningServer, ServerProcess, running_server
 
 pytestmark = pytest.mark.slow
+
+#: Many ranges of a pull.
+SIZE_BYTES = 200_000_000
 
 RULES = """\
 issuers:
@@ -130,6 +135,44 @@ def test_a_pipeline_deploys(
     (file,) = kept.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.stat().st_mode) & 0o077 == 0
+
+
+class Revoking(Silent):
+    """Revokes every token of the robot each time that so many more bytes have arrived."""
+
+    def __init__(self, server: RunningServer, every_bytes: int) -> None:
+        self._server = server
+        self._every_bytes = every_bytes
+        self._arrived = 0
+        self._lock = threading.Lock()
+        self.times = 0
+
+    def advance(self, path: str, count: int) -> None:
+        with self._lock:
+            self._arrived += count
+            if self._arrived < self._every_bytes:
+                return
+            self._arrived = 0
+            self.times += 1
+        with self._server.client() as admin:
+            for each in admin.tokens.list("deploy"):
+                if each.revoke_time is None:
+                    admin.tokens.revoke(each.name)
+
+
+def test_a_pull_outlives_its_tokens(
+    team: Team, folder: Path, tmp_path: Path, server: RunningServer, token_file: Path
+) -> None:
+    """However often the token ends on the way: each address is asked for anew with the next."""
+    (folder / "weights.bin").write_bytes(os.urandom(SIZE_BYTES))
+    team.alice.push(folder, team.model())
+    vetted(team.alice, f"{team.model()}@1")
+    progress = Revoking(server, SIZE_BYTES // 4)
+    with Client() as client:
+        client.pull(f"{team.model()}@1", tmp_path / "out", progress=progress)
+    assert progress.times >= 3
+    pulled = (tmp_path / "out" / "weights.bin").read_bytes()
+    assert pulled == (folder / "weights.bin").read_bytes()
 
 
 def test_a_library_keeps_it_in_memory(server: RunningServer, token_file: Path) -> None:
