@@ -64,7 +64,7 @@ def test_a_refusal_names_its_cause(world: World, api: Api) -> None:
 
 def test_the_address_counts_without_its_port(world: World, api: Api) -> None:
     """Each connection has another port; a flood over many is one party's all the same."""
-    for _ in range(30):
+    for _ in range(100):
         refusal(lambda: exchange(api, "x.y.z"))
     error = refusal(lambda: exchange(api, platform_token(world)))
     assert code_of(error) == "RESOURCE_EXHAUSTED"
