@@ -89,7 +89,7 @@ class KeyUrl:
                         raise KeySourceError(f"{self._url}: over {DOCUMENT_BYTES_MAX} bytes")
                     if time.monotonic() > give_up:
                         raise KeySourceError(f"{self._url}: not whole in {FETCH_TIMEOUT_S:.0f} s")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise KeySourceError(f"{self._url}: {error or type(error).__name__}") from error
         return bytes(data)
 
