@@ -57,6 +57,9 @@ class Settings:
     calls_per_minute: int
     upload_bytes: int
     log_level: str
+    workloads_file: Path | None
+    #: How long a token lives that a workload gets, at most.
+    workload_token_minutes: int
 
     @property
     def is_development(self) -> bool:
@@ -121,6 +124,12 @@ def _processes(text: str) -> int | None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > _COUNT_MAX:
+        raise ValueError(text)
+    return int(text)
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 60:
         raise ValueError(text)
     return int(text)
 
@@ -256,6 +265,21 @@ FIELDS = (
         expected=" or ".join(LOG_LEVELS),
         default="info",
         meaning="info writes one line a call.",
+    ),
+    Field(
+        key="workloads_file",
+        parse=_optional_path,
+        expected="a YAML file's path",
+        default="",
+        meaning="Which platforms' tokens (OIDC) are taken for which robots, as in "
+        "policies/workloads.example.yaml; empty: none.",
+    ),
+    Field(
+        key="workload_token_minutes",
+        parse=_minutes,
+        expected="whole minutes from 1 to 60",
+        default="10",
+        meaning="How long a token lives, at most, that a workload gets for its platform's.",
     ),
 )
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from json.encoder import encode_basestring_ascii as _quoted
 from logging import LogRecord
 from typing import Any, ClassVar, Protocol
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
@@ -61,6 +62,12 @@ class Call:
             raise UnauthenticatedError(problem="This call carries no credential.")
         return self._caller
 
+    @property
+    def peer(self) -> str:
+        """The address that the call comes from, without its port; of a proxy, where one is."""
+        _, _, address = unquote(self._context.peer()).partition(":")
+        return address.rpartition(":")[0].strip("[]")
+
     def is_active(self) -> bool:
         """False once the client has cancelled or gone."""
         return bool(self._context.is_active())
@@ -73,7 +80,13 @@ class Servicer(Protocol):
 
 
 #: RPCs that need no credential, by their full names.
-PUBLIC = frozenset({"registry.v1.ServerService/GetServerInfo"})
+PUBLIC = frozenset(
+    {
+        "registry.v1.ServerService/GetServerInfo",
+        # Its request is the credential.
+        "registry.v1.WorkloadService/ExchangeToken",
+    }
+)
 
 #: RPCs that are asked for all the time and wait for nothing but one look into the database, by
 #: their full names. They are run by few threads: each thread more that wants the interpreter's lock

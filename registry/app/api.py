@@ -18,6 +18,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.workloads import WorkloadServicer
 from registry.app.services import Services
 from registry.config import Address, Settings
 from registry.domain.manifests import FILE_SIZE_BYTES_MAX
@@ -80,6 +81,7 @@ def build_api(
             ),
             UsageServicer(services.usage),
             EventServicer(services.events),
+            WorkloadServicer(services.workloads),
         ),
         authenticator=services.authenticator,
         tls=tls,

@@ -15,6 +15,7 @@ from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
 from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
 from registry.app.services import build_services, limits_of
+from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
 from registry.clock import SystemClock
@@ -53,6 +54,7 @@ class Registry:
         make_ticket_key(settings.ticket_key_file)
         signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
         tls = tls_files(settings)
+        verifier = workload_verifier(settings, clock)
         with ExitStack() as undo:
             self.board = Board.to_share()
             undo.callback(os.close, self.board.file)
@@ -71,6 +73,8 @@ class Registry:
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
                 limits=limits_of(settings),
+                verifier=verifier,
+                workload_ttl_us=settings.workload_token_minutes * 60_000_000,
             )
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(
@@ -146,6 +150,7 @@ class Registry:
 
         def forget() -> bool:
             forget_old(self._database, clock)
+            services.workloads.forget_ended()
             return False
 
         return (

@@ -12,6 +12,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.ports.workloads import WorkloadVerifier
 from registry.services.access import AccessService
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
@@ -32,6 +33,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.workloads import DEFAULT_TTL_US, NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
 
@@ -72,6 +74,7 @@ class Services:
     usage: UsageService
     events: EventService
     vetting: VettingService
+    workloads: WorkloadService
 
 
 def build_services(
@@ -84,8 +87,11 @@ def build_services(
     changes: Changes,
     on_quarantined: Callable[[], None],
     limits: Limits,
+    verifier: WorkloadVerifier | None = None,
+    workload_ttl_us: int = DEFAULT_TTL_US,
 ) -> Services:
-    """The services on any database and store. `on_quarantined` is told of versions to be vetted."""
+    """The services on any database and store. `on_quarantined` is told of versions to be vetted;
+    without a `verifier` no platform's token is taken."""
     authenticator = Authenticator(
         database=database,
         clock=clock,
@@ -136,5 +142,11 @@ def build_services(
             clock=clock,
             policy=policy,
             vetter=StructureVetter(blobs=blobs),
+        ),
+        workloads=WorkloadService(
+            database=database,
+            clock=clock,
+            verifier=verifier or NobodyTrusted(),
+            ttl_us=workload_ttl_us,
         ),
     )

@@ -20,6 +20,7 @@ from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
 from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
+from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
 from registry.clock import SystemClock
@@ -66,6 +67,8 @@ class Worker:
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,
             limits=limits_of(settings),
+            verifier=workload_verifier(settings, clock),
+            workload_ttl_us=settings.workload_token_minutes * 60_000_000,
         )
         self._api = build_api(
             services,

@@ -117,20 +117,29 @@ def _caller_lines(session: Session, caller: Caller) -> list[str]:
     who = caller.principal
     name = f" ({who.display_name})" if who.display_name else ""
     grants = list(map(output.grant, who.grants))
-    token = scopes = ""
+    token = scopes = workload = ""
     if caller.token is not None:
-        expires = caller.token.expire_time
+        label, expires = caller.token.label or caller.token.name, caller.token.expire_time
+        if caller.token.creator.startswith("workload:"):
+            workload, label = label, "exchanged"
         scopes = "\n".join(map(output.scope, caller.token.scopes))
         left = f", {_left(expires)} left" if expires else ""
-        token = f"{caller.token.label or caller.token.name}, until {output.when(expires)}{left}"
+        token = f"{label}, until {output.when(expires)}{left}"
     return [
         f"{who.id}{name}, {who.kind}, at {session.client.url}",
         *output.details(
-            [("grants", "\n".join(grants) or "none"), ("token", token), ("scopes", scopes)]
+            [
+                ("workload", workload),
+                ("grants", "\n".join(grants) or "none"),
+                ("token", token),
+                ("scopes", scopes),
+            ]
         ),
     ]
 
 
 def _left(expires: datetime) -> str:
-    days = (expires - datetime.now(UTC)).total_seconds() / 86400
-    return f"{days:.0f} days" if days >= 2 else f"{max(0.0, days * 24):.0f} hours"
+    minutes = max(0.0, (expires - datetime.now(UTC)).total_seconds() / 60)
+    if minutes < 120:
+        return f"{minutes:.0f} minutes"
+    return f"{minutes / 1440:.0f} days" if minutes >= 2880 else f"{minutes / 60:.0f} hours"

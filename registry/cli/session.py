@@ -37,8 +37,9 @@ class Session:
     @cached_property
     def client(self) -> Client:
         from registry.client import Client
+        from registry.client.credentials import exchanged_folder
 
-        return Client(self.url)
+        return Client(self.url, exchanged_folder=exchanged_folder())
 
     @cached_property
     def progress(self) -> Progress:

@@ -41,16 +41,26 @@ class Client:
     `url` is the HTTP address (`http://host:8080`, `https://...`) or the gRPC one
     (`grpc://host:8081`, `grpcs://...`); without it, and without `token`, the environment and what
     `hallmark login` stored are used (see `registry.client.credentials`). `token=""` goes without.
-    Nothing is sent before the first call.
+    Nothing is sent before the first call. A platform's token (OIDC) is exchanged by itself for one
+    of the registry's, again whenever that ends; `exchanged_folder` keeps these between processes.
 
     Every call raises a ClientError of `registry.client.errors`. Calls that are safe to repeat are
     repeated for `patience_s` while the server does not answer.
     """
 
     def __init__(
-        self, url: str = "", token: str | None = None, *, patience_s: float = PATIENCE_S
+        self,
+        url: str = "",
+        token: str | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        exchanged_folder: Path | None = None,
     ) -> None:
-        connection = Connection(find_access(url=url, token=token), patience_s=patience_s)
+        connection = Connection(
+            find_access(url=url, token=token),
+            patience_s=patience_s,
+            exchanged_folder=exchanged_folder,
+        )
         self._connection = connection
         self.namespaces = Namespaces(connection)
         self.principals = Principals(connection)
@@ -89,7 +99,10 @@ class Client:
         """Versions, addresses, limits. Needs no token."""
         stub = self._connection.stub(ServerServiceStub)
         request = server_pb2.GetServerInfoRequest()
-        return decode(ServerInfo, self._connection.call(stub.GetServerInfo, request, repeats=True))
+        return decode(
+            ServerInfo,
+            self._connection.call(stub.GetServerInfo, request, repeats=True, public=True),
+        )
 
     def resolve(self, reference: str) -> Resolved:
         """What `fraud/scorer@production` or any other reference means now."""

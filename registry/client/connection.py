@@ -28,13 +28,16 @@ from registry.client.errors import (
     FieldViolation,
     PreconditionViolation,
     SetupError,
+    UnauthenticatedError,
     UnavailableError,
     error_of,
 )
 from registry.client.http import get_small, tls_context, unreachable
+from registry.client.workloads import Bearer, Exchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 DOMAIN = "hallmark"
 SERVER_PATH = "/hallmark/v1/server"
@@ -54,8 +57,16 @@ def new_request_id() -> str:
 class Connection:
     """Lazy: nothing is sent before the first call. May be used by several threads."""
 
-    def __init__(self, access: Access, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        patience_s: float = PATIENCE_S,
+        exchanged_folder: Path | None = None,
+    ) -> None:
+        """`exchanged_folder`: see `registry.client.workloads`."""
         self.access = access
+        self._bearer = Bearer(access, self._exchange, folder=exchanged_folder)
         self.patience_s = patience_s
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -86,12 +97,34 @@ class Connection:
         *,
         repeats: bool,
         deadline_s: float = DEADLINE_S,
+        public: bool = False,
     ) -> Reply:
-        """The reply, or one of our errors. `repeats`: sending it twice does no more than once."""
+        """The reply, or one of our errors. `repeats`: sending it twice does no more than once.
+        `public`: without the token."""
+        secret = "" if public else self._bearer.secret()
+        try:
+            return self._send(method, request, secret, repeats=repeats, deadline_s=deadline_s)
+        except UnauthenticatedError:
+            # It may have been revoked, or our clock be wrong: once, a fresh one is tried.
+            if not secret or not self._bearer.refused(secret):
+                raise
+        secret = self._bearer.secret()
+        return self._send(method, request, secret, repeats=repeats, deadline_s=deadline_s)
+
+    def _send(
+        self,
+        method: Callable[..., Reply],
+        request: Message,
+        secret: str,
+        *,
+        repeats: bool,
+        deadline_s: float,
+    ) -> Reply:
+        metadata = (("authorization", f"Bearer {secret}"),) if secret else ()
         give_up = time.monotonic() + self.patience_s
         for delay_s in backoff():
             try:
-                return method(request, timeout=deadline_s, metadata=self._metadata())
+                return method(request, timeout=deadline_s, metadata=metadata)
             except grpc.RpcError as cause:
                 error = from_rpc_error(cause, where=self.access.url)
                 delay_s = max(delay_s, _told_to_wait_s(error))
@@ -108,13 +141,21 @@ class Connection:
             from registry.v1 import server_pb2, server_pb2_grpc
 
             stub = self.stub(server_pb2_grpc.ServerServiceStub)
-            info = self.call(stub.GetServerInfo, server_pb2.GetServerInfoRequest(), repeats=True)
+            request = server_pb2.GetServerInfoRequest()
+            info = self.call(stub.GetServerInfo, request, repeats=True, public=True)
             self._http_base = info.http_url
         return urljoin(self._http_base, url)
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
-        token = self.access.token
-        return (("authorization", f"Bearer {token}"),) if token else ()
+    def _exchange(self, token: str) -> Exchanged:
+        """One of ours for a platform's token."""
+        from registry.v1 import workloads_pb2, workloads_pb2_grpc
+
+        stub = self.stub(workloads_pb2_grpc.WorkloadServiceStub)
+        request = workloads_pb2.ExchangeTokenRequest(jwt=token)
+        reply = self.call(stub.ExchangeToken, request, repeats=True, public=True)
+        return Exchanged(
+            secret=reply.secret, expire_time_s=reply.expire_time.ToMicroseconds() / 1e6
+        )
 
     def _open(self) -> grpc.Channel:
         scheme, _, target = self.access.url.partition("://")

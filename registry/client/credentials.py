@@ -25,7 +25,8 @@ from registry.client.errors import SetupError
 DEFAULT_URL = "http://127.0.0.1:8080"
 SCHEMA = "hallmark.credentials.v1"
 SCHEMES = ("http", "https", "grpc", "grpcs")
-TOKEN_BYTES_MAX = 8_192
+#: As much as a platform's token may have, and the end of its line.
+TOKEN_BYTES_MAX = 16_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,12 @@ class Access:
     url: str
     token: str = field(repr=False)
     ca_file: Path | None = None
+    #: Where the token was read; None where it came from elsewhere.
+    token_file: Path | None = None
+
+    def fresh_token(self) -> str:
+        """The token as it is now: its file may have been renewed. SetupError as `find_access`."""
+        return self.token if self.token_file is None else token_in_file(self.token_file)
 
 
 def find_access(
@@ -79,13 +86,17 @@ def find_access(
         stored = load_logins(store_path(env))
         url = stored.current or DEFAULT_URL
     url = checked_url(url)
+    token_file = None
     if token is None:
-        token = env.get("HALLMARK_TOKEN") or _from_file(env.get("HALLMARK_TOKEN_FILE"))
+        token = env.get("HALLMARK_TOKEN") or None
+    if token is None and env.get("HALLMARK_TOKEN_FILE"):
+        token_file = Path(env["HALLMARK_TOKEN_FILE"])
+        token = token_in_file(token_file)
     if token is None:
         stored = load_logins(store_path(env)) if stored is None else stored
         login = stored.servers.get(url)
         token = login.token if login else ""
-    return Access(url=url, token=_checked_token(token), ca_file=ca_file)
+    return Access(url=url, token=_checked_token(token), ca_file=ca_file, token_file=token_file)
 
 
 def checked_url(url: str) -> str:
@@ -134,18 +145,20 @@ def token_in_file(path: Path) -> str:
     return _checked_token(data.decode(errors="replace").strip())
 
 
-def _from_file(path: str | None) -> str | None:
-    return token_in_file(Path(path)) if path else None
-
-
 def _checked_token(token: str) -> str:
     token = token.strip()
     if not token.isascii() or not all(c.isprintable() and c != " " for c in token):
         raise SetupError(
-            "The token: found characters that no token has, expected hm_ and letters and digits. "
+            "The token: found characters that no token has, expected hm_ and letters and digits, "
+            "or a platform's token: three parts with dots between. "
             "Copy it again, in one piece.",
         )
     return token
+
+
+def exchanged_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the command line keeps what it got for platforms' tokens; see `workloads.py`."""
+    return store_path(environment).parent / "exchanged"
 
 
 # --- The store ------------------------------------------------------------------------------------
@@ -194,19 +207,23 @@ def save_logins(path: Path, logins: Logins) -> None:
         "servers": {url: vars(login) for url, login in logins.servers.items()},
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # mkstemp's files are readable by their owner alone.
-        handle, temporary = tempfile.mkstemp(prefix=".credentials.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.write("\n")
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_private(path, json.dumps(content, indent=2) + "\n")
     except OSError as cause:
         raise _store_error(path, f"no way to write it ({cause.strerror})") from cause
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Write a file as a whole: never there half-written or readable by others. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # mkstemp's files are readable by their owner alone.
+    handle, temporary = tempfile.mkstemp(prefix=".credentials.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def _store_error(path: Path, found: str, fix: str = "") -> SetupError:

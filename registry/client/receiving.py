@@ -221,6 +221,8 @@ class Receiver:
             used = part.course.url
             try:
                 self._ask(part, view[done:], done, received)
+                # An address ends with the token that asked for it, which for a workload is soon.
+                part.course.refreshed = False
             except UnavailableError:
                 self._crew.check()
                 if done > before:
@@ -247,7 +249,7 @@ class Receiver:
         wire.fetch(part.course.url, view, headers=headers, expected=expected, received=received)
 
     def _refresh(self, course: _Course, used: str, error: PermissionDeniedError) -> None:
-        """A new address, once: one that is refused at once is refused for good."""
+        """A new address: one that is refused at once is refused for good."""
         with self._refreshing:
             if course.url != used:
                 return

@@ -87,6 +87,8 @@ class Sender:
                     self._show(self._local.size_bytes)
                     return
                 offset = self._next(answer, offset)
+                # An address ends with the token that asked for it, which for a workload is soon.
+                refreshed = False
             except UnavailableError as error:
                 self._trouble = error
                 self._wait()

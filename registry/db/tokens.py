@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from registry.db.arrays import array, texts
 from registry.db.documents import names_of, names_text, text_of
@@ -16,6 +16,7 @@ from registry.db.prepared import PreparedConnection
 from registry.db.principals import principal_of
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import principals, tokens
+from registry.db.tables.people import EXCHANGED
 from registry.domain.access import Principal, Token, makers_of
 from registry.domain.pages import Cursor
 from registry.domain.scopes import Scope
@@ -91,6 +92,12 @@ _TOUCH = (
     )
     .values(last_use_time_us=bindparam("time"))
 )
+_ENDED = (
+    select(tokens.c.key)
+    .where(EXCHANGED, tokens.c.expire_time_us < bindparam("before"))
+    .limit(bindparam("limit"))
+)
+_FORGET_EXCHANGED = delete(tokens).where(tokens.c.key.in_(_ENDED.scalar_subquery()))
 
 
 class SqlTokens:
@@ -158,6 +165,10 @@ class SqlTokens:
         given = [{"of": key, "time": time_us} for key, time_us in sorted(uses)]
         if given:
             self._connection.execute_later(_TOUCH, given)
+
+    def forget_exchanged(self, before_us: int, limit: int) -> int:
+        given = {"before": before_us, "limit": limit}
+        return self._connection.execute(_FORGET_EXCHANGED, given).rowcount
 
 
 def _token(row: AnyRow) -> Token:

@@ -187,7 +187,7 @@ class Token:
     expire_time_us: int
     revoke_time_us: int | None
     last_use_time_us: int | None
-    #: Who made it: "principals/{id}" or "system".
+    #: Who made it: "principals/{id}", "system", or "workload:" and an issuer.
     creator: str
     #: What it is good for; all that the principal may where there are none.
     scopes: Scopes = ()

@@ -64,6 +64,11 @@ from registry.errors.transfers import (
     UploadBusyError,
     UploadIncompleteError,
 )
+from registry.errors.workloads import (
+    ExchangeThrottledError,
+    IssuerUnavailableError,
+    WorkloadRefusedError,
+)
 
 __all__ = [
     "AlreadyExistsError",
@@ -76,11 +81,13 @@ __all__ = [
     "CorruptBytesError",
     "DatabaseUnavailableError",
     "DigestMismatchError",
+    "ExchangeThrottledError",
     "FieldViolation",
     "HallmarkError",
     "InvalidFieldError",
     "InvalidRequestError",
     "InvalidStateError",
+    "IssuerUnavailableError",
     "LastAdminError",
     "LineageCycleError",
     "NotEmptyError",
@@ -112,4 +119,5 @@ __all__ = [
     "UnforeseenError",
     "UploadBusyError",
     "UploadIncompleteError",
+    "WorkloadRefusedError",
 ]

@@ -85,6 +85,9 @@ class Tokens(Protocol):
     def touch(self, uses: Iterable[tuple[int, int]]) -> None:
         """Store last use times: (key, time_us)."""
 
+    def forget_exchanged(self, before_us: int, limit: int) -> int:
+        """Delete at most `limit` whose creator begins with "workload:" and that ended before."""
+
 
 class Models(Protocol):
     def insert(self, model: Model, folded: str) -> Model | None:

@@ -23,6 +23,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.workloads import WorkloadServicer
 from registry.domain.server import ServerInfo
 from registry.testing.world import World
 
@@ -89,6 +90,7 @@ def servicers_of(world: World) -> list[Any]:
         ),
         UsageServicer(world.usage),
         EventServicer(world.events),
+        WorkloadServicer(world.workloads),
     ]
 
 

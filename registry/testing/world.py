@@ -40,6 +40,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.workloads import NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
@@ -105,6 +106,9 @@ class World:
         self.models = ModelService(database=self.database, clock=self.clock)
         self.usage = UsageService(database=self.database, clock=self.clock)
         self.events = EventService(database=self.database)
+        self.workloads = WorkloadService(
+            database=self.database, clock=self.clock, verifier=NobodyTrusted()
+        )
         self.uploads = UploadService(
             database=self.database,
             blobs=self.blobs,

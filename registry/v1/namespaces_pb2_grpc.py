@@ -32,7 +32,7 @@ class NamespaceServiceStub:
     What holds for every service of this package:
 
     - Authentication: metadata `authorization: Bearer <credential>`, today a token "hm_...". Missing or
-    bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
+    bad: UNAUTHENTICATED. Only ServerService, WorkloadService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it. A denying grant wins over all others, and a token's scopes only narrow: see
@@ -107,7 +107,7 @@ class NamespaceServiceServicer:
     What holds for every service of this package:
 
     - Authentication: metadata `authorization: Bearer <credential>`, today a token "hm_...". Missing or
-    bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
+    bad: UNAUTHENTICATED. Only ServerService, WorkloadService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it. A denying grant wins over all others, and a token's scopes only narrow: see
@@ -226,7 +226,7 @@ class NamespaceService:
     What holds for every service of this package:
 
     - Authentication: metadata `authorization: Bearer <credential>`, today a token "hm_...". Missing or
-    bad: UNAUTHENTICATED. Only ServerService, health and reflection need none.
+    bad: UNAUTHENTICATED. Only ServerService, WorkloadService, health and reflection need none.
     - Permission is judged from the names in the request before anything is looked up, so
     PERMISSION_DENIED says nothing of what exists. ErrorInfo metadata names the action and the roles
     that hold it. A denying grant wins over all others, and a token's scopes only narrow: see

@@ -249,7 +249,7 @@ class Token(_message.Message):
     label: _builtins.str
     """What it is for. At most 200 characters."""
     creator: _builtins.str
-    """`principals/{id}` who made it, or "system"."""
+    """`principals/{id}` who made it, "system", or "workload:" and the issuer whose token was exchanged."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Set by the server."""

@@ -152,7 +152,7 @@ def test_addresses_that_are_none(text: str) -> None:
         checked_url(text)
 
 
-@pytest.mark.parametrize("content", ["", "  \n", "two words", "hm_ö", "x" * 10_000])
+@pytest.mark.parametrize("content", ["", "  \n", "two words", "hm_ö", "x" * 20_000])
 def test_token_files_that_hold_none(tmp_path: Path, content: str) -> None:
     """A token file without exactly one token is refused."""
     path = tmp_path / "token"

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Table,
+    text,
 )
 
 from registry.db.tables.columns import (
@@ -56,6 +57,9 @@ principals = Table(
     Index(None, "id", unique=True),
 )
 
+#: Of tokens that were exchanged for a platform's: their creator begins with "workload:".
+EXCHANGED = text("creator >= 'workload:' AND creator < 'workload;'")
+
 tokens = Table(
     "tokens",
     metadata,
@@ -75,5 +79,7 @@ tokens = Table(
     added_string("earlier_makers", "[]"),
     Index(None, "secret_hash", unique=True),
     Index(None, "principal_key", "id", unique=True),
+    # To forget them by; others have no entry in it.
+    Index(None, "expire_time_us", sqlite_where=EXCHANGED, postgresql_where=EXCHANGED),
     **NEVER_REUSED,
 )

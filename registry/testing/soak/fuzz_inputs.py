@@ -23,6 +23,7 @@ from registry.v1 import (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    workloads_pb2,
 )
 
 _FILES: Sequence[Any] = (
@@ -38,6 +39,7 @@ _FILES: Sequence[Any] = (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    workloads_pb2,
 )
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method

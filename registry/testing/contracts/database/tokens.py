@@ -162,3 +162,27 @@ class TokensContract:
         assert makers("ann", "bob") == {"principals/eve", "principals/root"}
         assert makers("carl") == {"principals/zoe"}
         assert makers() == set()
+
+    def test_forgets_exchanged_ones_that_ended(self, database: Database) -> None:
+        """Only those whose creator is a workload's issuer, that ended before, and so many."""
+        insert_principal(database)
+        creators = {
+            "w1": "workload:https://issuer.example",
+            "w2": "workload:https://other.example",
+            "w3": "workload:x",
+            "p1": "principals/ann",
+            "p2": "principals/workload:",
+            "s1": "system",
+            "v1": "workloads",
+        }
+        for id, creator in creators.items():
+            end_us = T0 + (100 if id == "w3" else 99)
+            insert(database, token(id=id, creator=creator, expire_time_us=end_us), id)
+
+        def forget(limit: int) -> int:
+            return database.write(lambda tx: tx.tokens.forget_exchanged(T0 + 100, limit))
+
+        assert [forget(1), forget(5), forget(5)] == [1, 1, 0]
+        left = database.read(lambda tx: tx.tokens.list("ann", 0, None, 10))
+        assert {each.id for each in left} == creators.keys() - {"w1", "w2"}
+        assert database.read(lambda tx: tx.tokens.by_hash(secret_hash("w1"))) is None
