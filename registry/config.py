@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from registry.board import PLACES
 from registry.errors import StartError
+from registry.names.addresses import Network
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -53,6 +54,8 @@ class Settings:
     accel_prefix: str
     processes: int
     log_level: str
+    webhook_networks: tuple[Network, ...]
+    webhook_ca_file: Path | None
 
     @property
     def is_development(self) -> bool:
@@ -113,6 +116,10 @@ def _processes(text: str) -> int | None:
     if not text.isdecimal() or not 1 <= int(text) <= PLACES:
         raise ValueError(text)
     return int(text)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def _log_level(text: str) -> str:
@@ -231,6 +238,20 @@ FIELDS = (
         expected=" or ".join(LOG_LEVELS),
         default="info",
         meaning="info writes one line a call.",
+    ),
+    Field(
+        key="webhook_networks",
+        parse=_networks,
+        expected="networks such as 10.1.0.0/16, with commas between",
+        default="",
+        meaning="Private networks that webhooks may send to; the internet they always may.",
+    ),
+    Field(
+        key="webhook_ca_file",
+        parse=_optional_path,
+        expected="a PEM file's path",
+        default="",
+        meaning="Authorities for the certificates of webhooks' receivers; empty: the system's.",
     ),
 )
 

@@ -17,6 +17,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.webhooks import WebhookServicer
 from registry.app.services import Services
 from registry.config import Address, Settings
 from registry.domain.manifests import FILE_SIZE_BYTES_MAX
@@ -78,6 +79,7 @@ def build_api(
             ),
             UsageServicer(services.usage),
             EventServicer(services.events),
+            WebhookServicer(services.webhooks, services.webhook_deliveries),
         ),
         authenticator=services.authenticator,
         tls=tls,

@@ -11,6 +11,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.ports.webhooks import SecretBox, Sender
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -22,6 +23,7 @@ from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.reminders import ReminderService
 from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
@@ -30,6 +32,9 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.webhook_deliveries import WebhookDeliveryService
+from registry.services.webhook_queue import WebhookQueue
+from registry.services.webhooks import WebhookService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
 
@@ -57,6 +62,10 @@ class Services:
     usage: UsageService
     events: EventService
     vetting: VettingService
+    webhooks: WebhookService
+    webhook_deliveries: WebhookDeliveryService
+    webhook_queue: WebhookQueue
+    reminders: ReminderService
 
 
 def build_services(
@@ -68,6 +77,8 @@ def build_services(
     signer: TicketSigner,
     changes: Changes,
     on_quarantined: Callable[[], None],
+    sender: Sender,
+    box: SecretBox,
 ) -> Services:
     """The services on any database and store. `on_quarantined` is told of versions to be vetted."""
     authenticator = Authenticator(database=database, clock=clock, changes=changes)
@@ -114,4 +125,8 @@ def build_services(
             policy=policy,
             vetter=StructureVetter(blobs=blobs),
         ),
+        webhooks=WebhookService(database=database, clock=clock, sender=sender, box=box),
+        webhook_deliveries=WebhookDeliveryService(database=database, clock=clock),
+        webhook_queue=WebhookQueue(database=database, clock=clock, sender=sender, box=box),
+        reminders=ReminderService(database=database, clock=clock),
     )

@@ -54,6 +54,8 @@ class Action(StrEnum):
     STAGE_ROLLBACK = "stage.rollback"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
+    WEBHOOK_READ = "webhook.read"
+    WEBHOOK_WRITE = "webhook.write"
 
 
 _METADATA = frozenset(
@@ -92,7 +94,8 @@ TABLE: dict[Role, frozenset[Action]] = {
     },
     Role.DEPLOYER: _READ
     | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
-    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.AUDITOR: _METADATA
+    | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ, Action.WEBHOOK_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -108,6 +111,8 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.PROMOTION_WITHDRAW,
         Action.USAGE_READ,
         Action.EVENT_READ,
+        Action.WEBHOOK_READ,
+        Action.WEBHOOK_WRITE,
     },
 }
 
