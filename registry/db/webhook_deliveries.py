@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.dml import ReturningInsert
 
 from registry.db.arrays import columns_of
 from registry.db.arrays import rows as rows_json
@@ -89,7 +90,7 @@ _PURGE = delete(webhook_deliveries).where(
 
 
 @cache
-def _queue(*, again: bool) -> postgresql.Insert:
+def _queue(*, again: bool) -> ReturningInsert[tuple[int]]:
     shard, number, action = columns_of("events", Integer, BigInteger, Text)
     now = cast(bindparam("time_us"), BigInteger)
     values = {
@@ -110,7 +111,7 @@ def _queue(*, again: bool) -> postgresql.Insert:
     queued = postgresql.insert(webhook_deliveries).from_select(list(values), source)
     place = ["webhook_key", "shard", "number"]
     if not again:
-        return queued.on_conflict_do_nothing(index_elements=place)
+        return queued.on_conflict_do_nothing(index_elements=place).returning(_d.key)
     fresh = {
         name: queued.excluded[name]
         for name in ("state", "attempt_count", "start_time_us", "next_attempt_us")
@@ -118,7 +119,7 @@ def _queue(*, again: bool) -> postgresql.Insert:
     # One that is on its way is left alone.
     return queued.on_conflict_do_update(
         index_elements=place, set_=fresh, where=_d.lease_until_us == 0
-    )
+    ).returning(_d.key)
 
 
 class SqlDeliveries:
@@ -133,7 +134,7 @@ class SqlDeliveries:
             "time_us": time_us,
             "events": rows_json((each.shard, each.number, each.action) for each in events),
         }
-        return self._connection.execute(_queue(again=again), given).rowcount
+        return len(self._connection.execute(_queue(again=again), given).all())
 
     def get(self, webhook: Webhook, shard: int, number: int) -> Delivery | None:
         given = {"of": webhook.key, "shard": shard, "number": number}

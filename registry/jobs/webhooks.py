@@ -102,7 +102,13 @@ class HttpSender:
             opened = self._connected(place, self._addresses(place), start + self._deadline_s)
             with _shut_at(opened, start + self._deadline_s) as late:
                 try:
-                    status, retry_after_s = self._post(opened, place, headers, body)
+                    reply = self._post(opened, place, headers, body)
+                    if late.is_set():
+                        # Headers that were cut off look like headers that ended.
+                        raise TimeoutError
+                    status = reply.status
+                    retry_after_s = _retry_after_s(reply.getheader("Retry-After", ""))
+                    _drain(reply)
                 except (OSError, http.client.HTTPException, ValueError) as failure:
                     raise _RefusedError(_TOO_SLOW if late.is_set() else _why(failure)) from failure
             if not 200 <= status < 300:
@@ -179,8 +185,8 @@ class HttpSender:
 
     def _post(
         self, opened: socket.socket, place: _Place, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, int | None]:
-        """Status, and Retry-After in seconds."""
+    ) -> http.client.HTTPResponse:
+        """The reply up to its body."""
         if isinstance(opened, ssl.SSLSocket):
             opened.do_handshake()
         connection = http.client.HTTPConnection(place.host, place.port)
@@ -200,11 +206,13 @@ class HttpSender:
                 "Connection": "close",
             },
         )
-        reply = connection.getresponse()
-        # For receivers that mind being cut off; what they say, or whether it ends, is no matter.
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            reply.read(REPLY_BYTES_MAX)
-        return reply.status, _retry_after_s(reply.getheader("Retry-After", ""))
+        return connection.getresponse()
+
+
+def _drain(reply: http.client.HTTPResponse) -> None:
+    """For receivers that mind being cut off; what they say, or whether it ends, is no matter."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        reply.read(REPLY_BYTES_MAX)
 
 
 @contextlib.contextmanager
