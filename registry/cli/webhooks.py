@@ -35,19 +35,21 @@ def webhook() -> None:
 
 
 @webhook.command("create")
-@click.argument("url")
+@click.argument("receiver", metavar="URL")
 @click.argument("namespace", metavar="NAMESPACE|PATTERN")
 @action_option
 @click.option("--description", default="", help="Whose it is, and what for.")
 @with_session
 def create(
-    session: Session, url: str, namespace: str, actions: tuple[str, ...], description: str
+    session: Session, receiver: str, namespace: str, actions: tuple[str, ...], description: str
 ) -> None:
     """Send events of a namespace, of a pattern such as 'ml-*', or of '*', to URL.
 
     The secret is printed once, alone on standard output, so that it can go straight to a file.
     """
-    made = session.client.webhooks.create(url, namespace, actions=actions, description=description)
+    made = session.client.webhooks.create(
+        receiver, namespace, actions=actions, description=description
+    )
     _tell_secret(session, made, f"Made webhook {made.webhook.id}.")
     session.note(f"Try it: hallmark webhook test {made.webhook.id}")
     session.note(f"Undo: hallmark webhook delete {made.webhook.id}")

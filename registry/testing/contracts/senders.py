@@ -16,8 +16,10 @@ BODY = b'{"type":"webhook.test"}'
 class Place(Protocol):
     """A sender and a receiver that it reaches; `answers` makes the receiver answer so."""
 
-    sender: Sender
     url: str
+
+    @property
+    def sender(self) -> Sender: ...
 
     def answers(self, status: int, retry_after_s: int | None = None) -> None: ...
 
