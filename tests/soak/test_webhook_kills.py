@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import socket
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from registry.services.webhook_queue import LEASE_US
-from registry.testing.receiver import receiver
+from registry.testing.receiver import receiver, replies
 from registry.testing.server import ServerProcess
 
 #: For the leases that the killed servers left, and the slowest machine.
 WITHIN_S = LEASE_US / 1_000_000 + 120
+
+
+def slowly(connection: socket.socket, ended: threading.Event) -> None:
+    ended.wait(0.3)
+    replies(204)(connection, ended)
 
 
 @pytest.mark.timeout(1200)
@@ -34,6 +41,8 @@ def test_no_event_is_lost(
     chance = random.Random(seed)
     claimed = set()
     with receiver() as opened:
+        # So slow that a kill finds requests under way.
+        opened.behaviour = slowly
         server = ServerProcess(tmp_path / "home")
         url = f"http://127.0.0.1:{opened.port}/"
         with server.client() as client:
