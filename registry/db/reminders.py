@@ -37,7 +37,8 @@ _DUE = {
             .correlate(promotions)
         ),
     )
-    .order_by(_p.number)
+    # As the index of those that wait has them; else all promotions would be gone through.
+    .order_by(_p.expire_time_us, _p.number)
     .limit(bindparam("limit"))
     for kind, when in _WHEN.items()
 }
