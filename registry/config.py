@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from registry.board import PLACES
 from registry.errors import StartError
+from registry.names.addresses import Network
 
 #: What a database's whole numbers hold.
 _COUNT_MAX = 2**63 - 1
@@ -60,6 +61,8 @@ class Settings:
     workloads_file: Path | None
     #: How long a token lives that a workload gets, at most.
     workload_token_minutes: int
+    webhook_networks: tuple[Network, ...]
+    webhook_ca_file: Path | None
 
     @property
     def is_development(self) -> bool:
@@ -132,6 +135,10 @@ def _minutes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 60:
         raise ValueError(text)
     return int(text)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def _log_level(text: str) -> str:
@@ -280,6 +287,20 @@ FIELDS = (
         expected="whole minutes from 1 to 60",
         default="10",
         meaning="How long a token lives, at most, that a workload gets for its platform's.",
+    ),
+    Field(
+        key="webhook_networks",
+        parse=_networks,
+        expected="networks such as 10.1.0.0/16, with commas between",
+        default="",
+        meaning="Private networks that webhooks may send to; the internet they always may.",
+    ),
+    Field(
+        key="webhook_ca_file",
+        parse=_optional_path,
+        expected="a PEM file's path",
+        default="",
+        meaning="Authorities for the certificates of webhooks' receivers; empty: the system's.",
     ),
 )
 

@@ -90,3 +90,11 @@ def test_how_many_processes_there_are(database_url: str, processes: int) -> None
     given = {"HALLMARK_DATABASE_URL": database_url} if database_url else {}
     assert load(given).processes == processes
     assert load({**given, "HALLMARK_PROCESSES": "3"}).processes == 3
+
+
+def test_networks_of_webhooks() -> None:
+    """Several with commas between; an address within one is no network, and is told as such."""
+    given = {"HALLMARK_WEBHOOK_NETWORKS": "10.1.0.0/16, fd00::/8"}
+    assert [str(each) for each in load(given).webhook_networks] == ["10.1.0.0/16", "fd00::/8"]
+    with pytest.raises(StartError, match=r"10\.1\.0\.1/16.*expected networks"):
+        load({"HALLMARK_WEBHOOK_NETWORKS": "10.1.0.1/16"})

@@ -20,6 +20,7 @@ OUTSIDE = {
     "db": {"alembic", "psycopg", "sqlalchemy"},
     "doors": {"starlette", "uvicorn"},
     "formats": {"numpy", "onnx", "yaml"},
+    "jobs": {"cryptography"},
     "v1": GRPC,
     "web": {"starlette"},
 }

@@ -32,6 +32,8 @@ from registry.names import (
     VersionDigest,
     VersionName,
     VersionNumber,
+    WebhookDeliveryName,
+    WebhookName,
     check_namespace,
     check_ref_name,
     check_stage,
@@ -89,6 +91,9 @@ principals = st.builds(
 )
 tokens = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", fullmatch=True)
 
+ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
+webhooks = st.builds(lambda w: WebhookName(webhook=w), ids)
+
 names = st.one_of(
     st.builds(lambda n: NamespaceName(namespace=n), namespaces),
     models,
@@ -103,6 +108,8 @@ names = st.one_of(
     ),
     principals,
     st.builds(lambda p, t: TokenName(principal=p, token=t), principals, tokens),
+    webhooks,
+    st.builds(lambda w, d: WebhookDeliveryName(webhook=w, delivery=d), webhooks, ids),
     st.builds(lambda s, n: EventName(shard=s, number=n), st.integers(0, NUMBER_MAX), numbers),
 )
 commit_ids = st.text("0123456789abcdef", min_size=7, max_size=40).filter(
@@ -131,6 +138,8 @@ TYPES: list[Any] = [
     PrincipalName,
     TokenName,
     EventName,
+    WebhookName,
+    WebhookDeliveryName,
     Reference,
 ]
 

@@ -18,6 +18,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.webhooks import WebhookServicer
 from registry.api.workloads import WorkloadServicer
 from registry.app.services import Services
 from registry.config import Address, Settings
@@ -82,6 +83,7 @@ def build_api(
             UsageServicer(services.usage),
             EventServicer(services.events),
             WorkloadServicer(services.workloads),
+            WebhookServicer(services.webhooks, services.webhook_deliveries),
         ),
         authenticator=services.authenticator,
         tls=tls,

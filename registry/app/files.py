@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import ssl
 from pathlib import Path
 
 from registry.api.server import TlsFiles
 from registry.config import Settings
 from registry.errors import StartError
+from registry.jobs.webhooks import HttpSender
 from registry.services.tickets import KEY_BYTES_MIN
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,24 @@ def tls_files(settings: Settings) -> TlsFiles | None:
         certificate=_read(settings.tls_certificate_file, "HALLMARK_TLS_CERTIFICATE_FILE"),
         key=_read(settings.tls_key_file, "HALLMARK_TLS_KEY_FILE"),
     )
+
+
+def webhook_sender(settings: Settings) -> HttpSender:
+    """What posts to webhooks' receivers, with the authorities it trusts read."""
+    if settings.webhook_ca_file is not None:
+        _read(settings.webhook_ca_file, "HALLMARK_WEBHOOK_CA_FILE")
+    try:
+        return HttpSender(
+            networks=settings.webhook_networks,
+            development=settings.is_development,
+            ca_file=settings.webhook_ca_file,
+        )
+    except ssl.SSLError as error:
+        raise StartError(
+            what=f"File {settings.webhook_ca_file}",
+            found="no certificate in PEM",
+            fix="Check it, or set HALLMARK_WEBHOOK_CA_FILE to another.",
+        ) from error
 
 
 def _read(path: Path, variable: str) -> bytes:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
-from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
+from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files, webhook_sender
 from registry.app.services import build_services, limits_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
@@ -25,6 +25,8 @@ from registry.domain.builtin_policy import BuiltinPolicy
 from registry.doors.app import build_app
 from registry.doors.http_server import HttpServer
 from registry.jobs.periodic import PeriodicTask
+from registry.jobs.pool import Pool
+from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.policy import Policy
@@ -32,11 +34,15 @@ from registry.services.fsck import check_belonging
 from registry.services.principals import bootstrap_admin
 from registry.services.requests import forget_old
 from registry.services.tickets import TicketSigner
+from registry.services.webhook_queue import Claim
 
 #: Calls and transfers in progress get so long to end when the server is asked to stop.
 GRACE_S = 5.0
 SWEEP_EVERY_S = 10.0
 FORGET_EVERY_S = 3600.0
+WEBHOOKS_EVERY_S = 1.0
+#: Requests to receivers at once. A thread each, most of which wait.
+SENT_AT_ONCE = 32
 VETTED_AT_ONCE = 64
 
 
@@ -75,7 +81,10 @@ class Registry:
                 limits=limits_of(settings),
                 verifier=verifier,
                 workload_ttl_us=settings.workload_token_minutes * 60_000_000,
+                sender=webhook_sender(settings),
+                box=AesSecretBox(ticket_key(settings.ticket_key_file)),
             )
+            self._sending = self._make_pool()
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(
                 host=settings.http_address.host, port=settings.http_address.port, tls=tls
@@ -127,6 +136,8 @@ class Registry:
         self._http.stop(GRACE_S)
         for task in self._tasks:
             task.stop()
+        # What hangs for longer is cut off; its lease ends, and it is sent again.
+        self._sending.wait(GRACE_S)
         self.services.authenticator.flush_last_uses()
         self.services.downloads.flush()
         self._database.close()
@@ -134,6 +145,16 @@ class Registry:
 
     def wake_vetting(self) -> None:
         self._tasks[0].wake()
+
+    def _make_pool(self) -> Pool[Claim]:
+        queue = self.services.webhook_queue
+        return Pool(
+            "webhook delivery",
+            size=SENT_AT_ONCE,
+            take=queue.claim,
+            do=queue.deliver,
+            on_free=lambda: self._tasks[1].wake(),
+        )
 
     def _make_tasks(self, clock: Clock) -> tuple[PeriodicTask, ...]:
         services = self.services
@@ -143,6 +164,7 @@ class Registry:
 
         def sweep() -> bool:
             services.promotions.expire_overdue()
+            services.reminders.remind()
             services.uploads.expire_overdue()
             services.authenticator.flush_last_uses()
             services.downloads.flush()
@@ -151,10 +173,17 @@ class Registry:
         def forget() -> bool:
             forget_old(self._database, clock)
             services.workloads.forget_ended()
+            services.webhook_queue.purge()
             return False
+
+        def send() -> bool:
+            more = services.webhook_queue.queue_new()
+            self._sending.fill()
+            return more
 
         return (
             PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
+            PeriodicTask("webhooks", send, every_s=WEBHOOKS_EVERY_S),
             PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
             PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
         )

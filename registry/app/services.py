@@ -12,6 +12,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.ports.webhooks import SecretBox, Sender
 from registry.ports.workloads import WorkloadVerifier
 from registry.services.access import AccessService
 from registry.services.authentication import Authenticator
@@ -25,6 +26,7 @@ from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.reminders import ReminderService
 from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
@@ -33,6 +35,9 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.webhook_deliveries import WebhookDeliveryService
+from registry.services.webhook_queue import WebhookQueue
+from registry.services.webhooks import WebhookService
 from registry.services.workloads import DEFAULT_TTL_US, NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
@@ -75,6 +80,10 @@ class Services:
     events: EventService
     vetting: VettingService
     workloads: WorkloadService
+    webhooks: WebhookService
+    webhook_deliveries: WebhookDeliveryService
+    webhook_queue: WebhookQueue
+    reminders: ReminderService
 
 
 def build_services(
@@ -87,6 +96,8 @@ def build_services(
     changes: Changes,
     on_quarantined: Callable[[], None],
     limits: Limits,
+    sender: Sender,
+    box: SecretBox,
     verifier: WorkloadVerifier | None = None,
     workload_ttl_us: int = DEFAULT_TTL_US,
 ) -> Services:
@@ -149,4 +160,8 @@ def build_services(
             verifier=verifier or NobodyTrusted(),
             ttl_us=workload_ttl_us,
         ),
+        webhooks=WebhookService(database=database, clock=clock, sender=sender, box=box),
+        webhook_deliveries=WebhookDeliveryService(database=database, clock=clock),
+        webhook_queue=WebhookQueue(database=database, clock=clock, sender=sender, box=box),
+        reminders=ReminderService(database=database, clock=clock),
     )

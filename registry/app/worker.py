@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from registry import config, cores
 from registry.app.api import build_api, server_info
-from registry.app.files import ticket_key, tls_files
+from registry.app.files import ticket_key, tls_files, webhook_sender
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
@@ -29,6 +29,7 @@ from registry.db.engine import join_database
 from registry.domain.builtin_policy import BuiltinPolicy
 from registry.errors import HallmarkError
 from registry.jobs.periodic import PeriodicTask
+from registry.jobs.secret_box import AesSecretBox
 from registry.services.tickets import TicketSigner
 
 logger = logging.getLogger("registry.app.worker")
@@ -69,6 +70,8 @@ class Worker:
             limits=limits_of(settings),
             verifier=workload_verifier(settings, clock),
             workload_ttl_us=settings.workload_token_minutes * 60_000_000,
+            sender=webhook_sender(settings),
+            box=AesSecretBox(ticket_key(settings.ticket_key_file)),
         )
         self._api = build_api(
             services,

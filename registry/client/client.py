@@ -28,6 +28,7 @@ from registry.client.transfers import Transfers
 from registry.client.usage import Usage
 from registry.client.values import Base, CodeRevision, Dataset, Resolved, ServerInfo, VersionSpec
 from registry.client.versions import Versions
+from registry.client.webhooks import Webhooks
 from registry.v1 import server_pb2
 from registry.v1.server_pb2_grpc import ServerServiceStub
 
@@ -74,6 +75,7 @@ class Client:
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.usage = Usage(connection)
+        self.webhooks = Webhooks(connection)
         self.transfers = Transfers(connection)
 
     def __enter__(self) -> Self:

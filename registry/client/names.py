@@ -14,6 +14,7 @@ from registry.names import (
     Reference,
     VersionName,
     VersionNumber,
+    WebhookName,
     parse_selector,
 )
 
@@ -54,6 +55,12 @@ def promotion_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("promotions/")
         return str(PromotionName.parse(f"promotions/{number}", field="promotion"))
+
+
+def webhook_name(text: str) -> str:
+    with checked_locally():
+        webhook = text.removeprefix("webhooks/")
+        return str(WebhookName(webhook=webhook, field="webhook"))
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -14,12 +14,15 @@ from registry.db.prepared import PreparedConnection
 from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
 from registry.db.references import SqlReferences
+from registry.db.reminders import SqlReminders
 from registry.db.requests import SqlRequests
 from registry.db.stages import SqlStages
 from registry.db.tokens import SqlTokens
 from registry.db.uploads import SqlUploads
 from registry.db.usage import SqlUsage
 from registry.db.versions import SqlVersions
+from registry.db.webhook_deliveries import SqlDeliveries
+from registry.db.webhooks import SqlWebhooks
 from registry.domain.events import EventDraft
 
 
@@ -100,6 +103,18 @@ class SqlTransaction:
     @property
     def requests(self) -> SqlRequests:
         return SqlRequests(self._connection)
+
+    @property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self._connection)
+
+    @property
+    def deliveries(self) -> SqlDeliveries:
+        return SqlDeliveries(self._connection)
+
+    @property
+    def reminders(self) -> SqlReminders:
+        return SqlReminders(self._connection)
 
     @property
     def inspection(self) -> SqlInspection:

@@ -12,7 +12,16 @@ from enum import StrEnum
 from functools import lru_cache
 
 from registry.domain.events import SYSTEM
-from registry.domain.scopes import ANY, Scopes, covered, glob, model_in, models_of, spoken
+from registry.domain.scopes import (
+    ANY,
+    Scopes,
+    covered,
+    glob,
+    model_in,
+    models_of,
+    overlap,
+    spoken,
+)
 from registry.errors import PermissionDeniedError
 
 #: The namespace of things that belong to no namespace (principals, settings). Only the pattern "*"
@@ -58,6 +67,8 @@ class Action(StrEnum):
     TOKEN_CREATE = "token.create"
     TOKEN_READ = "token.read"
     TOKEN_REVOKE = "token.revoke"
+    WEBHOOK_READ = "webhook.read"
+    WEBHOOK_WRITE = "webhook.write"
 
 
 #: What everybody may do with their own tokens, whatever their roles. A token with scopes needs them
@@ -121,7 +132,8 @@ TABLE: dict[Role, frozenset[Action]] = {
     },
     Role.DEPLOYER: _READ
     | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
-    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.AUDITOR: _METADATA
+    | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ, Action.WEBHOOK_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -137,6 +149,8 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.PROMOTION_WITHDRAW,
         Action.USAGE_READ,
         Action.EVENT_READ,
+        Action.WEBHOOK_READ,
+        Action.WEBHOOK_WRITE,
     },
 }
 
@@ -281,6 +295,14 @@ class Caller:
         if not self.may_everywhere(action):
             raise self.refusal(action, REGISTRY_WIDE, resource)
 
+    def require_pattern(
+        self, action: Action, pattern: str, resource: str, *, scope: str | None = None
+    ) -> None:
+        """Raise PermissionDeniedError unless the caller may on every namespace of a pattern."""
+        self.require(action, pattern, resource, scope=scope)
+        if not patterns_holding(self.grants, action).covers(pattern):
+            raise self.refusal(action, pattern, resource, scope=scope)
+
     def require_undenied(self, action: Action, namespace: str, resource: str) -> None:
         """Raise PermissionDeniedError where a denying grant covers a namespace: for an action that
         is allowed on "*" alone, and yet is about one namespace."""
@@ -336,6 +358,13 @@ class Reach:
         if len(self.allowed) != 1 or ANY in self.allowed[0] or self.denied:
             return None
         return self.allowed[0]
+
+    def covers(self, pattern: str) -> bool:
+        """Whether every namespace of a pattern may be shown. A `*` of the pattern is a character
+        that only a `*` of what is allowed covers."""
+        return any(matches(each, pattern) for each in self.allowed) and not any(
+            overlap(each, pattern) for each in self.denied
+        )
 
     def shows(self, namespace: str, model: str | None = None) -> bool:
         """The rule, in words of its own: what the database has to answer too."""

@@ -33,6 +33,8 @@ DESCRIPTIONS: dict[Action, str] = {
     Action.STAGE_ROLLBACK: "put back what a stage held before, or empty it",
     Action.USAGE_READ: "see who downloaded what",
     Action.EVENT_READ: "read the audit log",
+    Action.WEBHOOK_READ: "see webhooks that are told of the namespace, and their deliveries",
+    Action.WEBHOOK_WRITE: "have a webhook told of the namespace's events",
     Action.TOKEN_CREATE: "make and rotate one's own tokens",
     Action.TOKEN_READ: "list one's own tokens, explain one's own access",
     Action.TOKEN_REVOKE: "revoke one's own tokens",

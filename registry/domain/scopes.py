@@ -115,3 +115,15 @@ def glob(pattern: str, text: str) -> bool:
             return False
         place += len(part)
     return True
+
+
+@lru_cache(maxsize=4096)
+def overlap(one: str, other: str) -> bool:
+    """Whether any text at all matches both patterns."""
+    if not one or not other:
+        return set(one + other) <= {ANY}
+    if one[0] == ANY:
+        return overlap(one[1:], other) or overlap(one, other[1:])
+    if other[0] == ANY:
+        return overlap(other, one)
+    return one[0] == other[0] and overlap(one[1:], other[1:])

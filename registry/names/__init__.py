@@ -36,6 +36,8 @@ from registry.names.resources import (
     TokenName,
     UploadName,
     VersionName,
+    WebhookDeliveryName,
+    WebhookName,
 )
 from registry.names.rules import (
     DEFAULT_STAGES,
@@ -72,6 +74,8 @@ __all__ = [
     "VersionDigest",
     "VersionName",
     "VersionNumber",
+    "WebhookDeliveryName",
+    "WebhookName",
     "check_namespace",
     "check_paths",
     "check_principal",

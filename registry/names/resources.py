@@ -290,6 +290,46 @@ class EventName:
         return f"shards/{self.shard}/events/{self.number}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebhookName:
+    """A webhook; the server made its id."""
+
+    FORM: ClassVar[str] = "webhooks/<webhook>"
+    webhook: str
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_upload(self.webhook, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        return cls(webhook=_own(text, cls.FORM, field), field=field)
+
+    def __str__(self) -> str:
+        return f"webhooks/{self.webhook}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDeliveryName:
+    """An event on its way to a webhook: `<shard>-<number>` of the event, or `test-<number>`."""
+
+    FORM: ClassVar[str] = "webhooks/<webhook>/deliveries/<shard>-<number>"
+    webhook: WebhookName
+    delivery: str
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_upload(self.delivery, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        parent, own = _child(text, cls.FORM, field)
+        return cls(webhook=WebhookName.parse(parent, field=field), delivery=own, field=field)
+
+    def __str__(self) -> str:
+        return f"{self.webhook}/deliveries/{self.delivery}"
+
+
 def _misshapen(text: str, form: str, field: str) -> Exception:
     return invalid(field, show(text), form, "Write the whole name in this form.")
 

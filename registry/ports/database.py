@@ -33,6 +33,7 @@ from registry.ports.tables import (
     UsageTable,
     Versions,
 )
+from registry.ports.webhook_tables import Deliveries, Reminders, Webhooks
 
 T = TypeVar("T")
 
@@ -70,6 +71,12 @@ class Transaction(Protocol):
     def events(self) -> Events: ...
     @property
     def requests(self) -> Requests: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+    @property
+    def reminders(self) -> Reminders: ...
     @property
     def inspection(self) -> Inspection: ...
 

@@ -23,6 +23,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.webhooks import WebhookServicer
 from registry.api.workloads import WorkloadServicer
 from registry.domain.server import ServerInfo
 from registry.testing.world import World
@@ -91,6 +92,7 @@ def servicers_of(world: World) -> list[Any]:
         UsageServicer(world.usage),
         EventServicer(world.events),
         WorkloadServicer(world.workloads),
+        WebhookServicer(world.webhooks, world.webhook_deliveries),
     ]
 
 

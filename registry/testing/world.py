@@ -18,6 +18,7 @@ from registry.domain.models import Model, ModelFields, Namespace
 from registry.domain.scopes import Scope
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.formats.card import parse_card
+from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
 from registry.services.access import AccessService
@@ -32,6 +33,7 @@ from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.reminders import ReminderService
 from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
@@ -40,12 +42,16 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.webhook_deliveries import WebhookDeliveryService
+from registry.services.webhook_queue import WebhookQueue
+from registry.services.webhooks import WebhookService
 from registry.services.workloads import NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
 from registry.testing.faults import GuardedDatabase
+from registry.testing.webhooks import MemorySender
 from registry.vetting.structure import StructureVetter
 
 DAY_US = 24 * 3600 * 1_000_000
@@ -124,6 +130,7 @@ class World:
             authenticator=self.authenticator,
         )
         self._open_versions()
+        self._open_webhooks()
 
     def _open_versions(self) -> None:
         """The services that make versions and decide on them."""
@@ -154,6 +161,19 @@ class World:
             policy=self.policy,
             vetter=StructureVetter(blobs=blobs),
         )
+
+    def _open_webhooks(self) -> None:
+        database, clock = self.database, self.clock
+        self.sender = MemorySender()
+        self.box = AesSecretBox(b"k" * 32)
+        self.webhooks = WebhookService(
+            database=database, clock=clock, sender=self.sender, box=self.box
+        )
+        self.webhook_deliveries = WebhookDeliveryService(database=database, clock=clock)
+        self.webhook_queue = WebhookQueue(
+            database=database, clock=clock, sender=self.sender, box=self.box, chance=lambda: 0.5
+        )
+        self.reminders = ReminderService(database=database, clock=clock)
 
     def _wake(self) -> None:
         self.wakes += 1

@@ -33,6 +33,7 @@ from registry.v1 import (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    webhooks_pb2,
 )
 
 SHA256 = "0" * 64
@@ -291,6 +292,46 @@ NEEDS = {
             events_pb2.ListEventsRequest(parent="namespaces/gone"), Action.EVENT_READ
         ),
         "VerifyEvents": _wide(events_pb2.VerifyEventsRequest(), Action.EVENT_READ),
+    },
+    "WebhookService": {
+        "CreateWebhook": Need(
+            webhooks_pb2.CreateWebhookRequest(
+                webhook=webhooks_pb2.Webhook(
+                    url="https://hooks.example/x", namespace_pattern="gone"
+                )
+            ),
+            Action.WEBHOOK_WRITE,
+        ),
+        # An id that is not there belongs to no namespace.
+        "GetWebhook": _wide(
+            webhooks_pb2.GetWebhookRequest(name="webhooks/gone"), Action.WEBHOOK_READ
+        ),
+        "ListWebhooks": Need(webhooks_pb2.ListWebhooksRequest(), None),
+        "UpdateWebhook": _wide(
+            webhooks_pb2.UpdateWebhookRequest(
+                webhook=webhooks_pb2.Webhook(name="webhooks/gone"),
+                update_mask=FieldMask(paths=["description"]),
+            ),
+            Action.WEBHOOK_WRITE,
+        ),
+        "DeleteWebhook": _wide(
+            webhooks_pb2.DeleteWebhookRequest(name="webhooks/gone"), Action.WEBHOOK_WRITE
+        ),
+        "RotateWebhookSecret": _wide(
+            webhooks_pb2.RotateWebhookSecretRequest(name="webhooks/gone"), Action.WEBHOOK_WRITE
+        ),
+        "TestWebhook": _wide(
+            webhooks_pb2.TestWebhookRequest(name="webhooks/gone"), Action.WEBHOOK_WRITE
+        ),
+        "ListDeliveries": _wide(
+            webhooks_pb2.ListDeliveriesRequest(parent="webhooks/gone"), Action.WEBHOOK_READ
+        ),
+        "ReplayDeliveries": _wide(
+            webhooks_pb2.ReplayDeliveriesRequest(
+                parent="webhooks/gone", delivery="webhooks/gone/deliveries/3-1"
+            ),
+            Action.WEBHOOK_WRITE,
+        ),
     },
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import values
+from registry.client import values, webhook_values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
@@ -27,6 +27,7 @@ from registry.v1 import (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    webhooks_pb2,
 )
 
 PAIRS: list[tuple[Any, Any]] = [
@@ -74,6 +75,11 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.UploadFile, transfers_pb2.UploadFile),
     (values.Download, transfers_pb2.Download),
     (values.ServerInfo, server_pb2.ServerInfo),
+    (webhook_values.Webhook, webhooks_pb2.Webhook),
+    (webhook_values.NewWebhook, webhooks_pb2.CreateWebhookResponse),
+    (webhook_values.NewWebhook, webhooks_pb2.RotateWebhookSecretResponse),
+    (webhook_values.Attempt, webhooks_pb2.WebhookDelivery.Attempt),
+    (webhook_values.WebhookDelivery, webhooks_pb2.WebhookDelivery),
 ]
 
 
@@ -94,8 +100,9 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for each in vars(values).values()
-        if dataclasses.is_dataclass(each) and each.__module__ == values.__name__
+        for module in (values, webhook_values)
+        for each in vars(module).values()
+        if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }
     assert declared == {kind for kind, _ in PAIRS}
 

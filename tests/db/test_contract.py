@@ -8,6 +8,7 @@ from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
+from registry.testing.contracts.database.webhooks import RemindersContract, WebhooksContract
 
 
 class TestNamespaces(NamespacesContract):
@@ -31,4 +32,12 @@ class TestEvents(EventsContract):
 
 
 class TestRequests(RequestsContract):
+    pass
+
+
+class TestWebhooks(WebhooksContract):
+    pass
+
+
+class TestReminders(RemindersContract):
     pass

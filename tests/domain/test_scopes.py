@@ -5,10 +5,13 @@ from __future__ import annotations
 import fnmatch
 import random
 import re
+from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from registry.domain.access import TABLE, Action, Grant, Role, allowed, patterns_holding
+from registry.domain.access import TABLE, Action, Grant, Reach, Role, allowed, patterns_holding
 from registry.domain.scopes import (
     Scope,
     covered,
@@ -16,6 +19,7 @@ from registry.domain.scopes import (
     includes,
     model_in,
     models_of,
+    overlap,
     stages_of,
 )
 
@@ -147,3 +151,46 @@ def test_a_deny_always_wins(seed: int) -> None:
                 expected = bool(holding) and not any(holding)
                 assert allowed(grants, action, namespace) is expected
                 assert patterns_holding(grants, action).shows(namespace) is expected
+
+
+_PATTERNS = st.text("ab*", max_size=6)
+
+
+@given(one=_PATTERNS, other=_PATTERNS, texts=st.lists(st.text("ab", max_size=6), max_size=30))
+def test_what_matches_both_shows_that_they_overlap(one: str, other: str, texts: list[str]) -> None:
+    """Patterns overlap, in whatever order they are asked about, if any text matches both."""
+    if any(glob(one, text) and glob(other, text) for text in texts):
+        assert overlap(one, other)
+    assert overlap(one, other) == overlap(other, one)
+
+
+def test_overlap_is_exact() -> None:
+    """Of all short patterns those overlap that some text of a sufficient length matches both."""
+    patterns = ["".join(letters) for n in range(4) for letters in product("ab*", repeat=n)]
+    texts = ["".join(letters) for n in range(6) for letters in product("ab", repeat=n)]
+    matched = {pattern: {text for text in texts if glob(pattern, text)} for pattern in patterns}
+    for one, other in product(patterns, repeat=2):
+        assert overlap(one, other) == bool(matched[one] & matched[other]), (one, other)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "pattern", "covers"),
+    [
+        (("*",), (), "*", True),
+        (("*",), (), "fraud", True),
+        (("fraud",), (), "*", False),
+        (("fraud*",), (), "fraud", True),
+        (("fraud*",), (), "fraud-*", True),
+        (("fraud-*",), (), "fraud*", False),
+        (("*",), ("secret",), "*", False),
+        (("*",), ("secret",), "s*", False),
+        (("*",), ("secret",), "fraud-*", True),
+        (("*",), ("secret-*",), "*-eu", False),
+        ((), (), "fraud", False),
+    ],
+)
+def test_a_reach_covers_patterns(
+    allowed: tuple[str, ...], denied: tuple[str, ...], pattern: str, covers: bool
+) -> None:
+    """A pattern is covered where one that is allowed has all of it, and none that is denied any."""
+    assert Reach(allowed=allowed, denied=denied).covers(pattern) is covers

@@ -44,6 +44,11 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
+from registry.db.tables.webhooks import (
+    promotion_reminders,
+    webhook_deliveries,
+    webhooks,
+)
 
 __all__ = [
     "blob_grants",
@@ -64,6 +69,7 @@ __all__ = [
     "models",
     "namespaces",
     "principals",
+    "promotion_reminders",
     "promotions",
     "refs",
     "requests",
@@ -72,4 +78,6 @@ __all__ = [
     "upload_files",
     "uploads",
     "versions",
+    "webhook_deliveries",
+    "webhooks",
 ]
