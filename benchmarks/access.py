@@ -1,7 +1,7 @@
 """What it costs a read over gRPC to ask who calls and whether they may.
 
-Both servers run in this process and answer the same read of the same version; one takes everybody for
-somebody who may everything, without looking. They take turns, and what is compared is processor time.
+Both servers run in this process and answer the same read of the same version; one takes everybody
+for somebody who may everything, without looking. They take turns, and processor time is compared.
 """
 
 from __future__ import annotations
