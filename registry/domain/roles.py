@@ -83,6 +83,8 @@ grants allow; scopes never give anything. A token without scopes does all that i
   `version.read:fraud/*` beside.
 - A token with scopes makes and rotates tokens only if they cover `token.create`, and only such
   whose scopes its own cover. Any token may show whose it is (`whoami`) and revoke itself.
+- Bytes belong to a namespace, not to a model of it: with a token that is good for one model,
+  whoever knows a digest can take bytes over from another model of that namespace.
 
 ## Tokens
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from registry.ports.access_tables import Principals, Tokens
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -23,12 +24,10 @@ from registry.ports.tables import (
     Manifests,
     Models,
     Namespaces,
-    Principals,
     Promotions,
     References,
     Requests,
     Stages,
-    Tokens,
     Uploads,
     UsageTable,
     Versions,

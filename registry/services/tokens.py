@@ -220,13 +220,19 @@ def _make(
             last_use_time_us=None,
             creator=caller.principal.name,
             scopes=scopes,
-            # Who has the token that asks can ask like this too.
-            earlier_makers=tuple(sorted(caller.token.makers)),
+            earlier_makers=_behind(caller),
         ),
         hash_of(secret),
     )
     tx.events.append(principals.token_event(caller.principal.name, "token.create", token))
     return token, secret
+
+
+def _behind(caller: Caller) -> tuple[str, ...]:
+    """Who else could have asked as the caller does: who has the token, and who answers for the
+    robot."""
+    sponsor = caller.principal.sponsor
+    return tuple(sorted({*caller.token.makers, *([f"principals/{sponsor}"] if sponsor else [])}))
 
 
 def _require_alive(token: Token, now_us: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import string
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -250,3 +251,14 @@ def test_threads_may_share_one_authenticator(world: World) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert all(pool.map(use_and_revoke, logins))
+
+
+def test_a_scanner_knows_a_secret(world: World) -> None:
+    """Secrets match the pattern that is published, and their last six are the CRC32 of the rest."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    for secret in (new_secret(), world.login("ada").secret):
+        assert re.fullmatch(r"hm_[0-9A-Za-z]{36}", secret)
+        number = 0
+        for digit in secret[-6:]:
+            number = number * 62 + digits.index(digit)
+        assert number == zlib.crc32(secret[:-6].encode())

@@ -104,6 +104,16 @@ def test_a_sponsor_does_not_approve_what_the_robot_registered(story: Story) -> N
     assert later.state is VersionState.QUARANTINED
 
 
+def test_a_robots_tokens_for_others_are_its_sponsors(story: Story) -> None:
+    """A token that a robot made counts as made by the robot and by who answers for it."""
+    admin, robot = grant(Role.ADMIN), PrincipalKind.ROBOT
+    maker = story.world.login("bot", admin, kind=robot, sponsor="alice").caller
+    bob = minted(story, maker, "bob")
+    assert bob.token.makers == {"principals/alice", "principals/bot"}
+    with pytest.raises(NotIndependentError, match="alice"):
+        decide(story, bob, story.ask(story.released()))
+
+
 def test_robots_have_a_person_who_answers(story: Story) -> None:
     """A robot's sponsor is who creates it, or a person that is named; people have none."""
     create = story.world.principals.create

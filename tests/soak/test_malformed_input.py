@@ -71,6 +71,9 @@ def fuzzer_of(server: ServerProcess, folder: Path, seed: int) -> Fuzzer:
         "revision": ["main", version.commit],
         "target": [version.name, commit],
         "namespace_pattern": ["*", NAMESPACE],
+        "action": ["version.fetch", "version.*", "token.create"],
+        "principal": ["principals/victim"],
+        "resource": [model, f"namespaces/{NAMESPACE}", "*"],
     }
     names |= {key: [version.name] for key in ("version", "base", "other", "child")}
     names["model"] = [model]
@@ -90,7 +93,7 @@ def fuzzer_of(server: ServerProcess, folder: Path, seed: int) -> Fuzzer:
             "ListPromotions",
         ],
         version.name: ("ListFiles", "AddEvaluation", "ListEvaluations"),
-        "principals/victim": ("CreateToken", "ListTokens"),
+        "principals/victim": ("CreateToken", "ListTokens", "RevokeAllTokens"),
     }
     names |= {f"{m}Request.parent": [name] for name, methods in parents.items() for m in methods}
     paths = [url.partition(server.http_url)[2] for url in (upload.files[0].url, download.url)]
