@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
+from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
@@ -78,6 +79,7 @@ def build_api(
             ),
             UsageServicer(services.usage),
             EventServicer(services.events),
+            AuditServicer(services.audit, services.audit_export),
         ),
         authenticator=services.authenticator,
         tls=tls,

@@ -7,7 +7,10 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from registry.api.server import TlsFiles
+from registry.auth.signing import Ed25519Keys, new_private_pem
 from registry.config import Settings
 from registry.errors import StartError
 from registry.services.tickets import KEY_BYTES_MIN
@@ -28,18 +31,7 @@ def make_home(home: Path) -> None:
 
 def make_ticket_key(path: Path) -> None:
     """Make the key that signs addresses, with nobody else's access, unless it is there."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES_MIN))
-    except FileExistsError:
-        logger.debug("using the ticket key in %s", path)
-    except OSError as error:
-        raise StartError(
-            what=f"Key file {path}",
-            found=f"it cannot be made: {error.strerror}",
-            fix="Make it yourself (32 random bytes), or set HALLMARK_TICKET_KEY_FILE.",
-        ) from error
+    _make(path, secrets.token_bytes(KEY_BYTES_MIN), "HALLMARK_TICKET_KEY_FILE")
 
 
 def ticket_key(path: Path) -> bytes:
@@ -54,6 +46,24 @@ def ticket_key(path: Path) -> bytes:
     return key
 
 
+def make_audit_key(path: Path) -> None:
+    """Make the key that signs checkpoints, with nobody else's access, unless it is there."""
+    _make(path, new_private_pem(), "HALLMARK_AUDIT_KEY_FILE")
+
+
+def audit_keys(path: Path) -> Ed25519Keys:
+    """The keys that sign checkpoints."""
+    pem = _read(path, "HALLMARK_AUDIT_KEY_FILE")
+    try:
+        return Ed25519Keys.parse(pem)
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found="no Ed25519 private key in PEM, without a password",
+            fix="Put back the one that was there: checkpoints go on with no other.",
+        ) from error
+
+
 def tls_files(settings: Settings) -> TlsFiles | None:
     if settings.tls_certificate_file is None or settings.tls_key_file is None:
         return None
@@ -61,6 +71,21 @@ def tls_files(settings: Settings) -> TlsFiles | None:
         certificate=_read(settings.tls_certificate_file, "HALLMARK_TLS_CERTIFICATE_FILE"),
         key=_read(settings.tls_key_file, "HALLMARK_TLS_KEY_FILE"),
     )
+
+
+def _make(path: Path, content: bytes, variable: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        logger.debug("using the key in %s", path)
+    except OSError as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found=f"it cannot be made: {error.strerror}",
+            fix=f"Make room for it there, or set {variable} to another place.",
+        ) from error
 
 
 def _read(path: Path, variable: str) -> bytes:

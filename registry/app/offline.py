@@ -13,8 +13,8 @@ from registry.config import Settings
 from registry.db.engine import open_database
 from registry.domain.events import ChainSummary
 from registry.domain.fsck import Report
-from registry.services.events import verify_chain
 from registry.services.fsck import Fsck, Progress
+from registry.services.verification import verify_chain
 
 
 def run_fsck(

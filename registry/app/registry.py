@@ -13,7 +13,14 @@ from contextlib import ExitStack
 from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
-from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
+from registry.app.files import (
+    audit_keys,
+    make_audit_key,
+    make_home,
+    make_ticket_key,
+    ticket_key,
+    tls_files,
+)
 from registry.app.services import build_services
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -23,6 +30,7 @@ from registry.db.engine import open_database
 from registry.domain.builtin_policy import BuiltinPolicy
 from registry.doors.app import build_app
 from registry.doors.http_server import HttpServer
+from registry.jobs.checkpoint_folder import CheckpointFolder
 from registry.jobs.periodic import PeriodicTask
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
@@ -36,6 +44,7 @@ from registry.services.tickets import TicketSigner
 GRACE_S = 5.0
 SWEEP_EVERY_S = 10.0
 FORGET_EVERY_S = 3600.0
+CHECKPOINT_LOOK_EVERY_S = 30.0
 VETTED_AT_ONCE = 64
 
 
@@ -51,6 +60,7 @@ class Registry:
         clock = SystemClock()
         make_home(settings.home)
         make_ticket_key(settings.ticket_key_file)
+        make_audit_key(settings.audit_key_file)
         signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
         tls = tls_files(settings)
         with ExitStack() as undo:
@@ -68,6 +78,7 @@ class Registry:
                 clock=clock,
                 policy=policy,
                 signer=signer,
+                audit_keys=audit_keys(settings.audit_key_file),
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
             )
@@ -147,8 +158,17 @@ class Registry:
             forget_old(self._database, clock)
             return False
 
+        copies = CheckpointFolder(self.settings.audit_export_dir)
+        every_us = self.settings.audit_checkpoint_minutes * 60_000_000
+
+        def checkpoint() -> bool:
+            if every_us:
+                services.audit.make_if_due(every_us)
+            return copies.keep(services.audit.since)
+
         return (
             PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
             PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
             PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
+            PeriodicTask("checkpoint", checkpoint, every_s=CHECKPOINT_LOOK_EVERY_S),
         )

@@ -46,6 +46,7 @@ from registry.errors.state import (
 )
 from registry.errors.storage import (
     AuditBrokenError,
+    CheckpointBrokenError,
     CorruptBytesError,
     DatabaseUnavailableError,
     OutcomeUnknownError,
@@ -69,6 +70,7 @@ __all__ = [
     "AuditBrokenError",
     "BytesMissingError",
     "CallCancelledError",
+    "CheckpointBrokenError",
     "ConflictError",
     "CorruptBytesError",
     "DatabaseUnavailableError",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.auth.signing import Ed25519Keys
 from registry.board import Board
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
@@ -19,6 +20,8 @@ from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.services.audit import AuditService
+from registry.services.audit_export import AuditExport
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -97,7 +100,10 @@ class World:
         )
         self.models = ModelService(database=self.database, clock=self.clock)
         self.usage = UsageService(database=self.database, clock=self.clock)
-        self.events = EventService(database=self.database)
+        self.audit_keys = Ed25519Keys.fresh()
+        self.events = EventService(database=self.database, keys=self.audit_keys)
+        self.audit = AuditService(database=self.database, clock=self.clock, keys=self.audit_keys)
+        self.audit_export = AuditExport(database=self.database)
         self.uploads = UploadService(
             database=self.database,
             blobs=self.blobs,

@@ -20,7 +20,7 @@ from registry.errors import (
     QuotaError,
 )
 from registry.ports.tables import EventQuery
-from registry.services.events import verify_chain
+from registry.services.verification import verify_chain
 from registry.testing.world import World, grant
 
 
