@@ -71,12 +71,6 @@ def new_private_pem() -> bytes:
     )
 
 
-def public_pem(public_key: str) -> str:
-    """A key (64 hex) as a PEM file."""
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
 def parse_public_pem(pem: bytes) -> tuple[str, ...]:
     """The keys (64 hex) in a file of one or more PEM blocks; ValueError for all else."""
     keys = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from registry.client.audit import Audit
 from registry.client.commits import Commits
 from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
@@ -61,6 +62,7 @@ class Client:
         self.promotions = Promotions(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
+        self.audit = Audit(connection)
         self.usage = Usage(connection)
         self.transfers = Transfers(connection)
 

@@ -98,6 +98,16 @@ class Connection:
             time.sleep(delay_s)
         raise AssertionError("backoff never ends")
 
+    def stream(
+        self, method: Callable[..., Iterator[Reply]], request: Message, *, deadline_s: float
+    ) -> Iterator[Reply]:
+        """The replies of a call that answers with many, or one of our errors. Sent once: whoever
+        asks knows how far it got."""
+        try:
+            yield from method(request, timeout=deadline_s, metadata=self._metadata())
+        except grpc.RpcError as cause:
+            raise from_rpc_error(cause, where=self.access.url) from cause
+
     def address(self, url: str) -> str:
         """A byte address as the server gave it, made whole where it is only a path."""
         if urlsplit(url).scheme:

@@ -56,6 +56,12 @@ def verifier_key(public_key: bytes) -> str:
     return f"{KEY_NAME}+{key_hint(public_key).hex()}+{encoded}"
 
 
+def public_pem(public_key: str) -> str:
+    """A key (64 hex) as a PEM file (RFC 8410, section 4)."""
+    encoded = base64.b64encode(bytes.fromhex("302a300506032b6570032100" + public_key)).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{encoded}\n-----END PUBLIC KEY-----\n"
+
+
 def parse_note(text: str) -> Note:
     """Law: `parse_note(str(note)) == note`, and `str(parse_note(text)) == text`.
 
