@@ -54,7 +54,7 @@ COMMANDS = (
     _entry("namespace", "namespaces:namespace", "Claim, list, change and give back namespaces."),
     _entry("principal", "principals:principal", "Manage people, robots and their grants."),
     _entry("events", "events:events", "List audit events."),
-    _entry("audit", "events:audit", "Verify and list the audit log."),
+    _entry("audit", "audit:audit", "Verify, prove, export and question the audit log."),
     _entry("info", "info:info", "Show the server's version, addresses and limits."),
     _entry("serve", "serve:serve", "Run the registry."),
     _entry("fsck", "serve:fsck", "Check a registry's database, bytes and audit log."),

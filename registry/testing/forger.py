@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -42,7 +42,7 @@ class Forger:
         with psycopg.connect(dsn) as server:
             server.execute("SET session_replication_role = replica")
             for statement in statements:
-                server.execute(cast(LiteralString, statement))
+                server.execute(statement.encode())
 
     def rewrite(self, database: Database, shard: int, first: int, **changes: Any) -> None:
         """Change an event, and all hashes behind it, so that the chain holds again."""
