@@ -7,8 +7,6 @@ import os
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from registry.api.server import TlsFiles
 from registry.auth.signing import Ed25519Keys, new_private_pem
 from registry.config import Settings
@@ -56,7 +54,7 @@ def audit_keys(path: Path) -> Ed25519Keys:
     pem = _read(path, "HALLMARK_AUDIT_KEY_FILE")
     try:
         return Ed25519Keys.parse(pem)
-    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+    except ValueError as error:
         raise StartError(
             what=f"Key file {path}",
             found="no Ed25519 private key in PEM, without a password",

@@ -56,9 +56,9 @@ def run_audit_verify(
     StartError and the like where the registry cannot be opened.
     """
     settings = _settings_of(home)
-    keys = Ed25519Keys([]) if public_keys else audit_keys(settings.audit_key_file)
     database = open_database(settings.database_url, clock=SystemClock(), serving=False)
     try:
+        keys = Ed25519Keys([]) if public_keys else audit_keys(settings.audit_key_file)
         return verify_evidence(database, keys, given=notes, trusted=public_keys)
     finally:
         database.close()

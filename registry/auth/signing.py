@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
@@ -33,7 +33,10 @@ class Ed25519Keys:
         """Of a file with one or more PEM blocks; ValueError for all else, and for other keys."""
         keys = []
         for block in _BLOCK.finditer(pem):
-            key = load_pem_private_key(block[0], password=None)
+            try:
+                key = load_pem_private_key(block[0], password=None)
+            except (TypeError, UnsupportedAlgorithm) as cause:
+                raise ValueError("a key with a password, or of an unknown kind") from cause
             if not isinstance(key, Ed25519PrivateKey):
                 raise ValueError("a key of another kind than Ed25519")
             keys.append(key)
@@ -75,7 +78,10 @@ def parse_public_pem(pem: bytes) -> tuple[str, ...]:
     """The keys (64 hex) in a file of one or more PEM blocks; ValueError for all else."""
     keys = []
     for block in _BLOCK.finditer(pem):
-        key = load_pem_public_key(block[0])
+        try:
+            key = load_pem_public_key(block[0])
+        except UnsupportedAlgorithm as cause:
+            raise ValueError("a key of an unknown kind") from cause
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("a key of another kind than Ed25519")
         keys.append(_raw(key))

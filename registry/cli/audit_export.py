@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -244,7 +245,7 @@ def _sink(
         )
 
     if out is None:
-        return _FileSink(click.get_binary_stream("stdout"), line, is_stored=False)
+        return _FileSink(sys.stdout.buffer, line, is_stored=False)
     return _FileSink(_opened(out, place, resume=resume), line, is_stored=True)
 
 

@@ -103,10 +103,15 @@ class Connection:
     ) -> Iterator[Reply]:
         """The replies of a call that answers with many, or one of our errors. Sent once: whoever
         asks knows how far it got."""
+        # What the stubs return is a Call too, which the published types do not say.
+        replies: Any = method(request, timeout=deadline_s, metadata=self._metadata())
         try:
-            yield from method(request, timeout=deadline_s, metadata=self._metadata())
+            yield from replies
         except grpc.RpcError as cause:
             raise from_rpc_error(cause, where=self.access.url) from cause
+        finally:
+            # Whoever asks for no more lets go of the server's thread.
+            replies.cancel()
 
     def address(self, url: str) -> str:
         """A byte address as the server gave it, made whole where it is only a path."""

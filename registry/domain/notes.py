@@ -74,7 +74,7 @@ def parse_note(text: str) -> Note:
     except (binascii.Error, ValueError):
         raw = b""
     note = Note(text=f"{body}\n", hint=raw[:4], signature=raw[4:])
-    is_whole = found and body and name == KEY_NAME and len(raw) == 4 + 64
+    is_whole = found and body and name == KEY_NAME and len(raw) == 4 + 64 and _DASH not in body
     if len(text) > NOTE_LENGTH_MAX or not is_whole or str(note) != text:
         raise InvalidFieldError(
             field="checkpoint",
