@@ -155,6 +155,8 @@ def _streamed(
             outcome = "OK"
         except HallmarkError as error:
             outcome = f"{error.status} {error.reason}"
+            if error.status in ("INTERNAL", "DATA_LOSS", "UNAVAILABLE"):
+                failures.error("call %s: %s", id, error, exc_info=error)
             context.abort_with_status(rpc_status.to_status(status_of(error, id, method.input_type)))
         except Exception as error:  # noqa: BLE001 - the outermost frame: every call gets a status
             outcome = "INTERNAL INTERNAL"

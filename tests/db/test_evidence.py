@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 
@@ -319,6 +320,47 @@ def test_nothing_is_signed_on_top_of_damage(log: Log) -> None:
         damage()
         with pytest.raises((AuditBrokenError, CheckpointBrokenError)):
             log.checkpoint()
+
+
+def test_checkpoints_never_run_ahead_of_writers(log: Log) -> None:
+    """Made and verified while others write, on two servers of one database: they always fit."""
+    failures: list[Exception] = []
+
+    def write(namespace: str) -> None:
+        try:
+            for number in range(60):
+                draft = EventDraft(
+                    action="model.update",
+                    resource=f"models/{namespace}/w{number}",
+                    namespace=namespace,
+                    actor="principals/ada",
+                )
+                log.database.write(lambda tx, d=draft: tx.events.append(d))  # type: ignore[misc]
+        except HallmarkError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in NAMESPACES * 2]
+    for thread in threads:
+        thread.start()
+    other = AuditService(database=log.database, clock=log.clock, keys=log.keys)
+    while any(thread.is_alive() for thread in threads):
+        log.checkpoint()
+        other.create(auditor(), request_id="")
+        verify_evidence(log.database, log.keys)
+    for thread in threads:
+        thread.join()
+    log.checkpoint()
+    assert not failures
+    assert verify_evidence(log.database, log.keys).event_count >= 360
+
+
+def test_an_event_that_tells_of_no_checkpoint_is_found(log: Log) -> None:
+    """Whatever its resource and its detail say."""
+    draft = EventDraft(action="audit.checkpoint", resource="x", namespace="", actor="system")
+    log.database.write(lambda tx: tx.events.append(draft))
+    error = log.broken()
+    assert isinstance(error, CheckpointBrokenError)
+    assert "tells of it, and it is missing" in error.problem
 
 
 def test_each_checkpoint_has_an_event(log: Log) -> None:
