@@ -258,9 +258,9 @@ def _compare_with_events(anchors: _Anchors, own: dict[str, Event]) -> None:
             anchors.blame(number, f"{event.name} tells of another one")
     for event in own.values():
         # Behind the last checkpoint anything can have been written.
-        number = event.resource.rpartition("/")[2]
+        digits = event.resource.rpartition("/")[2]
         anchors.blame(
-            int(number) if number.isascii() and number.isdecimal() else 0,
+            int(digits) if digits.isascii() and digits.isdecimal() else 0,
             f"{event.name} tells of it, and it is missing",
         )
 
