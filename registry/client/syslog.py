@@ -124,7 +124,11 @@ class SyslogSender:
             if self._scheme == "tcp":
                 return opened
             context: ssl.SSLContext = tls_context(self._ca_file)
-            return context.wrap_socket(opened, server_hostname=self._host)
+            try:
+                return context.wrap_socket(opened, server_hostname=self._host)
+            except OSError:
+                opened.close()
+                raise
         except OSError as cause:
             raise self._unreachable(cause) from cause
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from registry.client.errors import SetupError, UnavailableError
 from registry.client.syslog import SyslogSender, framed, line_of
 from registry.client.values import Event
+from registry.testing.certificates import Authority
 
 TIME = datetime(2026, 11, 20, 22, 6, 0, 1234, tzinfo=UTC)
 
@@ -111,6 +115,38 @@ def test_a_datagram_is_one_message() -> None:
         assert server.recv(65_535) == line_of(event())
         assert "detail" not in parsed(server.recv(65_535))[2]
         sender.close()
+
+
+def test_tls_needs_an_authority_that_is_trusted(tmp_path: Path) -> None:
+    """Sent where the certificate is by the given authority, refused before a byte where not."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate, issued.key)
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                try:
+                    with context.wrap_socket(connection, server_side=True) as secured:
+                        while data := secured.recv(65_536):
+                            received.append(data)
+                except OSError:
+                    # The client that trusts nobody here has gone.
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"tls://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UnavailableError):
+            SyslogSender(url, framing="octet-counting")
+        sender = SyslogSender(url, framing="octet-counting", ca_file=authority.certificate)
+        sender.send([(event(), line_of(event()))])
+        sender.close()
+        thread.join()
+    assert b"".join(received) == framed(line_of(event()), "octet-counting")
 
 
 @pytest.mark.parametrize(
