@@ -165,6 +165,17 @@ def test_an_export_can_be_checked_by_anybody(
     assert "--resume" in refused.err
 
 
+@pytest.mark.parametrize("framing", ["newline", "octet-counting"])
+def test_an_export_to_standard_output(hallmark: Hallmark, team: Team, framing: str) -> None:
+    """Nothing but the messages, framed as was asked for, of the namespace alone."""
+    words = ("audit", "export", team.namespace, "--format", "syslog", "--framing", framing)
+    done = hallmark(*words, who="admin")
+    first = done.out.splitlines()[0]
+    assert ("<109>1 " in first, "[hallmark@32473 shard=" in first) == (True, True)
+    assert first.startswith("<109>1 ") is (framing == "newline")
+    assert "1 event exported." in done.err
+
+
 def test_a_cut_export_goes_on_without_loss_or_repeat(
     hallmark: Hallmark, team: Team, tmp_path: Path
 ) -> None:
