@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ from registry.services.verification import verify_evidence
 
 #: So many notes fit into one message.
 CHECKPOINTS_MAX = 1000
+KEYS_MAX = 100
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class EventService:
@@ -55,13 +58,7 @@ class EventService:
         One caller at a time. Raises as verify_evidence, and QuotaError.
         """
         caller.require(Action.EVENT_READ, REGISTRY_WIDE, "the audit log")
-        if len(checkpoints) > CHECKPOINTS_MAX:
-            raise TooLargeError(
-                what="checkpoints",
-                found=f"{len(checkpoints)} checkpoints",
-                limit=f"{CHECKPOINTS_MAX} a request",
-                fix="Give the newest, which vouch for those before them.",
-            )
+        _check_given(checkpoints, public_keys)
         if not self._verifying.acquire(blocking=False):
             raise QuotaError(
                 what="Verifications of the audit log",
@@ -102,3 +99,28 @@ def _checked(query: EventQuery, order_by: str) -> EventQuery:
         end_time_us=query.end_time_us,
         oldest_first=order_by == "time",
     )
+
+
+def _check_given(checkpoints: Sequence[str], public_keys: Sequence[str]) -> None:
+    if len(checkpoints) > CHECKPOINTS_MAX:
+        raise TooLargeError(
+            what="checkpoints",
+            found=f"{len(checkpoints)} checkpoints",
+            limit=f"{CHECKPOINTS_MAX} a request",
+            fix="Give the newest, which vouch for those before them.",
+        )
+    for key in public_keys[:KEYS_MAX]:
+        if not _KEY.fullmatch(key):
+            raise InvalidFieldError(
+                field="public_keys",
+                found=show(key),
+                expected="an Ed25519 key as 64 hex digits in lower case",
+                fix="Take it from hallmark audit keys --json.",
+            )
+    if len(public_keys) > KEYS_MAX:
+        raise TooLargeError(
+            what="public_keys",
+            found=f"{len(public_keys)} keys",
+            limit=f"{KEYS_MAX} a request",
+            fix="Give those that you believe.",
+        )

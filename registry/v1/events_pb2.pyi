@@ -181,7 +181,7 @@ class VerifyEventsRequest(_message.Message):
 
     @_builtins.property
     def public_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """64 hex each: Ed25519 keys to believe in place of the server's own."""
+        """64 hex each: Ed25519 keys to believe in place of the server's own; at most 100."""
 
     def __init__(
         self,
