@@ -51,6 +51,9 @@ class Settings:
     database_url: str = field(repr=False)
     blob_dir: Path
     ticket_key_file: Path
+    audit_key_file: Path
+    audit_checkpoint_minutes: int
+    audit_export_dir: Path | None
     tls_certificate_file: Path | None
     tls_key_file: Path | None
     accel_prefix: str
@@ -133,6 +136,12 @@ def _count(text: str) -> int:
 
 def _minutes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 60:
+        raise ValueError(text)
+    return int(text)
+
+
+def _minutes_or_none(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 1440:
         raise ValueError(text)
     return int(text)
 
@@ -220,6 +229,30 @@ FIELDS = (
         default="{home}/ticket.key",
         meaning="File of the key that signs addresses, at least 32 bytes; made when absent. The "
         "same for all replicas.",
+    ),
+    Field(
+        key="audit_key_file",
+        parse=_path,
+        expected="a file's path",
+        default="{home}/audit.key",
+        meaning="File of the Ed25519 key (PEM) that signs checkpoints of the audit log; made when "
+        "absent. The same for all replicas. To change it, put the new key's block behind the old.",
+    ),
+    Field(
+        key="audit_checkpoint_minutes",
+        parse=_minutes_or_none,
+        expected="a whole number of minutes from 0 to 1440",
+        default="10",
+        meaning="A checkpoint is made when the last is so old and something happened since; 0: "
+        "only when one is asked for.",
+    ),
+    Field(
+        key="audit_export_dir",
+        parse=_optional_path,
+        expected="a folder's path",
+        default="",
+        meaning="Folder to which each checkpoint is copied, best on another machine's disk, so "
+        "that evidence lies outside the database; empty: none.",
     ),
     Field(
         key="tls_certificate_file",

@@ -11,8 +11,9 @@ import itertools
 import logging
 import re
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from json.encoder import encode_basestring_ascii as _quoted
 from logging import LogRecord
@@ -99,6 +100,10 @@ QUICK = frozenset(
 )
 
 
+#: A call that answers with many messages is cut off after so long.
+STREAM_S = 600.0
+
+
 def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
@@ -114,17 +119,73 @@ def handlers_of(
     return grpc.method_handlers_generic_handler(
         service.full_name,
         {
-            method.name: grpc.unary_unary_rpc_method_handler(
-                _framed(
-                    method,
-                    getattr(servicer, snake_case(method.name)),
-                    authenticator,
-                    quick,
-                )
+            method.name: _handler(
+                method, getattr(servicer, snake_case(method.name)), authenticator, quick
             )
             for method in service.methods
         },
     )
+
+
+def _handler(
+    method: MethodDescriptor,
+    run: Callable[[Call, Any], Any],
+    authenticator: Authenticator,
+    quick: ThreadPoolExecutor,
+) -> Any:
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_streamed(method, run, authenticator))
+    return grpc.unary_unary_rpc_method_handler(_framed(method, run, authenticator, quick))
+
+
+def _streamed(
+    method: MethodDescriptor,
+    run: Callable[[Call, Any], Iterator[Message]],
+    authenticator: Authenticator,
+) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
+    """As `_framed`, for calls that answer with many messages. Each holds a thread until it ends,
+    so it is the service's to allow few of them, and it is cut off after STREAM_S."""
+    name = f"{method.containing_service.full_name}/{method.name}"
+    request_class: Any = GetMessageClass(method.input_type)
+    naming = _naming(method.input_type)
+
+    def frame(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        start = time.perf_counter()
+        id = f"{_ID_PREFIX}-{next(_ids):x}"
+        caller: Caller | None = None
+        request: Any = None
+        # What it is if the client goes away between two messages.
+        outcome = "CANCELLED CALL_CANCELLED"
+        # A client that reads no further would hold the thread for ever.
+        watch = threading.Timer(STREAM_S, context.cancel)
+        watch.daemon = True
+        watch.start()
+        try:
+            caller = authenticator.authenticate(bearer(context), context.peer)
+            request = _parse(request_class, data)
+            for message in run(Call(id, caller, context), request):
+                yield message.SerializeToString()
+            outcome = "OK"
+        except HallmarkError as error:
+            outcome = f"{error.status} {error.reason}"
+            if error.status in ("INTERNAL", "DATA_LOSS", "UNAVAILABLE"):
+                failures.error("call %s: %s", id, error, exc_info=error)
+            context.abort_with_status(rpc_status.to_status(status_of(error, id, method.input_type)))
+        except Exception as error:  # noqa: BLE001 - the outermost frame: every call gets a status
+            outcome = "INTERNAL INTERNAL"
+            failures.exception("call %s of %s failed", id, name, exc_info=error)
+            context.abort_with_status(
+                rpc_status.to_status(status_of(UnforeseenError(incident=id), id))
+            )
+        finally:
+            watch.cancel()
+            about = "" if request is None else _about(request, naming)
+            duration_ms = (time.perf_counter() - start) * 1e3
+            logger.info(
+                "%s", _line(id, name, about, caller.id if caller else "", outcome, duration_ms)
+            )
+
+    return frame
 
 
 def _framed(

@@ -33,7 +33,12 @@ class EventServicer:
         )
 
     def verify_events(self, call: Call, request: pb.VerifyEventsRequest) -> pb.VerifyEventsResponse:
-        summary = self._events.verify(call.caller, call.is_active)
+        summary = self._events.verify(
+            call.caller,
+            call.is_active,
+            checkpoints=request.checkpoints,
+            public_keys=request.public_keys,
+        )
         return pb.VerifyEventsResponse(
             event_count=summary.event_count,
             shard_count=len(summary.heads),
@@ -41,6 +46,7 @@ class EventServicer:
                 pb.VerifyEventsResponse.Head(shard=head.shard, number=head.number, hash=head.hash)
                 for head in summary.heads
             ],
+            checkpoint_count=summary.checkpoint_count,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as installed_version
 
 from registry.api.access import AccessServicer
+from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
@@ -84,6 +85,7 @@ def build_api(
             EventServicer(services.events),
             WorkloadServicer(services.workloads),
             WebhookServicer(services.webhooks, services.webhook_deliveries),
+            AuditServicer(services.audit, services.audit_export),
         ),
         authenticator=services.authenticator,
         tls=tls,

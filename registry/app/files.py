@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 
 from registry.api.server import TlsFiles
+from registry.auth.signing import Ed25519Keys, new_private_pem
 from registry.config import Settings
 from registry.errors import StartError
 from registry.jobs.webhooks import HttpSender
@@ -30,18 +31,7 @@ def make_home(home: Path) -> None:
 
 def make_ticket_key(path: Path) -> None:
     """Make the key that signs addresses, with nobody else's access, unless it is there."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES_MIN))
-    except FileExistsError:
-        logger.debug("using the ticket key in %s", path)
-    except OSError as error:
-        raise StartError(
-            what=f"Key file {path}",
-            found=f"it cannot be made: {error.strerror}",
-            fix="Make it yourself (32 random bytes), or set HALLMARK_TICKET_KEY_FILE.",
-        ) from error
+    _make(path, secrets.token_bytes(KEY_BYTES_MIN), "HALLMARK_TICKET_KEY_FILE")
 
 
 def ticket_key(path: Path) -> bytes:
@@ -54,6 +44,24 @@ def ticket_key(path: Path) -> bytes:
             fix=f"It takes at least {KEY_BYTES_MIN} random bytes; remove it to get a new one.",
         )
     return key
+
+
+def make_audit_key(path: Path) -> None:
+    """Make the key that signs checkpoints, with nobody else's access, unless it is there."""
+    _make(path, new_private_pem(), "HALLMARK_AUDIT_KEY_FILE")
+
+
+def audit_keys(path: Path) -> Ed25519Keys:
+    """The keys that sign checkpoints."""
+    pem = _read(path, "HALLMARK_AUDIT_KEY_FILE")
+    try:
+        return Ed25519Keys.parse(pem)
+    except ValueError as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found="no Ed25519 private key in PEM, without a password",
+            fix="Put back the one that was there: checkpoints go on with no other.",
+        ) from error
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:
@@ -80,6 +88,21 @@ def webhook_sender(settings: Settings) -> HttpSender:
             what=f"File {settings.webhook_ca_file}",
             found="no certificate in PEM",
             fix="Check it, or set HALLMARK_WEBHOOK_CA_FILE to another.",
+        ) from error
+
+
+def _make(path: Path, content: bytes, variable: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        logger.debug("using the key in %s", path)
+    except OSError as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found=f"it cannot be made: {error.strerror}",
+            fix=f"Make room for it there, or set {variable} to another place.",
         ) from error
 
 

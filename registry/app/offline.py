@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from registry import config
+from registry.app.files import audit_keys
+from registry.auth.signing import Ed25519Keys
 from registry.blobs.local import LocalBlobStore
 from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
 from registry.domain.events import ChainSummary
 from registry.domain.fsck import Report
-from registry.services.events import verify_chain
 from registry.services.fsck import Fsck, Progress
+from registry.services.verification import verify_evidence
 
 
 def run_fsck(
@@ -44,16 +46,20 @@ def run_fsck(
         database.close()
 
 
-def run_audit_verify(home: Path) -> ChainSummary:
+def run_audit_verify(
+    home: Path, notes: Sequence[str] = (), public_keys: Sequence[str] = ()
+) -> ChainSummary:
     """`hallmark audit verify --home`: check the audit log, beside a server or without one.
 
-    Only reads. Raises as verify_chain, and StartError and the like where the registry cannot be
-    opened.
+    `notes` of checkpoints that were kept elsewhere count too; `public_keys` are believed in place
+    of the folder's own, which need not be there then. Only reads. Raises as verify_evidence, and
+    StartError and the like where the registry cannot be opened.
     """
     settings = _settings_of(home)
     database = open_database(settings.database_url, clock=SystemClock(), serving=False)
     try:
-        return verify_chain(database)
+        keys = Ed25519Keys([]) if public_keys else audit_keys(settings.audit_key_file)
+        return verify_evidence(database, keys, given=notes, trusted=public_keys)
     finally:
         database.close()
 

@@ -13,7 +13,15 @@ from contextlib import ExitStack
 from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
-from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files, webhook_sender
+from registry.app.files import (
+    audit_keys,
+    make_audit_key,
+    make_home,
+    make_ticket_key,
+    ticket_key,
+    tls_files,
+    webhook_sender,
+)
 from registry.app.services import build_services, limits_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
@@ -24,6 +32,7 @@ from registry.db.engine import open_database
 from registry.domain.builtin_policy import BuiltinPolicy
 from registry.doors.app import build_app
 from registry.doors.http_server import HttpServer
+from registry.jobs.checkpoint_folder import CheckpointFolder
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.pool import Pool
 from registry.jobs.secret_box import AesSecretBox
@@ -43,6 +52,7 @@ FORGET_EVERY_S = 3600.0
 WEBHOOKS_EVERY_S = 1.0
 #: Requests to receivers at once. A thread each, most of which wait.
 SENT_AT_ONCE = 32
+CHECKPOINT_LOOK_EVERY_S = 30.0
 VETTED_AT_ONCE = 64
 
 
@@ -58,6 +68,7 @@ class Registry:
         clock = SystemClock()
         make_home(settings.home)
         make_ticket_key(settings.ticket_key_file)
+        make_audit_key(settings.audit_key_file)
         signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
         tls = tls_files(settings)
         verifier = workload_verifier(settings, clock)
@@ -76,6 +87,7 @@ class Registry:
                 clock=clock,
                 policy=policy,
                 signer=signer,
+                audit_keys=audit_keys(settings.audit_key_file),
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
                 limits=limits_of(settings),
@@ -181,9 +193,18 @@ class Registry:
             self._sending.fill()
             return more
 
+        copies = CheckpointFolder(self.settings.audit_export_dir)
+        every_us = self.settings.audit_checkpoint_minutes * 60_000_000
+
+        def checkpoint() -> bool:
+            if every_us:
+                services.audit.make_if_due(every_us)
+            return copies.keep(services.audit.since)
+
         return (
             PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
             PeriodicTask("webhooks", send, every_s=WEBHOOKS_EVERY_S),
             PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
             PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
+            PeriodicTask("checkpoint", checkpoint, every_s=CHECKPOINT_LOOK_EVERY_S),
         )

@@ -12,9 +12,12 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.ports.signing import SigningKeys
 from registry.ports.webhooks import SecretBox, Sender
 from registry.ports.workloads import WorkloadVerifier
 from registry.services.access import AccessService
+from registry.services.audit import AuditService
+from registry.services.audit_export import AuditExport
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -78,6 +81,8 @@ class Services:
     downloads: DownloadService
     usage: UsageService
     events: EventService
+    audit: AuditService
+    audit_export: AuditExport
     vetting: VettingService
     workloads: WorkloadService
     webhooks: WebhookService
@@ -93,6 +98,7 @@ def build_services(
     clock: Clock,
     policy: Policy,
     signer: TicketSigner,
+    audit_keys: SigningKeys,
     changes: Changes,
     on_quarantined: Callable[[], None],
     limits: Limits,
@@ -147,7 +153,9 @@ def build_services(
             authenticator=authenticator,
         ),
         usage=UsageService(database=database, clock=clock),
-        events=EventService(database=database),
+        events=EventService(database=database, keys=audit_keys),
+        audit=AuditService(database=database, clock=clock, keys=audit_keys),
+        audit_export=AuditExport(database=database),
         vetting=VettingService(
             database=database,
             clock=clock,

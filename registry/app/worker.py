@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from registry import config, cores
 from registry.app.api import build_api, server_info
-from registry.app.files import ticket_key, tls_files, webhook_sender
+from registry.app.files import audit_keys, ticket_key, tls_files, webhook_sender
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
@@ -64,6 +64,7 @@ class Worker:
             blobs=LocalBlobStore(settings.blob_dir),
             clock=clock,
             policy=policy,
+            audit_keys=audit_keys(settings.audit_key_file),
             signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,

@@ -55,7 +55,7 @@ COMMANDS = (
     _entry("namespace", "namespaces:namespace", "Claim, list, change and give back namespaces."),
     _entry("principal", "principals:principal", "Manage people, robots and their grants."),
     _entry("events", "events:events", "List audit events."),
-    _entry("audit", "events:audit", "Verify and list the audit log."),
+    _entry("audit", "audit:audit", "Verify, prove, export and question the audit log."),
     _entry("webhook", "webhooks:webhook", "Send events to other systems, signed."),
     _entry("info", "info:info", "Show the server's version, addresses and limits."),
     _entry("serve", "serve:serve", "Run the registry."),

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from registry.client.access import Access
+from registry.client.audit import Audit
 from registry.client.commits import Commits
 from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
@@ -74,6 +75,7 @@ class Client:
         self.promotions = Promotions(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
+        self.audit = Audit(connection)
         self.usage = Usage(connection)
         self.webhooks = Webhooks(connection)
         self.transfers = Transfers(connection)

@@ -120,7 +120,7 @@ class Connection:
         repeats: bool,
         deadline_s: float,
     ) -> Reply:
-        metadata = (("authorization", f"Bearer {secret}"),) if secret else ()
+        metadata = _metadata(secret)
         give_up = time.monotonic() + self.patience_s
         for delay_s in backoff():
             try:
@@ -132,6 +132,22 @@ class Connection:
                     raise error from cause
             time.sleep(delay_s)
         raise AssertionError("backoff never ends")
+
+    def stream(
+        self, method: Callable[..., Iterator[Reply]], request: Message, *, deadline_s: float
+    ) -> Iterator[Reply]:
+        """The replies of a call that answers with many, or one of our errors. Sent once: whoever
+        asks knows how far it got."""
+        # What the stubs return is a Call too, which the published types do not say.
+        metadata = _metadata(self._bearer.secret())
+        replies: Any = method(request, timeout=deadline_s, metadata=metadata)
+        try:
+            yield from replies
+        except grpc.RpcError as cause:
+            raise from_rpc_error(cause, where=self.access.url) from cause
+        finally:
+            # Whoever asks for no more lets go of the server's thread.
+            replies.cancel()
 
     def address(self, url: str) -> str:
         """A byte address as the server gave it, made whole where it is only a path."""
@@ -203,6 +219,10 @@ class Connection:
                 ) from cause
             time.sleep(delay_s)
         raise AssertionError("backoff never ends")
+
+
+def _metadata(secret: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {secret}"),) if secret else ()
 
 
 def backoff() -> Iterator[float]:

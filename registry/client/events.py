@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -43,11 +43,17 @@ class Events(Service):
         )
         return self._pages(self._stub.ListEvents, request, "events", Event)
 
-    def verify(self) -> AuditReport:
-        """Have the server recompute every hash; DamagedError names the first bad record."""
+    def verify(
+        self, *, checkpoints: Sequence[str] = (), public_keys: Sequence[str] = ()
+    ) -> AuditReport:
+        """Have the server recompute every hash and compare it with its checkpoints and with these
+        notes; DamagedError names the first bad record.
+
+        `public_keys` are to be believed in place of the server's own.
+        """
         reply = self._call(
             self._stub.VerifyEvents,
-            pb.VerifyEventsRequest(),
+            pb.VerifyEventsRequest(checkpoints=checkpoints, public_keys=public_keys),
             repeats=True,
             deadline_s=VERIFY_DEADLINE_S,
         )

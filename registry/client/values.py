@@ -432,6 +432,7 @@ class AuditReport:
     event_count: int
     shard_count: int
     heads: tuple[ShardHead, ...]
+    checkpoint_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,12 @@ _SHARD = (
     .order_by(events.c.number)
     .limit(bindparam("limit"))
 )
+_HASHES = (
+    select(events.c.hash)
+    .where(events.c.shard == bindparam("shard"), events.c.number > bindparam("after"))
+    .order_by(events.c.number)
+    .limit(bindparam("limit"))
+)
 _HEADS = (
     select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash)
     .where(event_heads.c.number > 0)
@@ -94,6 +100,10 @@ class SqlEvents:
     def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
         given = {"shard": shard, "after": after_number, "limit": limit}
         return [_event(row) for row in self._connection.execute(_SHARD, given)]
+
+    def hashes(self, shard: int, after_number: int, limit: int) -> Sequence[str]:
+        given = {"shard": shard, "after": after_number, "limit": limit}
+        return self._connection.execute(_HASHES, given).scalars().all()
 
     def heads(self) -> Sequence[tuple[int, int, str]]:
         return [(row[0], row[1], row[2]) for row in self._connection.execute(_HEADS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.db.blob_grants import SqlBlobGrants
+from registry.db.checkpoints import SqlCheckpoints
 from registry.db.commits import SqlCommits
 from registry.db.events import SqlEvents
 from registry.db.inspection import SqlInspection
@@ -99,6 +100,10 @@ class SqlTransaction:
     @property
     def events(self) -> SqlEvents:
         return SqlEvents(self._connection, self.drafts if self._writing else None)
+
+    @property
+    def checkpoints(self) -> SqlCheckpoints:
+        return SqlCheckpoints(self._connection)
 
     @property
     def requests(self) -> SqlRequests:

@@ -71,6 +71,8 @@ class ChainSummary:
     event_count: int
     #: Of each shard that holds any event, by shard.
     heads: tuple[Head, ...]
+    #: How many checkpoints it was compared with.
+    checkpoint_count: int = 0
 
 
 def event_hash(

@@ -49,6 +49,7 @@ from registry.errors.state import (
 )
 from registry.errors.storage import (
     AuditBrokenError,
+    CheckpointBrokenError,
     CorruptBytesError,
     DatabaseUnavailableError,
     OutcomeUnknownError,
@@ -77,6 +78,7 @@ __all__ = [
     "AuditBrokenError",
     "BytesMissingError",
     "CallCancelledError",
+    "CheckpointBrokenError",
     "ConflictError",
     "CorruptBytesError",
     "DatabaseUnavailableError",

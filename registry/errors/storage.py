@@ -69,6 +69,18 @@ class OutcomeUnknownError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class CheckpointBrokenError(HallmarkError):
+    status: ClassVar[str] = "DATA_LOSS"
+    reason: ClassVar[str] = "CHECKPOINT_BROKEN"
+    template: ClassVar[str] = (
+        "The audit log's checkpoints are not intact: checkpoint {number}: {problem}. "
+        "Compare with exported checkpoints and restore from a backup."
+    )
+    number: int
+    problem: str
+
+
+@dataclass(eq=False, kw_only=True)
 class AuditBrokenError(HallmarkError):
     status: ClassVar[str] = "DATA_LOSS"
     reason: ClassVar[str] = "AUDIT_BROKEN"

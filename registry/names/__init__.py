@@ -25,6 +25,7 @@ from registry.names.references import (
 )
 from registry.names.resources import (
     BranchName,
+    CheckpointName,
     CommitName,
     EventName,
     ModelName,
@@ -57,6 +58,7 @@ __all__ = [
     "HUBS",
     "LABEL_STAGES",
     "BranchName",
+    "CheckpointName",
     "CommitId",
     "CommitName",
     "EventName",

@@ -268,6 +268,26 @@ class TokenName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckpointName:
+    """A checkpoint of the audit log."""
+
+    FORM: ClassVar[str] = "checkpoints/<number>"
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        number = parse_number(_own(text, cls.FORM, field), field=field)
+        return cls(number=number, field=field)
+
+    def __str__(self) -> str:
+        return f"checkpoints/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventName:
     """An audit event: its shard, counted from 0, and its number there, counted from 1."""
 

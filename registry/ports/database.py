@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from registry.ports.access_tables import Principals, Tokens
+from registry.ports.audit_tables import Checkpoints
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -68,6 +69,8 @@ class Transaction(Protocol):
     def usage(self) -> UsageTable: ...
     @property
     def events(self) -> Events: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
     @property
     def requests(self) -> Requests: ...
     @property

@@ -400,6 +400,9 @@ class Events(Protocol):
     def shard(self, shard: int, after_number: int, limit: int) -> Sequence[Event]:
         """By number."""
 
+    def hashes(self, shard: int, after_number: int, limit: int) -> Sequence[str]:
+        """As shard, the hashes alone."""
+
     def heads(self) -> Sequence[tuple[int, int, str]]:
         """(shard, number, hash) of the last event of each shard that has any, by shard."""
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.domain.access import Action, Caller
+from registry.domain.events import EventDraft
 from registry.domain.manifests import ManifestFile
 from registry.domain.scopes import ANY, stages_of
+from registry.domain.times import show_time
 from registry.domain.versions import Version, require_fetchable
 from registry.errors import (
     CorruptBytesError,
@@ -188,8 +190,12 @@ class DownloadService:
 
     def _store(self, file: Downloadable, time_us: int) -> None:
         def fn(tx: Transaction) -> None:
-            if tx.versions.by_key(file.version_key) is not None:
-                tx.usage.record_download(file.batch, file.version_key, file.principal, time_us)
+            if tx.versions.by_key(file.version_key) is None:
+                return
+            if tx.usage.record_download(file.batch, file.version_key, file.principal, time_us):
+                # Who pulled what, for good: the counts go with their model. One event for all
+                # files and ranges of a CreateDownloads, stored with the count.
+                tx.events.append(_fetch(file, time_us))
 
         self._database.write(fn, namespace=VersionName.parse(file.version).model.namespace)
 
@@ -222,6 +228,17 @@ def _require_in_stage(
         for period in tx.stages.of_model(name.model.path)
     ):
         raise caller.refusal(Action.VERSION_FETCH, name.model.namespace, str(name))
+
+
+def _fetch(file: Downloadable, time_us: int) -> EventDraft:
+    return EventDraft(
+        action="version.fetch",
+        resource=file.version,
+        namespace=VersionName.parse(file.version).model.namespace,
+        actor=f"principals/{file.principal}",
+        # The event's own time is later where the database could not be written at once.
+        detail={"digest": file.digest, "time": show_time(time_us)},
+    )
 
 
 def _ticket(

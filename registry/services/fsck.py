@@ -23,7 +23,7 @@ from registry.errors import AuditBrokenError, CorruptBytesError, StartError
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database
-from registry.services.events import verify_chain
+from registry.services.verification import verify_chain
 
 PAGE = 500
 #: Younger bytes that nothing refers to may belong to a push in progress.

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from registry.api.access import AccessServicer
+from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
@@ -93,6 +94,7 @@ def servicers_of(world: World) -> list[Any]:
         EventServicer(world.events),
         WorkloadServicer(world.workloads),
         WebhookServicer(world.webhooks, world.webhook_deliveries),
+        AuditServicer(world.audit, world.audit_export),
     ]
 
 
@@ -134,11 +136,14 @@ def info_of(error: Any) -> error_details_pb2.ErrorInfo:
     raise AssertionError(f"no ErrorInfo in {error}")
 
 
-class _Bearer(grpc.UnaryUnaryClientInterceptor):
+class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     def __init__(self, secret: str) -> None:
         self._metadata = (("authorization", f"Bearer {secret}"),)
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(_Details(details, self._metadata), request)
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(_Details(details, self._metadata), request)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.auth.signing import Ed25519Keys
 from registry.board import Board
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
@@ -22,6 +23,8 @@ from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
 from registry.services.access import AccessService
+from registry.services.audit import AuditService
+from registry.services.audit_export import AuditExport
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -111,10 +114,13 @@ class World:
         self.access = AccessService(database=self.database, clock=self.clock)
         self.models = ModelService(database=self.database, clock=self.clock)
         self.usage = UsageService(database=self.database, clock=self.clock)
-        self.events = EventService(database=self.database)
         self.workloads = WorkloadService(
             database=self.database, clock=self.clock, verifier=NobodyTrusted()
         )
+        self.audit_keys = Ed25519Keys.fresh()
+        self.events = EventService(database=self.database, keys=self.audit_keys)
+        self.audit = AuditService(database=self.database, clock=self.clock, keys=self.audit_keys)
+        self.audit_export = AuditExport(database=self.database)
         self.uploads = UploadService(
             database=self.database,
             blobs=self.blobs,

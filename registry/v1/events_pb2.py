@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18registry/v1/events.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x05\x45vent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x11\n\tnamespace\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65tail_json\x18\x07 \x01(\t\x12\x15\n\rprevious_hash\x18\x08 \x01(\t\x12\x0c\n\x04hash\x18\t \x01(\t\"\xeb\x01\n\x11ListEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.registry.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x15\n\x13VerifyEventsRequest\"\xac\x01\n\x14VerifyEventsResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\x12\x13\n\x0bshard_count\x18\x02 \x01(\x05\x12\x35\n\x05heads\x18\x03 \x03(\x0b\x32&.registry.v1.VerifyEventsResponse.Head\x1a\x33\n\x04Head\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x0c\n\x04hash\x18\x03 \x01(\t2\xb2\x01\n\x0c\x45ventService\x12M\n\nListEvents\x12\x1e.registry.v1.ListEventsRequest\x1a\x1f.registry.v1.ListEventsResponse\x12S\n\x0cVerifyEvents\x12 .registry.v1.VerifyEventsRequest\x1a!.registry.v1.VerifyEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18registry/v1/events.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x05\x45vent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x11\n\tnamespace\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65tail_json\x18\x07 \x01(\t\x12\x15\n\rprevious_hash\x18\x08 \x01(\t\x12\x0c\n\x04hash\x18\t \x01(\t\"\xeb\x01\n\x11ListEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.registry.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x13VerifyEventsRequest\x12\x13\n\x0b\x63heckpoints\x18\x01 \x03(\t\x12\x13\n\x0bpublic_keys\x18\x02 \x03(\t\"\xc6\x01\n\x14VerifyEventsResponse\x12\x13\n\x0b\x65vent_count\x18\x01 \x01(\x03\x12\x13\n\x0bshard_count\x18\x02 \x01(\x05\x12\x35\n\x05heads\x18\x03 \x03(\x0b\x32&.registry.v1.VerifyEventsResponse.Head\x12\x18\n\x10\x63heckpoint_count\x18\x04 \x01(\x03\x1a\x33\n\x04Head\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x0c\n\x04hash\x18\x03 \x01(\t2\xb2\x01\n\x0c\x45ventService\x12M\n\nListEvents\x12\x1e.registry.v1.ListEventsRequest\x1a\x1f.registry.v1.ListEventsResponse\x12S\n\x0cVerifyEvents\x12 .registry.v1.VerifyEventsRequest\x1a!.registry.v1.VerifyEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSRESPONSE']._serialized_start=504
   _globals['_LISTEVENTSRESPONSE']._serialized_end=585
   _globals['_VERIFYEVENTSREQUEST']._serialized_start=587
-  _globals['_VERIFYEVENTSREQUEST']._serialized_end=608
-  _globals['_VERIFYEVENTSRESPONSE']._serialized_start=611
-  _globals['_VERIFYEVENTSRESPONSE']._serialized_end=783
-  _globals['_VERIFYEVENTSRESPONSE_HEAD']._serialized_start=732
-  _globals['_VERIFYEVENTSRESPONSE_HEAD']._serialized_end=783
-  _globals['_EVENTSERVICE']._serialized_start=786
-  _globals['_EVENTSERVICE']._serialized_end=964
+  _globals['_VERIFYEVENTSREQUEST']._serialized_end=650
+  _globals['_VERIFYEVENTSRESPONSE']._serialized_start=653
+  _globals['_VERIFYEVENTSRESPONSE']._serialized_end=851
+  _globals['_VERIFYEVENTSRESPONSE_HEAD']._serialized_start=800
+  _globals['_VERIFYEVENTSRESPONSE_HEAD']._serialized_end=851
+  _globals['_EVENTSERVICE']._serialized_start=854
+  _globals['_EVENTSERVICE']._serialized_end=1032
 # @@protoc_insertion_point(module_scope)

@@ -173,12 +173,25 @@ class VerifyEventsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Notes of checkpoints that were kept elsewhere; at most 1000."""
+
+    @_builtins.property
+    def public_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """64 hex each: Ed25519 keys to believe in place of the server's own; at most 100."""
+
     def __init__(
         self,
+        *,
+        checkpoints: _abc.Iterable[_builtins.str] | None = ...,
+        public_keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoints", b"checkpoints", "public_keys", b"public_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,10 +234,13 @@ class VerifyEventsResponse(_message.Message):
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
     SHARD_COUNT_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_COUNT_FIELD_NUMBER: _builtins.int
     event_count: _builtins.int
     """How many events."""
     shard_count: _builtins.int
     """How many shards hold any."""
+    checkpoint_count: _builtins.int
+    """How many stored checkpoints it was compared with."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifyEventsResponse.Head]:
         """Of every shard that holds any."""
@@ -235,10 +251,11 @@ class VerifyEventsResponse(_message.Message):
         event_count: _builtins.int = ...,
         shard_count: _builtins.int = ...,
         heads: _abc.Iterable[Global___VerifyEventsResponse.Head] | None = ...,
+        checkpoint_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_count", b"event_count", "heads", b"heads", "shard_count", b"shard_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "event_count", b"event_count", "heads", b"heads", "shard_count", b"shard_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,10 +64,12 @@ class EventServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyEvents(self, request, context):
-        """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
-        shard and number of the first bad record in its metadata. Reads the whole log, at about 100,000
-        events a second; one at a time (else RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled.
-        A log that was cut off at its end verifies: compare `heads` with those of an earlier day.
+        """Recomputes every hash of the log, and every root that a checkpoint names: the stored ones and those
+        given. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with shard and number of the first bad
+        record in its metadata; reason CHECKPOINT_BROKEN, with the number, where the log is intact and its
+        checkpoints are not. Reads the whole log, at about 100,000 events a second; one at a time (else
+        RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled. Who holds the database and its key could
+        rewrite both: give a checkpoint that was kept elsewhere.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,10 +42,12 @@ class EventServiceStub:
     stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
     """
     VerifyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]
-    """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
-    shard and number of the first bad record in its metadata. Reads the whole log, at about 100,000
-    events a second; one at a time (else RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled.
-    A log that was cut off at its end verifies: compare `heads` with those of an earlier day.
+    """Recomputes every hash of the log, and every root that a checkpoint names: the stored ones and those
+    given. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with shard and number of the first bad
+    record in its metadata; reason CHECKPOINT_BROKEN, with the number, where the log is intact and its
+    checkpoints are not. Reads the whole log, at about 100,000 events a second; one at a time (else
+    RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled. Who holds the database and its key could
+    rewrite both: give a checkpoint that was kept elsewhere.
     """
 
 @_typing.type_check_only
@@ -62,10 +64,12 @@ class EventServiceAsyncStub(EventServiceStub):
     stands for it, or `hidden_base_count`, and such an event no longer hashes to its hash.
     """
     VerifyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]  # type: ignore[assignment]
-    """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
-    shard and number of the first bad record in its metadata. Reads the whole log, at about 100,000
-    events a second; one at a time (else RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled.
-    A log that was cut off at its end verifies: compare `heads` with those of an earlier day.
+    """Recomputes every hash of the log, and every root that a checkpoint names: the stored ones and those
+    given. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with shard and number of the first bad
+    record in its metadata; reason CHECKPOINT_BROKEN, with the number, where the log is intact and its
+    checkpoints are not. Reads the whole log, at about 100,000 events a second; one at a time (else
+    RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled. Who holds the database and its key could
+    rewrite both: give a checkpoint that was kept elsewhere.
     """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,10 +95,12 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _events_pb2.VerifyEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.VerifyEventsResponse, _abc.Awaitable[_events_pb2.VerifyEventsResponse]]:
-        """Recomputes every hash of the log. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with
-        shard and number of the first bad record in its metadata. Reads the whole log, at about 100,000
-        events a second; one at a time (else RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled.
-        A log that was cut off at its end verifies: compare `heads` with those of an earlier day.
+        """Recomputes every hash of the log, and every root that a checkpoint names: the stored ones and those
+        given. Needs event.read on "*". DATA_LOSS, reason AUDIT_BROKEN, with shard and number of the first bad
+        record in its metadata; reason CHECKPOINT_BROKEN, with the number, where the log is intact and its
+        checkpoints are not. Reads the whole log, at about 100,000 events a second; one at a time (else
+        RESOURCE_EXHAUSTED, reason QUOTA), and ends when cancelled. Who holds the database and its key could
+        rewrite both: give a checkpoint that was kept elsewhere.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

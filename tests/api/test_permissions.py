@@ -21,6 +21,7 @@ from registry.testing.story import Story
 from registry.testing.world import World, grant
 from registry.v1 import (
     access_pb2,
+    audit_pb2,
     commits_pb2,
     decisions_pb2,
     events_pb2,
@@ -336,6 +337,27 @@ NEEDS = {
 }
 
 
+NEEDS["AuditService"] = {
+    "CreateCheckpoint": _wide(audit_pb2.CreateCheckpointRequest(), Action.EVENT_READ),
+    "GetCheckpoint": _wide(
+        audit_pb2.GetCheckpointRequest(name="checkpoints/99"), Action.EVENT_READ
+    ),
+    "ListCheckpoints": _wide(audit_pb2.ListCheckpointsRequest(), Action.EVENT_READ),
+    "ProveEvent": _wide(audit_pb2.ProveEventRequest(name="shards/3/events/99"), Action.EVENT_READ),
+    "ProveConsistency": _wide(
+        audit_pb2.ProveConsistencyRequest(old="checkpoints/99"), Action.EVENT_READ
+    ),
+    "GetAuditKeys": Need(audit_pb2.GetAuditKeysRequest(), None),
+    "ExportEvents": Need(
+        audit_pb2.ExportEventsRequest(parent="namespaces/gone"), Action.EVENT_READ
+    ),
+}
+
+
+#: RPCs that answer with many messages.
+STREAMS = {"ExportEvents"}
+
+
 def cases() -> Iterator[tuple[str, str, Need]]:
     for service, methods in NEEDS.items():
         for method, need in methods.items():
@@ -344,6 +366,10 @@ def cases() -> Iterator[tuple[str, str, Need]]:
 
 def call(api: Api, secret: str, service: str, method: str, request: Message) -> Any:
     channel: Any = api.channel(secret)
+    if method in STREAMS:
+        return list(
+            channel.unary_stream(f"/registry.v1.{service}/{method}")(request.SerializeToString())
+        )
     return channel.unary_unary(f"/registry.v1.{service}/{method}")(request.SerializeToString())
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import values, webhook_values
+from registry.client import audit_values, values, webhook_values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
     access_pb2,
+    audit_pb2,
     commits_pb2,
     decisions_pb2,
     events_pb2,
@@ -68,6 +69,13 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.Event, events_pb2.Event),
     (values.ShardHead, events_pb2.VerifyEventsResponse.Head),
     (values.AuditReport, events_pb2.VerifyEventsResponse),
+    (audit_values.AuditCheckpoint, audit_pb2.AuditCheckpoint),
+    (audit_values.EventProof, audit_pb2.EventProof),
+    (audit_values.ShardConsistency, audit_pb2.ConsistencyProof.Shard),
+    (audit_values.ConsistencyProof, audit_pb2.ConsistencyProof),
+    (audit_values.AuditKey, audit_pb2.AuditKeys.Key),
+    (audit_values.AuditKeys, audit_pb2.AuditKeys),
+    (audit_values.ExportBatch, audit_pb2.ExportEventsResponse),
     (values.VersionUsage, usage_pb2.Usage.VersionRow),
     (values.PrincipalUsage, usage_pb2.Usage.PrincipalRow),
     (values.Usage, usage_pb2.Usage),
@@ -100,7 +108,7 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for module in (values, webhook_values)
+        for module in (values, audit_values, webhook_values)
         for each in vars(module).values()
         if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.testing.contracts.database.checkpoints import CheckpointsContract
 from registry.testing.contracts.database.events import EventsContract
 from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
@@ -28,6 +29,10 @@ class TestModels(ModelsContract):
 
 
 class TestEvents(EventsContract):
+    pass
+
+
+class TestCheckpoints(CheckpointsContract):
     pass
 
 

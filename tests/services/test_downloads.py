@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +20,7 @@ from registry.errors import (
     TooLargeError,
 )
 from registry.names import ModelName, PrincipalName, TokenName, VersionName
+from registry.ports.tables import EventQuery
 from registry.services.downloads import Downloadable, DownloadService
 from registry.services.tickets import TicketSigner
 from registry.testing.world import DAY_US, Login, World, grant
@@ -64,6 +66,13 @@ def count(world: World, version: Version) -> int:
     model = world.database.read(lambda tx: tx.models.get(version.model))
     assert model is not None
     return model.download_count
+
+
+def pulls(world: World) -> list[tuple[str, str, str]]:
+    """Who fetched which version, with which digest, by the audit log."""
+    query = EventQuery(namespace="fraud", action="version.fetch")
+    found = world.database.read(lambda tx: tx.events.list(query, None, 100))
+    return [(each.actor, each.resource, json.loads(each.detail_json)["digest"]) for each in found]
 
 
 def test_each_file_is_fetched_by_its_ticket(world: World, version: Version, ada: Login) -> None:
@@ -222,8 +231,10 @@ def test_a_download_counts_once(world: World, version: Version, ada: Login) -> N
     for found in made * 2:
         world.downloads.read(found).close()
     assert count(world, version) == 1
+    assert pulls(world) == [("principals/ada", version.name, version.digest)]
     again = world.downloads.open(tickets(world, ada, version)["a.json"])
     world.downloads.read(again).close()
+    assert len(pulls(world)) == 2
     usage = world.usage.get(ada.caller, ModelName(path="fraud/scorer"))
     assert (usage.download_count, usage.versions[0].download_count) == (2, 2)
 

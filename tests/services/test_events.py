@@ -18,9 +18,10 @@ from registry.errors import (
     InvalidFieldError,
     PermissionDeniedError,
     QuotaError,
+    TooLargeError,
 )
 from registry.ports.tables import EventQuery
-from registry.services.events import verify_chain
+from registry.services.verification import verify_chain
 from registry.testing.world import World, grant
 
 
@@ -186,6 +187,24 @@ def test_every_forgery_is_found(world: World, statement: str, number: int) -> No
     with pytest.raises(AuditBrokenError) as broken:
         verify_chain(world.database)
     assert broken.value.number == number
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"public_keys": ["text"]}, InvalidFieldError),
+        ({"public_keys": ["A" * 64]}, InvalidFieldError),
+        ({"public_keys": ["a" * 64] * 101}, TooLargeError),
+        ({"checkpoints": ["text"]}, InvalidFieldError),
+        ({"checkpoints": ["text"] * 1001}, TooLargeError),
+    ],
+)
+def test_what_is_given_has_to_be_evidence(
+    world: World, olga: Caller, given: dict[str, list[str]], error: type[Exception]
+) -> None:
+    """What is no key or no checkpoint is the caller's mistake, not damage of the log."""
+    with pytest.raises(error):
+        world.events.verify(olga, lambda: True, **given)
 
 
 def test_verifying_ends_when_its_caller_has_gone(world: World, olga: Caller) -> None:

@@ -11,8 +11,10 @@ from registry.domain.lineage import LineageEdge
 from registry.domain.pages import PageRequest
 from registry.domain.scopes import Scope
 from registry.domain.versions import LineageKind, Version
+from registry.errors import PermissionDeniedError
 from registry.names import ModelName, VersionName
 from registry.ports.tables import EventQuery
+from registry.services.audit_export import ExportFilter
 from registry.testing.story import Story, name_of
 from registry.testing.world import grant
 
@@ -103,3 +105,22 @@ def test_walks_hide_foreign_versions(story: Story, child: Version) -> None:
         )
         assert all("fraud" not in edge.parent for edge in page.edges)
         assert page.hidden_count == 3
+
+
+def test_exports_hide_foreign_names(story: Story, child: Version) -> None:
+    """What is sent out of a namespace's log is redacted like its list, and who is denied any
+    namespace is sent nothing of all of them."""
+    for why in ("no role", "denied"):
+        reader = readers(story)[why]
+        wanted = ExportFilter(namespace="lab")
+        batches = story.world.audit_export.run(reader, wanted, "", lambda: True)
+        texts = [event.detail_json for batch in batches for event in batch.events]
+        assert texts
+        assert not [text for text in texts if "models/fraud" in text]
+    denied = story.world.caller(
+        "ida", grant(Role.AUDITOR), grant(Role.AUDITOR, "secret", deny=True)
+    )
+    with pytest.raises(PermissionDeniedError, match="no grant that denies it"):
+        story.world.audit_export.run(denied, ExportFilter(namespace=None), "", lambda: True)
+    with pytest.raises(PermissionDeniedError, match="no grant that denies it"):
+        story.world.audit.create(denied, request_id="")

@@ -55,6 +55,7 @@ COVERED = {
     "YankService",
 }
 ELSEWHERE = {
+    "AuditService",
     "Authenticator",
     "EventService",
     "PrincipalService",

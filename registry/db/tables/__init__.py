@@ -8,6 +8,7 @@ change, hence are repeated where a hot read would otherwise need a join.
 
 from __future__ import annotations
 
+from registry.db.tables.audit import audit_checkpoints
 from registry.db.tables.columns import metadata
 from registry.db.tables.content import (
     commits,
@@ -51,6 +52,7 @@ from registry.db.tables.webhooks import (
 )
 
 __all__ = [
+    "audit_checkpoints",
     "blob_grants",
     "commits",
     "decisions",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.descriptor import MethodDescriptor
 
 from registry.testing.soak.fuzz_inputs import METHODS, HttpFuzzer, MessageFuzzer
 
@@ -77,10 +78,9 @@ class Fuzzer:
             for number in range(count):
                 method = METHODS[number % len(METHODS)]
                 data = fuzzer.request(method)
-                name = f"/{method.containing_service.full_name}/{method.name}"
-                call: Any = channel.unary_unary(name)
+                name = _path(method)
                 try:
-                    call(data, timeout=HANG_S, metadata=self._credential(chance))
+                    _answered(channel, method, data, metadata=self._credential(chance))
                     self.found.answers["gRPC OK"] += 1
                 except grpc.RpcError as error:
                     failed: Any = error
@@ -157,3 +157,16 @@ def resident_bytes(pid: int) -> int:
     """What a process holds in memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096
+
+
+def _path(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def _answered(channel: Any, method: MethodDescriptor, data: bytes, **options: Any) -> None:
+    """Return when all of the answer has come, or raise grpc.RpcError."""
+    if method.server_streaming:
+        for _ in channel.unary_stream(_path(method))(data, timeout=HANG_S, **options):
+            pass
+    else:
+        channel.unary_unary(_path(method))(data, timeout=HANG_S, **options)

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from registry.v1 import (
+    audit_pb2,
     commits_pb2,
     events_pb2,
     lineage_pb2,
@@ -27,6 +28,7 @@ from registry.v1 import (
 )
 
 _FILES: Sequence[Any] = (
+    audit_pb2,
     commits_pb2,
     events_pb2,
     lineage_pb2,

@@ -1,0 +1,459 @@
+"""Checkpoints of the audit log: made, listed, and proofs against them.
+
+A checkpoint names what one snapshot sees. A shard's numbers are given under its head's lock, which
+is held until COMMIT; so whoever sees the head sees every event up to it, and none behind it that
+may still be rolled back. On PostgreSQL too, then, no checkpoint runs ahead of what is committed,
+and none skips a number that becomes visible late.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from registry.domain.access import Action, Caller
+from registry.domain.checkpoints import (
+    ACTION,
+    EMPTY_TREES,
+    Checkpoint,
+    ShardTree,
+    SignedCheckpoint,
+    StoredCheckpoint,
+    fits,
+    leaf_of,
+    read_checkpoint,
+    trees_of,
+)
+from registry.domain.events import GENESIS, SYSTEM, Event, EventDraft, Head, problem_of, shard_of
+from registry.domain.merkle import EMPTY, Frontier, consistency_proof, inclusion_proof
+from registry.domain.notes import Note, key_hint
+from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.errors import (
+    AuditBrokenError,
+    CallCancelledError,
+    CheckpointBrokenError,
+    ConflictError,
+    InvalidFieldError,
+    NotFoundError,
+    QuotaError,
+    StorageError,
+)
+from registry.names import EventName
+from registry.ports.audit_tables import KeyUse
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.ports.signing import SigningKeys
+from registry.ports.tables import DoneRequest
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import repeat_of
+from registry.services.verification import heads_of, verify_signature
+
+READ_ROWS = 500
+HASH_ROWS = 20_000
+#: Two replicas that make one at the same time: the later one looks again.
+ATTEMPTS_MAX = 10
+_PAUSE_S = 0.01
+PROOFS_MAX = 2
+METHOD = "CreateCheckpoint"
+#: As `checkpoint` of a proof: the newest.
+NEWEST = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventProof:
+    """An event, its place in its shard's tree, and the checkpoint that names that tree's root."""
+
+    event: Event
+    size: int
+    #: 64 hex each, leaf upwards.
+    path: tuple[str, ...]
+    checkpoint: str
+    #: Checkpoints by which one key introduced the next, up to that one, oldest first.
+    handovers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardConsistency:
+    shard: int
+    old_size: int
+    new_size: int
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsistencyProof:
+    old: str
+    new: str
+    shards: tuple[ShardConsistency, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyHistory:
+    uses: tuple[KeyUse, ...]
+    #: The key that signs the next checkpoint, or hands over to it.
+    current: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """What the next checkpoint stands on, all of one moment."""
+
+    heads: list[Head]
+    last: StoredCheckpoint | None
+    signed: SignedCheckpoint | None
+
+    @property
+    def trees(self) -> Sequence[ShardTree]:
+        return self.signed.checkpoint.shards if self.signed else EMPTY_TREES
+
+
+class AuditService:
+    def __init__(self, *, database: Database, clock: Clock, keys: SigningKeys) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._making = threading.Lock()
+        self._proofs = threading.BoundedSemaphore(PROOFS_MAX)
+
+    def create(self, caller: Caller, *, request_id: str) -> StoredCheckpoint:
+        """A checkpoint of all that is committed now; the newest one where nothing is new."""
+        _require(caller)
+
+        def earlier(tx: Transaction) -> str | None:
+            return repeat_of(tx, caller, METHOD, request_id, content_of(METHOD))
+
+        def remember(tx: Transaction, name: str) -> None:
+            done = DoneRequest(fingerprint=content_of(METHOD), result=name)
+            if request_id and not tx.requests.save(
+                caller.id, METHOD, request_id, done, self._clock.now_us()
+            ):
+                raise ConflictError(what=f"request {request_id}")
+
+        name = self._database.read(earlier)
+        if name is not None:
+            return self.get(caller, int(name.rpartition("/")[2]))
+        return self._make(caller.principal.name, remember)
+
+    def make_if_due(self, every_us: int) -> bool:
+        """A checkpoint of the registry's own, where the last is as old as that and something
+        happened since. For a periodic task; of several servers that ask, one makes it."""
+
+        def oldest_us(tx: Transaction) -> int | None:
+            last = tx.checkpoints.last()
+            if last is not None:
+                return last.time_us
+            firsts = [tx.events.shard(head.shard, 0, 1) for head in heads_of(tx) if head.number]
+            return min((events[0].time_us for events in firsts if events), default=None)
+
+        since_us = self._database.read(oldest_us)
+        if since_us is None or self._clock.now_us() - since_us < every_us:
+            return False
+        before = self._database.read(lambda tx: tx.checkpoints.last())
+        return self._make(SYSTEM, lambda tx, name: None).number != (before.number if before else 0)
+
+    def get(self, caller: Caller, number: int) -> StoredCheckpoint:
+        """By its number; the newest for 0."""
+        _require(caller)
+        return self._database.read(lambda tx: _checkpoint(tx, number))
+
+    def list(
+        self, caller: Caller, page: PageRequest, *, oldest_first: bool
+    ) -> Page[StoredCheckpoint]:
+        """By number."""
+        _require(caller)
+        of = fingerprint("checkpoints", oldest_first)
+        after = decode_token(page.token, of, int)
+        limit = page.limit()
+        start = int(after[0]) if after else 0 if oldest_first else 2**62
+        found = self._database.read(
+            lambda tx: tx.checkpoints.list(start, limit + 1, newest_first=not oldest_first)
+        )
+        return page_of(found, limit, lambda each: (each.number,), of)
+
+    def since(self, number: int, limit: int) -> Sequence[StoredCheckpoint]:
+        """Those behind a number, oldest first: for the registry itself, which keeps copies."""
+        return self._database.read(lambda tx: tx.checkpoints.list(number, limit))
+
+    def keys(self) -> KeyHistory:
+        """Public keys are everybody's."""
+        uses = self._database.read(lambda tx: tx.checkpoints.key_uses())
+        return KeyHistory(uses=tuple(uses), current=self._keys.public_keys[-1])
+
+    def prove_event(
+        self, caller: Caller, name: EventName, *, checkpoint: int, is_active: Callable[[], bool]
+    ) -> EventProof:
+        """That an event is in a checkpoint. Reads the hashes of its shard."""
+        _require(caller)
+        shard, number = name.shard, name.number
+
+        def fn(tx: Transaction) -> tuple[Event, StoredCheckpoint, list[str]]:
+            found = tx.events.shard(shard, number - 1, 1)
+            if not found or found[0].number != number:
+                raise NotFoundError(kind="event", name=str(name), fix="List them: hallmark events")
+            stored = _checkpoint(tx, checkpoint)
+            return found[0], stored, list(_handovers(tx, stored.number))
+
+        event, stored, handovers = self._database.snapshot(fn)
+        said = self._signed(stored).checkpoint
+        tree = said.shards[shard]
+        if number > tree.size:
+            raise NotFoundError(
+                kind="proof",
+                name=f"{name} in {said.name}, which ends at event {tree.size} of that shard",
+                fix="Make a checkpoint first: hallmark audit checkpoint",
+            )
+        with self._proving():
+            path = inclusion_proof(
+                number - 1, tree.size, lambda start, end: self._root(shard, start, end, is_active)
+            )
+        return EventProof(
+            event=event,
+            size=tree.size,
+            path=tuple(node.hex() for node in path),
+            checkpoint=stored.note,
+            handovers=tuple(handovers),
+        )
+
+    def prove_consistency(
+        self, caller: Caller, old: int, new: int, *, is_active: Callable[[], bool]
+    ) -> ConsistencyProof:
+        """That a checkpoint's log is the beginning of a later one's."""
+        _require(caller)
+        pair = self._database.read(lambda tx: (_checkpoint(tx, old), _checkpoint(tx, new)))
+        before, after = (self._signed(stored).checkpoint for stored in pair)
+        if before.number > after.number:
+            raise InvalidFieldError(
+                field="old",
+                found=str(before.number),
+                expected=f"at most {after.number}, the new one's",
+                fix="Name the older one first.",
+            )
+        with self._proving():
+            shards = tuple(
+                ShardConsistency(
+                    shard=was.shard,
+                    old_size=was.size,
+                    new_size=now.size,
+                    path=tuple(
+                        node.hex()
+                        for node in consistency_proof(
+                            was.size,
+                            now.size,
+                            lambda start, end, s=was.shard: self._root(s, start, end, is_active),  # type: ignore[misc]
+                        )
+                    ),
+                )
+                for was, now in zip(before.shards, after.shards, strict=True)
+            )
+        return ConsistencyProof(old=pair[0].note, new=pair[1].note, shards=shards)
+
+    def _make(self, actor: str, remember: Callable[[Transaction, str], None]) -> StoredCheckpoint:
+        with self._making:
+            for attempt in range(ATTEMPTS_MAX):
+                # Servers that came at once had better not come at once again.
+                time.sleep(random.uniform(0, _PAUSE_S * attempt))
+                base = self._base()
+                if base.last is not None and not self._is_due(base):
+                    return base.last
+                stored = self._next(base)
+                if self._store(stored, actor, remember):
+                    return stored
+        raise ConflictError(what="the next checkpoint")
+
+    def _base(self) -> _Base:
+        heads, last = self._database.snapshot(lambda tx: (heads_of(tx), tx.checkpoints.last()))
+        return _Base(heads=heads, last=last, signed=self._signed(last) if last else None)
+
+    def _signed(self, stored: StoredCheckpoint) -> SignedCheckpoint:
+        """What a row says. Nothing is signed or proven on top of one that somebody changed."""
+        try:
+            signed = read_checkpoint(stored.note)
+        except InvalidFieldError as error:
+            problem = f"it holds {error.found}"
+            raise CheckpointBrokenError(number=stored.number, problem=problem) from error
+        if signed.checkpoint.number != stored.number:
+            problem = f"its note is that of number {signed.checkpoint.number}"
+            raise CheckpointBrokenError(number=stored.number, problem=problem)
+        if not verify_signature(signed, self._keys.verify):
+            raise CheckpointBrokenError(number=stored.number, problem="its signature does not fit")
+        return signed
+
+    def _is_due(self, base: _Base) -> bool:
+        """Whether there is anything new but the event of the last checkpoint itself."""
+        assert base.signed is not None
+        if base.signed.checkpoint.successor_key != self._keys.public_keys[-1]:
+            return True
+        new = [
+            (tree, head)
+            for tree, head in zip(base.trees, base.heads, strict=True)
+            if head.number != tree.size
+        ]
+        if len(new) != 1:
+            return bool(new)
+        tree, head = new[0]
+        if tree.shard != shard_of("") or head.number != tree.size + 1:
+            return True
+        found = self._database.read(lambda tx: tx.events.shard(tree.shard, tree.size, 1))
+        return not found or found[0].action != ACTION
+
+    def _next(self, base: _Base) -> StoredCheckpoint:
+        said = base.signed.checkpoint if base.signed else None
+        own = self._keys.public_keys
+        key = said.successor_key if said else own[-1]
+        if key not in own:
+            raise StorageError(
+                what="A checkpoint of the audit log",
+                store="file of the audit keys",
+                cause=f"the last one is to be followed by one of key {key[:16]}..., not there",
+                fix="Put that key's PEM block before the new one's in HALLMARK_AUDIT_KEY_FILE.",
+            )
+        frontiers = self._frontiers(base)
+        checkpoint = Checkpoint(
+            number=said.number + 1 if said else 1,
+            time_us=max(self._clock.now_us(), said.time_us if said else 0),
+            shards=trees_of(base.heads, frontiers),
+            previous_hash=base.signed.hash if base.signed else GENESIS,
+            public_key=key,
+            next_key=own[-1] if key != own[-1] else "",
+        )
+        signature = self._keys.sign(key, checkpoint.text.encode())
+        hint = key_hint(bytes.fromhex(key))
+        return StoredCheckpoint(
+            number=checkpoint.number,
+            time_us=checkpoint.time_us,
+            note=str(Note(text=checkpoint.text, hint=hint, signature=signature)),
+            public_key=key,
+            event_count=checkpoint.event_count,
+            frontiers=frontiers,
+        )
+
+    def _frontiers(self, base: _Base) -> tuple[Frontier, ...]:
+        """Those of the last checkpoint with the new events; from the first event on where they
+        were lost. Each event is checked, so that nothing broken is ever signed."""
+        kept = base.last.frontiers if base.last else None
+        if kept is None or not fits(base.trees, kept):
+            kept = tuple(self._grown(EMPTY, GENESIS, tree.shard, tree.size) for tree in base.trees)
+        for tree, frontier in zip(base.trees, kept, strict=True):
+            if frontier.root.hex() != tree.root:
+                assert base.last is not None
+                raise AuditBrokenError(
+                    shard=tree.shard,
+                    number=1,
+                    problem=f"checkpoint {base.last.number} no longer fits the log up to "
+                    f"{tree.size}, which was rewritten",
+                )
+        return tuple(
+            self._grown(frontier, tree.hash, head.shard, head.number)
+            for frontier, tree, head in zip(kept, base.trees, base.heads, strict=True)
+        )
+
+    def _grown(self, frontier: Frontier, previous_hash: str, shard: int, size: int) -> Frontier:
+        while frontier.size < size:
+            at = frontier.size
+            rows = self._events(shard, at, min(READ_ROWS, size - at))
+            if not rows:
+                raise AuditBrokenError(shard=shard, number=at + 1, problem="it is missing")
+            for number, event in enumerate(rows, start=at + 1):
+                problem = problem_of(event, number=number, previous_hash=previous_hash)
+                if problem is not None:
+                    raise AuditBrokenError(shard=shard, number=number, problem=problem)
+                previous_hash = event.hash
+            frontier = frontier.grown(leaf_of(event.hash) for event in rows)
+        if frontier.size > size:
+            problem = f"it is missing, with all up to {frontier.size}: the log was cut off"
+            raise AuditBrokenError(shard=shard, number=size + 1, problem=problem)
+        return frontier
+
+    def _events(self, shard: int, after: int, limit: int) -> Sequence[Event]:
+        return self._database.read(lambda tx: tx.events.shard(shard, after, limit))
+
+    def _store(
+        self,
+        stored: StoredCheckpoint,
+        actor: str,
+        remember: Callable[[Transaction, str], None],
+    ) -> bool:
+        signed = read_checkpoint(stored.note)
+        said = signed.checkpoint
+
+        def fn(tx: Transaction) -> bool:
+            if not tx.checkpoints.insert(stored):
+                return False
+            tx.events.append(
+                EventDraft(
+                    action=ACTION,
+                    resource=said.name,
+                    namespace="",
+                    actor=actor,
+                    detail={
+                        "hash": signed.hash,
+                        "root": said.root,
+                        "key": said.public_key,
+                        "next_key": said.next_key,
+                        "events": said.event_count,
+                    },
+                )
+            )
+            remember(tx, said.name)
+            return True
+
+        return self._database.write(fn)
+
+    def _root(self, shard: int, start: int, end: int, is_active: Callable[[], bool]) -> bytes:
+        """Of a part of a shard's leaves."""
+
+        frontier, at = EMPTY, start
+        while at < end:
+            if not is_active():
+                raise CallCancelledError(what="Proving")
+            hashes = self._hashes(shard, at, min(HASH_ROWS, end - at))
+            if not hashes:
+                raise AuditBrokenError(shard=shard, number=at + 1, problem="it is missing")
+            frontier = frontier.grown(map(leaf_of, hashes))
+            at += len(hashes)
+        return frontier.root
+
+    def _hashes(self, shard: int, after: int, limit: int) -> Sequence[str]:
+        return self._database.read(lambda tx: tx.events.hashes(shard, after, limit))
+
+    @contextmanager
+    def _proving(self) -> Iterator[None]:
+        if not self._proofs.acquire(blocking=False):
+            raise QuotaError(
+                what="Proofs that are made at once",
+                found=PROOFS_MAX + 1,
+                limit=PROOFS_MAX,
+                fix="Wait until one has ended.",
+            )
+        try:
+            yield
+        finally:
+            self._proofs.release()
+
+
+def _require(caller: Caller) -> None:
+    caller.require_everywhere(Action.EVENT_READ, "the audit log")
+
+
+def _checkpoint(tx: Transaction, number: int) -> StoredCheckpoint:
+    found = None
+    if 0 <= number < 2**63:
+        found = tx.checkpoints.get(number) if number else tx.checkpoints.last()
+    if found is None:
+        raise NotFoundError(
+            kind="checkpoint",
+            name=f"checkpoints/{number}" if number else "any",
+            fix="Make one: hallmark audit checkpoint",
+        )
+    return found
+
+
+def _handovers(tx: Transaction, number: int) -> Iterator[str]:
+    """Notes of the checkpoints before this one that introduced another key."""
+    for use in tx.checkpoints.key_uses():
+        if use.last < number and (stored := tx.checkpoints.get(use.last)) is not None:
+            yield stored.note
