@@ -17,6 +17,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.waivers import WaiverServicer
 from registry.app.services import Services
 from registry.config import Address, Settings
 from registry.domain.manifests import FILE_SIZE_BYTES_MAX
@@ -69,6 +70,7 @@ def build_api(
             ),
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
+            WaiverServicer(services.waivers),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

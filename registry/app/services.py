@@ -30,6 +30,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.waivers import WaiverService
 from registry.services.yanks import YankService
 from registry.vetting.structure import StructureVetter
 
@@ -51,6 +52,7 @@ class Services:
     references: ReferenceService
     promotions: PromotionService
     stages: StageService
+    waivers: WaiverService
     lineage: LineageService
     uploads: UploadService
     downloads: DownloadService
@@ -91,6 +93,7 @@ def build_services(
         references=ReferenceService(database=database, clock=clock, policy=policy),
         promotions=PromotionService(database=database, clock=clock, policy=policy),
         stages=StageService(database=database, clock=clock, policy=policy),
+        waivers=WaiverService(database=database, clock=clock, policy=policy),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(
             database=database,

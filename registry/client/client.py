@@ -27,6 +27,7 @@ from registry.client.transfers import Transfers
 from registry.client.usage import Usage
 from registry.client.values import Base, CodeRevision, Dataset, Resolved, ServerInfo, VersionSpec
 from registry.client.versions import Versions
+from registry.client.waivers import Waivers
 from registry.v1 import server_pb2
 from registry.v1.server_pb2_grpc import ServerServiceStub
 
@@ -59,6 +60,7 @@ class Client:
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)
+        self.waivers = Waivers(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.usage = Usage(connection)

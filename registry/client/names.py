@@ -14,6 +14,7 @@ from registry.names import (
     Reference,
     VersionName,
     VersionNumber,
+    WaiverName,
     parse_selector,
 )
 
@@ -54,6 +55,12 @@ def promotion_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("promotions/")
         return str(PromotionName.parse(f"promotions/{number}", field="promotion"))
+
+
+def waiver_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("waivers/")
+        return str(WaiverName.parse(f"waivers/{number}", field="waiver"))
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -66,6 +66,8 @@ class Promotions(Service):
         digest: str,
         comment: str = "",
         expected_current: int = 0,
+        conditions: Sequence[str] = (),
+        expire_time: datetime | None = None,
     ) -> Promotion:
         """`outcome` is approve or reject; `digest` that of the version that was looked at."""
         request = pb.DecidePromotionRequest(
@@ -74,6 +76,8 @@ class Promotions(Service):
             comment=comment,
             digest=digest,
             expected_current=expected_current,
+            conditions=conditions,
+            expire_time=timestamp(expire_time),
         )
         return self._read(self._stub.DecidePromotion, request, Promotion)
 

@@ -311,7 +311,10 @@ class Decision:
     digest: str
     policy_digest: str
     comment: str
+    conditions: tuple[str, ...]
+    expire_time: datetime | None
     create_time: datetime | None
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,6 +360,28 @@ class StagePeriod:
     note: str
     rollback: bool
     previous_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """`decision` is None until somebody decided."""
+
+    name: str
+    rule: str
+    target: str
+    digest: str
+    stage: str
+    reason: str
+    state: str
+    requester: str
+    decision: Decision | None
+    create_time: datetime | None
+    expire_time: datetime | None
+    end_time: datetime | None
+
+    @property
+    def number(self) -> int:
+        return int(self.name.removeprefix("waivers/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,8 @@ _DECISIONS = (
         _d.policy_digest,
         _d.comment,
         _d.create_time_us,
+        _d.conditions,
+        _d.expire_time_us,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -196,6 +198,8 @@ class SqlPromotions:
                 "policy_digest": decision.policy_digest,
                 "comment": decision.comment,
                 "create_time_us": decision.create_time_us,
+                "conditions": names_text(decision.conditions, field="conditions"),
+                "expire_time_us": decision.expire_time_us,
             },
         )
 
@@ -258,5 +262,7 @@ def _decision(row: AnyRow) -> Decision:
         digest=row.digest,
         policy_digest=row.policy_digest,
         comment=row.comment,
+        conditions=names_of(row.conditions),
+        expire_time_us=row.expire_time_us,
         create_time_us=row.create_time_us,
     )

@@ -20,6 +20,7 @@ from registry.db.tokens import SqlTokens
 from registry.db.uploads import SqlUploads
 from registry.db.usage import SqlUsage
 from registry.db.versions import SqlVersions
+from registry.db.waivers import SqlWaivers
 from registry.domain.events import EventDraft
 
 
@@ -76,6 +77,10 @@ class SqlTransaction:
     @property
     def promotions(self) -> SqlPromotions:
         return SqlPromotions(self._connection)
+
+    @property
+    def waivers(self) -> SqlWaivers:
+        return SqlWaivers(self._connection)
 
     @property
     def lineage(self) -> SqlLineage:

@@ -52,6 +52,9 @@ class Action(StrEnum):
     PROMOTION_DECIDE = "promotion.decide"
     PROMOTION_WITHDRAW = "promotion.withdraw"
     STAGE_ROLLBACK = "stage.rollback"
+    WAIVER_READ = "waiver.read"
+    WAIVER_REQUEST = "waiver.request"
+    WAIVER_DECIDE = "waiver.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
 
@@ -62,6 +65,7 @@ _METADATA = frozenset(
         Action.MODEL_READ,
         Action.VERSION_READ,
         Action.PROMOTION_READ,
+        Action.WAIVER_READ,
     }
 )
 _READ = _METADATA | {Action.VERSION_FETCH}
@@ -79,6 +83,7 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.EVALUATION_CREATE,
         Action.REFERENCE_SET,
         Action.PROMOTION_REQUEST,
+        Action.WAIVER_REQUEST,
     },
     Role.REVIEWER: _READ | {Action.PROMOTION_DECIDE, Action.EVALUATION_CREATE},
     Role.SECURITY: _READ
@@ -86,12 +91,18 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.EVALUATION_CREATE,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
+        Action.WAIVER_DECIDE,
         Action.VERSION_YANK,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },
     Role.DEPLOYER: _READ
-    | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
+    | {
+        Action.PROMOTION_REQUEST,
+        Action.WAIVER_REQUEST,
+        Action.STAGE_ROLLBACK,
+        Action.EVALUATION_CREATE,
+    },
     Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
     Role.ADMIN: _METADATA
     | {

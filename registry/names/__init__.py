@@ -36,6 +36,7 @@ from registry.names.resources import (
     TokenName,
     UploadName,
     VersionName,
+    WaiverName,
 )
 from registry.names.rules import (
     DEFAULT_STAGES,
@@ -72,6 +73,7 @@ __all__ = [
     "VersionDigest",
     "VersionName",
     "VersionNumber",
+    "WaiverName",
     "check_namespace",
     "check_paths",
     "check_principal",

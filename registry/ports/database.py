@@ -33,6 +33,7 @@ from registry.ports.tables import (
     UsageTable,
     Versions,
 )
+from registry.ports.waiver_tables import Waivers
 
 T = TypeVar("T")
 
@@ -58,6 +59,8 @@ class Transaction(Protocol):
     def stages(self) -> Stages: ...
     @property
     def promotions(self) -> Promotions: ...
+    @property
+    def waivers(self) -> Waivers: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from registry.domain.access import (
     REGISTRY_WIDE,
     Action,
     Caller,
-    PrincipalKind,
     patterns_holding,
 )
 from registry.domain.events import SYSTEM, EventDraft
@@ -30,7 +30,6 @@ from registry.errors import (
     InvalidFieldError,
     InvalidStateError,
     NotFoundError,
-    PermissionDeniedError,
 )
 from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
@@ -39,6 +38,14 @@ from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.gates import may_enter
+from registry.services.judging import (
+    COMMENT_LENGTH_MAX,
+    check_approval_end,
+    check_conditions,
+    detail_of,
+    require_person,
+    word_of,
+)
 from registry.services.lookups import event, model_of, version_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -51,7 +58,6 @@ from registry.services.stages import (
     require_held,
 )
 
-COMMENT_LENGTH_MAX = 2000
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
 #: A version in one of these states never enters a stage, whatever the policy.
 _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
@@ -205,20 +211,16 @@ class PromotionService:
         comment: str,
         digest: str,
         expected_current: int,
+        conditions: Collection[str] = (),
+        expire_time_us: int | None = None,
     ) -> Promotion:
         """Record the caller's word; with an approval that satisfies the policy the stage moves."""
-        if caller.principal.kind is PrincipalKind.ROBOT:
-            raise PermissionDeniedError(
-                principal=caller.principal.name,
-                action=Action.PROMOTION_DECIDE.value,
-                resource=str(name),
-                roles="reviewer, security",
-                scope="there, held by a person and not by a robot",
-            )
+        require_person(caller, Action.PROMOTION_DECIDE, str(name))
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         check_expected(expected_current)
         _check_digest(asked, digest)
+        lines = check_conditions(conditions)
         model_name = ModelName(path=asked.model)
 
         def fn(tx: Transaction) -> Promotion:
@@ -228,18 +230,21 @@ class PromotionService:
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
             )
             promotion = _existing(tx, asked.number, lock=True)
-            new = Decision(
-                outcome=outcome,
-                decider=caller.id,
-                roles=tuple(sorted(role.value for role in caller.roles_on(promotion.namespace))),
+            new = word_of(
+                caller,
+                promotion.namespace,
+                outcome,
                 digest=digest,
                 policy_digest=self._policy.digest,
                 comment=comment,
-                create_time_us=now,
+                now_us=now,
+                conditions=lines,
+                expire_time_us=expire_time_us,
             )
             if _is_repeat(promotion, new):
                 return _shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
+            check_approval_end(outcome, expire_time_us, now)
             current = tx.stages.current(promotion.model, promotion.stage)
             for expected in (expected_current, promotion.expected_current):
                 require_held(model_name, promotion.stage, current, expected)
@@ -384,7 +389,10 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
 
 def _is_repeat(promotion: Promotion, new: Decision) -> bool:
     earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
-    return earlier is not None and (earlier.outcome, earlier.comment) == (new.outcome, new.comment)
+    return earlier is not None and all(
+        getattr(earlier, field) == getattr(new, field)
+        for field in ("outcome", "comment", "conditions", "expire_time_us")
+    )
 
 
 def _shown(promotion: Promotion, now_us: int) -> Promotion:
@@ -414,14 +422,9 @@ def _record(
     """Store the newest decision and where it has brought the promotion."""
     decision = decided.decisions[-1]
     tx.promotions.put_decision(decided.number, decision)
-    detail: dict[str, object] = {
-        "outcome": decision.outcome.value,
-        "digest": decision.digest,
-        "policy_digest": decision.policy_digest,
-        "roles": list(decision.roles),
-        "comment": decision.comment,
-    }
-    tx.events.append(event(caller, "promotion.decide", decided.name, decided.namespace, detail))
+    tx.events.append(
+        event(caller, "promotion.decide", decided.name, decided.namespace, detail_of(decision))
+    )
     if state is PromotionState.PENDING:
         tx.promotions.set_waiting(decided.number, decided.waiting)
         return decided

@@ -22,6 +22,7 @@ from registry.api.server_info import ServerServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.waivers import WaiverServicer
 from registry.domain.server import ServerInfo
 from registry.testing.world import World
 
@@ -78,6 +79,7 @@ def servicers_of(world: World) -> list[Any]:
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
+        WaiverServicer(world.waivers),
         LineageServicer(world.lineage),
         TransferServicer(
             world.uploads,

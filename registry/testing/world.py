@@ -38,6 +38,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.waivers import WaiverService
 from registry.services.yanks import YankService
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
@@ -136,6 +137,7 @@ class World:
         self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
         self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
+        self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(
             database=database,

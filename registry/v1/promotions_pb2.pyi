@@ -346,6 +346,8 @@ class DecidePromotionRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     EXPECTED_CURRENT_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`promotions/{n}`."""
     outcome: _decisions_pb2.DecisionOutcome.ValueType
@@ -358,6 +360,16 @@ class DecidePromotionRequest(_message.Message):
     """The version number that the caller compared with, -1 for none: the stage must hold it; 0: no
     condition.
     """
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 20 lines of 1 to 200 characters. Kept and shown; who approves answers for them."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the approval stops counting while the promotion is open; unset: never. From now on, at most
+        366 days ahead. INVALID_ARGUMENT with a rejection, which ends the promotion at once.
+        """
+
     def __init__(
         self,
         *,
@@ -366,10 +378,12 @@ class DecidePromotionRequest(_message.Message):
         comment: _builtins.str = ...,
         digest: _builtins.str = ...,
         expected_current: _builtins.int = ...,
+        conditions: _abc.Iterable[_builtins.str] | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "expected_current", b"expected_current", "name", b"name", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "conditions", b"conditions", "digest", b"digest", "expected_current", b"expected_current", "expire_time", b"expire_time", "name", b"name", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -116,9 +116,10 @@ class PromotionServiceServicer:
     def DecidePromotion(self, request, context):
         """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-        One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
-        changes nothing and returns the promotion in whatever state it is; another one replaces it while
-        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
+        the same principal changes nothing and returns the promotion in whatever state it is; another one
+        replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
+        at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not

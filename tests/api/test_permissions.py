@@ -28,6 +28,7 @@ from registry.v1 import (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    waivers_pb2,
 )
 
 SHA256 = "0" * 64
@@ -233,6 +234,28 @@ NEEDS = {
         "ListStageHistory": Need(
             promotions_pb2.ListStageHistoryRequest(parent="models/gone/m", stage="production"),
             Action.VERSION_READ,
+        ),
+    },
+    "WaiverService": {
+        "RequestWaiver": Need(
+            waivers_pb2.RequestWaiverRequest(target=VERSION, rule="METRIC-1", reason="r"),
+            Action.WAIVER_REQUEST,
+        ),
+        "GetWaiver": _wide(waivers_pb2.GetWaiverRequest(name="waivers/99"), Action.WAIVER_READ),
+        "ListWaivers": Need(
+            waivers_pb2.ListWaiversRequest(parent="namespaces/gone"), Action.WAIVER_READ
+        ),
+        "DecideWaiver": _wide(
+            waivers_pb2.DecideWaiverRequest(
+                name="waivers/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.WAIVER_DECIDE,
+        ),
+        "WithdrawWaiver": _wide(
+            waivers_pb2.WithdrawWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
+        ),
+        "RevokeWaiver": _wide(
+            waivers_pb2.RevokeWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
         ),
     },
     "LineageService": {

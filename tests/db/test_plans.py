@@ -10,7 +10,16 @@ import pytest
 from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.sql.selectable import Select
 
-from registry.db import blob_grants, commits, events, grounds, manifests, references, versions
+from registry.db import (
+    blob_grants,
+    commits,
+    events,
+    grounds,
+    manifests,
+    references,
+    versions,
+    waivers,
+)
 from registry.db.engine import open_database
 from registry.db.sqlite import reader_engine
 from registry.db.tables import metadata
@@ -43,6 +52,9 @@ STATEMENTS = {
     "fetchable": blob_grants._FETCHABLE,
     "referenced": blob_grants._REFERENCED,
     "events of a shard": events._SHARD,
+    "waivers that count": waivers._LIVE,
+    "waivers asked for": waivers._PENDING,
+    "waivers out of time": waivers._OVERDUE,
 }
 QUERIES = {
     "all": EventQuery(namespace=None),

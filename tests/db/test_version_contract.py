@@ -15,6 +15,7 @@ from registry.testing.contracts.database.uploads import UploadsContract
 from registry.testing.contracts.database.usage import UsageContract
 from registry.testing.contracts.database.version_vetting import VersionVettingContract
 from registry.testing.contracts.database.versions import VersionsContract
+from registry.testing.contracts.database.waivers import WaiversContract
 
 
 class TestBlobGrants(BlobGrantsContract):
@@ -66,4 +67,8 @@ class TestVersionVetting(VersionVettingContract):
 
 
 class TestVersions(VersionsContract):
+    pass
+
+
+class TestWaivers(WaiversContract):
     pass

@@ -44,6 +44,7 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
+from registry.db.tables.waivers import waivers
 
 __all__ = [
     "blob_grants",
@@ -72,4 +73,5 @@ __all__ = [
     "upload_files",
     "uploads",
     "versions",
+    "waivers",
 ]

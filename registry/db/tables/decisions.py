@@ -93,6 +93,14 @@ promotions = Table(
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
+    Index(
+        "ix_promotions_asked",
+        "requester",
+        "expire_time_us",
+        "number",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
     **NEVER_REUSED,
 )
 
@@ -109,6 +117,8 @@ decisions = Table(
     string("policy_digest"),
     string("comment"),
     number("create_time_us"),
+    Column("conditions", ByteText, nullable=False, server_default="[]"),
+    optional_number("expire_time_us"),
     Index(None, "promotion", "decider", unique=True),
 )
 

@@ -1,0 +1,48 @@
+"""The tables of exceptions and of what waits for people; see `database.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from registry.domain.pages import Cursor
+from registry.domain.promotions import Decision
+from registry.domain.versions import Version
+from registry.domain.waivers import Waiver, WaiverState
+
+
+class Waivers(Protocol):
+    def insert(self, waiver: Waiver) -> Waiver:
+        """The stored value with its number."""
+
+    def get(self, number: int) -> Waiver | None: ...
+
+    def lock(self, number: int) -> Waiver | None: ...
+
+    def list(
+        self,
+        *,
+        patterns: Collection[str],
+        model: str,
+        state: WaiverState | None,
+        rule: str,
+        now_us: int,
+        after: Cursor | None,
+        limit: int,
+    ) -> Sequence[Waiver]:
+        """Newest first by number, behind `after` = (number,). `state` as it is at `now_us`. With
+        an empty model, those of namespaces that a pattern covers."""
+
+    def pending(self, model_key: int, rule: str, now_us: int) -> Sequence[Waiver]:
+        """Those of a model and a rule that nobody has decided on yet."""
+
+    def live(self, version: Version, stage: str, now_us: int) -> Sequence[Waiver]:
+        """Those by which a gate may take a rule for passed, by number: granted for this version or
+        its model, and for this stage or all, and still running. See `Waiver.counts_for`."""
+
+    def set_state(
+        self, number: int, state: WaiverState, *, decision: Decision | None, end_time_us: int | None
+    ) -> None: ...
+
+    def overdue(self, now_us: int, limit: int) -> Sequence[Waiver]:
+        """Those, pending or granted, whose time has run out."""
