@@ -127,7 +127,7 @@ def to_proto(promotion: Promotion) -> pb.Promotion:
         requester=f"principals/{promotion.requester}",
         note=promotion.note,
         decisions=[decision_to_proto(decision) for decision in promotion.decisions],
-        waiting=[_requirement(requirement) for requirement in promotion.waiting],
+        waiting=[requirement_to_proto(requirement) for requirement in promotion.waiting],
         previous_version=promotion.previous_number or 0,
         create_time=timestamp(promotion.create_time_us),
         expire_time=timestamp(promotion.expire_time_us),
@@ -151,7 +151,7 @@ def period_to_proto(period: StagePeriod) -> pb.StagePeriod:
     )
 
 
-def _requirement(requirement: Requirement) -> decisions_pb2.Requirement:
+def requirement_to_proto(requirement: Requirement) -> decisions_pb2.Requirement:
     return decisions_pb2.Requirement(
         rule=requirement.rule,
         message=requirement.message,

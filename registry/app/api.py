@@ -6,6 +6,7 @@ from importlib.metadata import version as installed_version
 
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
@@ -71,6 +72,7 @@ def build_api(
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
             WaiverServicer(services.waivers),
+            InboxServicer(services.inbox),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

@@ -16,6 +16,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -53,6 +54,7 @@ class Services:
     promotions: PromotionService
     stages: StageService
     waivers: WaiverService
+    inbox: InboxService
     lineage: LineageService
     uploads: UploadService
     downloads: DownloadService
@@ -94,6 +96,7 @@ def build_services(
         promotions=PromotionService(database=database, clock=clock, policy=policy),
         stages=StageService(database=database, clock=clock, policy=policy),
         waivers=WaiverService(database=database, clock=clock, policy=policy),
+        inbox=InboxService(database=database, clock=clock),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(
             database=database,

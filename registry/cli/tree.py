@@ -39,6 +39,7 @@ COMMANDS = (
     _entry("diff", "diff:diff", "Compare two versions: files, card, metrics, parameters."),
     _entry("promote", "promotions:promote", "Ask for a version to enter a stage."),
     _entry("decide", "promotions:decide", "Approve or reject a promotion."),
+    _entry("inbox", "inbox:inbox", "Show what waits for your decision."),
     _entry("rollback", "stages:rollback", "Put back what a stage held before."),
     _entry("history", "stages:history", "Show which version was in a stage when."),
     _entry("lineage", "lineage:lineage", "Show what a version was made from, and what from it."),

@@ -13,6 +13,7 @@ from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
 from registry.client.decode import decode
 from registry.client.events import Events
+from registry.client.inbox import Inbox
 from registry.client.lineage import Lineage
 from registry.client.models import Models
 from registry.client.namespaces import Namespaces
@@ -61,6 +62,7 @@ class Client:
         self.references = References(connection)
         self.promotions = Promotions(connection)
         self.waivers = Waivers(connection)
+        self.inbox = Inbox(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.usage = Usage(connection)

@@ -385,6 +385,30 @@ class Waiver:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InboxItem:
+    """Something that waits for a decision. `version_state` is empty where it is about a model."""
+
+    kind: str
+    name: str
+    subject: str
+    stage: str
+    rule: str
+    requester: str
+    reason: str
+    since_time: datetime | None
+    due_time: datetime | None
+    waiting: tuple[Requirement, ...]
+    approval_count: int
+    version_state: str
+    verdict: str
+    finding_count: int
+
+    @property
+    def number(self) -> int:
+        return int(self.name.rpartition("/")[2])
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineageEdge:
     child: str
     parent: str

@@ -54,6 +54,7 @@ _ALL = select(
     _p.end_time_us,
 )
 _GET = _ALL.where(_p.number == bindparam("number"))
+_MANY = _ALL.where(_p.number.in_(numbers("numbers")))
 _ROW = select(_p.number).where(_p.number == bindparam("number"))
 
 # As text, since a partial index answers only to its own condition.
@@ -180,6 +181,12 @@ class SqlPromotions:
                 "limit": limit,
             },
         )
+
+    def many(self, numbers_in_order: Sequence[int]) -> Sequence[Promotion]:
+        """Those that are there, in the order of the numbers."""
+        found = self._all(_MANY, {"numbers": array(numbers_in_order)}) if numbers_in_order else ()
+        by_number = {promotion.number: promotion for promotion in found}
+        return [by_number[number] for number in numbers_in_order if number in by_number]
 
     def open_of(self, version_key: int, stage: str, now_us: int) -> Sequence[Promotion]:
         statement = _OPEN_FOR_STAGE if stage else _OPEN

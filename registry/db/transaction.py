@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry.db.blob_grants import SqlBlobGrants
 from registry.db.commits import SqlCommits
 from registry.db.events import SqlEvents
+from registry.db.inbox import SqlInbox
 from registry.db.inspection import SqlInspection
 from registry.db.lineage import SqlLineage
 from registry.db.manifests import SqlManifests
@@ -81,6 +82,10 @@ class SqlTransaction:
     @property
     def waivers(self) -> SqlWaivers:
         return SqlWaivers(self._connection)
+
+    @property
+    def inbox(self) -> SqlInbox:
+        return SqlInbox(self._connection)
 
     @property
     def lineage(self) -> SqlLineage:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from registry.db.arrays import covered
+from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_array
 from registry.db.documents import decisions_of, decisions_text
 from registry.db.locks import lock_rows
@@ -35,6 +35,7 @@ _w = waivers.c
 _INSERT = insert(waivers).returning(_w.number)
 _ALL = select(waivers)
 _GET = _ALL.where(_w.number == bindparam("number"))
+_MANY = _ALL.where(_w.number.in_(numbers("numbers")))
 _ROW = select(_w.number).where(_w.number == bindparam("number"))
 
 # As text, since a partial index answers only to its own condition.
@@ -147,6 +148,12 @@ class SqlWaivers:
                 "limit": limit,
             },
         )
+
+    def many(self, numbers_in_order: Sequence[int]) -> Sequence[Waiver]:
+        """Those that are there, in the order of the numbers."""
+        found = self._all(_MANY, {"numbers": array(numbers_in_order)}) if numbers_in_order else ()
+        by_number = {waiver.number: waiver for waiver in found}
+        return [by_number[number] for number in numbers_in_order if number in by_number]
 
     def pending(self, model_key: int, rule: str, now_us: int) -> Sequence[Waiver]:
         return self._all(_PENDING, {"model_key": model_key, "rule": rule, "now_us": now_us})

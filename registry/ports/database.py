@@ -33,7 +33,7 @@ from registry.ports.tables import (
     UsageTable,
     Versions,
 )
-from registry.ports.waiver_tables import Waivers
+from registry.ports.waiver_tables import Inbox, Waivers
 
 T = TypeVar("T")
 
@@ -61,6 +61,8 @@ class Transaction(Protocol):
     def promotions(self) -> Promotions: ...
     @property
     def waivers(self) -> Waivers: ...
+    @property
+    def inbox(self) -> Inbox: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from registry.domain.pages import Cursor
-from registry.domain.promotions import Decision
+from registry.domain.promotions import Decision, Promotion
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver, WaiverState
 
@@ -46,3 +47,27 @@ class Waivers(Protocol):
 
     def overdue(self, now_us: int, limit: int) -> Sequence[Waiver]:
         """Those, pending or granted, whose time has run out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingQuery:
+    """Which of what waits, in order of due time, then number."""
+
+    #: Of namespaces that one of these patterns covers, and asked for by this principal if any.
+    patterns: Collection[str]
+    requester: str = ""
+    #: Due from this time on; at this very time only those with a greater number.
+    from_us: int
+    after_number: int = 0
+    limit: int
+
+
+class Inbox(Protocol):
+    """What waits for people, read over all nouns alike."""
+
+    def promotions(self, query: WaitingQuery) -> Sequence[Promotion]: ...
+
+    def waivers(self, query: WaitingQuery) -> Sequence[Waiver]: ...
+
+    def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
+        """Those that are there, by key."""

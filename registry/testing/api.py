@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
@@ -80,6 +81,7 @@ def servicers_of(world: World) -> list[Any]:
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
         WaiverServicer(world.waivers),
+        InboxServicer(world.inbox),
         LineageServicer(world.lineage),
         TransferServicer(
             world.uploads,

@@ -24,6 +24,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -138,6 +139,7 @@ class World:
         self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
         self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
+        self.inbox = InboxService(database=database, clock=clock)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(
             database=database,

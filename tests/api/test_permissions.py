@@ -19,6 +19,7 @@ from registry.v1 import (
     commits_pb2,
     decisions_pb2,
     events_pb2,
+    inbox_pb2,
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
@@ -258,6 +259,7 @@ NEEDS = {
             waivers_pb2.RevokeWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
         ),
     },
+    "InboxService": {"ListInbox": Need(inbox_pb2.ListInboxRequest(), None)},
     "LineageService": {
         "CreateEdge": Need(lineage_pb2.CreateEdgeRequest(edge=EDGE), Action.VERSION_CREATE),
         "DeleteEdge": Need(lineage_pb2.DeleteEdgeRequest(edge=EDGE), Action.VERSION_CREATE),

@@ -15,6 +15,7 @@ from registry.db import (
     commits,
     events,
     grounds,
+    inbox,
     manifests,
     references,
     versions,
@@ -52,6 +53,13 @@ STATEMENTS = {
     "fetchable": blob_grants._FETCHABLE,
     "referenced": blob_grants._REFERENCED,
     "events of a shard": events._SHARD,
+    **{
+        f"inbox of {table}, {asked=}": inbox.waiting(
+            metadata.tables[table], everywhere=False, asked=asked
+        )
+        for table in ("promotions", "waivers")
+        for asked in (False, True)
+    },
     "waivers that count": waivers._LIVE,
     "waivers asked for": waivers._PENDING,
     "waivers out of time": waivers._OVERDUE,
@@ -129,3 +137,12 @@ def test_a_foreign_key_has_an_index_of_all_its_columns(table: Table) -> None:
     for key in table.foreign_key_constraints:
         wanted = set(key.column_keys)
         assert any(set(names[: len(wanted)]) == wanted for names in indexes), key.name
+
+
+@pytest.mark.parametrize("table", ["promotions", "waivers"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_inbox_comes_in_order(connection: Connection, table: str, asked: bool) -> None:
+    """What waits is read in order of due time by an index of what waits, and nothing is sorted."""
+    statement = inbox.waiting(metadata.tables[table], everywhere=True, asked=asked)
+    steps = plan(connection, statement)
+    assert not any("TEMP B-TREE" in step for step in steps), steps

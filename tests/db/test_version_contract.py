@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry.testing.contracts.database.blob_grants import BlobGrantsContract
 from registry.testing.contracts.database.commits import CommitsContract
 from registry.testing.contracts.database.deletion import DeletionContract
+from registry.testing.contracts.database.inbox import InboxContract
 from registry.testing.contracts.database.lineage import LineageContract
 from registry.testing.contracts.database.manifests import ManifestsContract
 from registry.testing.contracts.database.pointers import PointersContract
@@ -27,6 +28,10 @@ class TestCommits(CommitsContract):
 
 
 class TestDeletion(DeletionContract):
+    pass
+
+
+class TestInbox(InboxContract):
     pass
 
 

@@ -104,7 +104,7 @@ class WaiversContract:
             add(database, a_waiver(model)),
             add(database, replace(a_waiver(model), rule="CARD-1")),
             add(database, granted(a_waiver(other))),
-            add(database, replace(a_waiver(model), state=WaiverState.REJECTED)),
+            add(database, replace(a_waiver(model), state=WaiverState.REJECTED, end_time_us=T0)),
         ]
         order = [waiver.number for waiver in put]
 
@@ -193,7 +193,7 @@ class WaiversContract:
         for offset_us, waiver in (
             (30, a_waiver(model)),
             (10, granted(a_waiver(model))),
-            (20, replace(a_waiver(model), state=WaiverState.REVOKED)),
+            (20, replace(a_waiver(model), state=WaiverState.REVOKED, end_time_us=T0)),
             (40, a_waiver(model)),
         ):
             add(database, replace(waiver, expire_time_us=T0 + offset_us))
