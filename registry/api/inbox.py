@@ -51,6 +51,7 @@ def to_proto(item: InboxItem) -> pb.InboxItem:
         since_time=timestamp(item.since_us),
         due_time=timestamp(item.due_us),
         waiting=[requirement_to_proto(requirement) for requirement in item.waiting],
+        principal=f"principals/{item.principal}" if item.principal else "",
         approval_count=len(item.approvers),
     )
     if version is not None:

@@ -15,6 +15,7 @@ from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
 from registry.api.server import ApiServer, TlsFiles
 from registry.api.server_info import ServerServicer
+from registry.api.terms import TermsServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
@@ -72,6 +73,7 @@ def build_api(
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
             WaiverServicer(services.waivers),
+            TermsServicer(services.terms, services.acceptances),
             InboxServicer(services.inbox),
             LineageServicer(services.lineage),
             TransferServicer(

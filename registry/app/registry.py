@@ -139,6 +139,7 @@ class Registry:
         def sweep() -> bool:
             services.promotions.expire_overdue()
             services.waivers.expire_overdue()
+            services.acceptances.expire_overdue()
             services.uploads.expire_overdue()
             services.authenticator.flush_last_uses()
             services.downloads.flush()

@@ -11,6 +11,7 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import Policy
+from registry.services.acceptances import AcceptanceService
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -24,6 +25,7 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.stages import StageService
+from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
 from registry.services.uploads import UploadService
@@ -54,6 +56,8 @@ class Services:
     promotions: PromotionService
     stages: StageService
     waivers: WaiverService
+    terms: TermsService
+    acceptances: AcceptanceService
     inbox: InboxService
     lineage: LineageService
     uploads: UploadService
@@ -96,6 +100,8 @@ def build_services(
         promotions=PromotionService(database=database, clock=clock, policy=policy),
         stages=StageService(database=database, clock=clock, policy=policy),
         waivers=WaiverService(database=database, clock=clock, policy=policy),
+        terms=TermsService(database=database, clock=clock),
+        acceptances=AcceptanceService(database=database, clock=clock),
         inbox=InboxService(database=database, clock=clock),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(

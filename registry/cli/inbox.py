@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from registry.client.values import InboxItem
 
 #: How each kind is decided on.
-DECIDE = {"promotion": "decide", "waiver": "waiver decide"}
+DECIDE = {"promotion": "decide", "waiver": "waiver decide", "access": "access decide"}
 
 
 @click.command("inbox")
@@ -56,7 +56,7 @@ def _subject(item: InboxItem) -> str:
 
 def _evidence(item: InboxItem) -> str:
     if not item.version_state:
-        return ""
+        return f"for {output.path_of(item.principal)}" if item.principal else ""
     parts = [item.version_state, item.verdict or "not vetted yet"]
     if item.finding_count:
         parts.append(output.counted(item.finding_count, "finding"))

@@ -23,6 +23,7 @@ from registry.client.promotions import Promotions
 from registry.client.pull import Puller, PullResult
 from registry.client.push import Pusher, PushResult
 from registry.client.references import References
+from registry.client.terms import Terms
 from registry.client.tokens import Tokens
 from registry.client.transfers import Transfers
 from registry.client.usage import Usage
@@ -62,6 +63,7 @@ class Client:
         self.references = References(connection)
         self.promotions = Promotions(connection)
         self.waivers = Waivers(connection)
+        self.terms = Terms(connection)
         self.inbox = Inbox(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)

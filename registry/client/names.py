@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from registry.client.errors import checked_locally
 from registry.names import (
+    AcceptanceName,
     ModelName,
     NamespaceName,
     PrincipalName,
@@ -55,6 +56,12 @@ def promotion_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("promotions/")
         return str(PromotionName.parse(f"promotions/{number}", field="promotion"))
+
+
+def acceptance_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("acceptances/")
+        return str(AcceptanceName.parse(f"acceptances/{number}", field="acceptance"))
 
 
 def waiver_name(text: str | int) -> str:

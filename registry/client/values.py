@@ -385,6 +385,41 @@ class Waiver:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelTerms:
+    model: str
+    label: str
+    text: str
+    url: str
+    validity_days: int
+    approval_required: bool
+    digest: str
+    create_time: datetime | None
+    creator: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """`decision` is None where nobody had to approve, or has yet."""
+
+    name: str
+    model: str
+    principal: str
+    requester: str
+    terms_digest: str
+    terms_label: str
+    reason: str
+    state: str
+    decision: Decision | None
+    create_time: datetime | None
+    expire_time: datetime | None
+    end_time: datetime | None
+
+    @property
+    def number(self) -> int:
+        return int(self.name.removeprefix("acceptances/"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class InboxItem:
     """Something that waits for a decision. `version_state` is empty where it is about a model."""
 
@@ -402,6 +437,7 @@ class InboxItem:
     version_state: str
     verdict: str
     finding_count: int
+    principal: str
 
     @property
     def number(self) -> int:

@@ -11,11 +11,13 @@ from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_array
 from registry.db.prepared import PreparedConnection
 from registry.db.promotions import SqlPromotions
-from registry.db.tables import promotions, versions, waivers
+from registry.db.tables import acceptances, promotions, versions, waivers
+from registry.db.terms import SqlAcceptances
 from registry.db.version_rows import select_versions, version_of
 from registry.db.waivers import SqlWaivers
 from registry.domain.access import REGISTRY_WIDE
 from registry.domain.promotions import Promotion
+from registry.domain.terms import Acceptance
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver
 from registry.ports.waiver_tables import WaitingQuery
@@ -49,6 +51,9 @@ class SqlInbox:
 
     def waivers(self, query: WaitingQuery) -> Sequence[Waiver]:
         return SqlWaivers(self._connection).many(self._waiting(waivers, query))
+
+    def acceptances(self, query: WaitingQuery) -> Sequence[Acceptance]:
+        return SqlAcceptances(self._connection).many(self._waiting(acceptances, query))
 
     def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
         if not keys:

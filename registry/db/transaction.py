@@ -17,6 +17,7 @@ from registry.db.promotions import SqlPromotions
 from registry.db.references import SqlReferences
 from registry.db.requests import SqlRequests
 from registry.db.stages import SqlStages
+from registry.db.terms import SqlAcceptances, SqlTerms
 from registry.db.tokens import SqlTokens
 from registry.db.uploads import SqlUploads
 from registry.db.usage import SqlUsage
@@ -82,6 +83,14 @@ class SqlTransaction:
     @property
     def waivers(self) -> SqlWaivers:
         return SqlWaivers(self._connection)
+
+    @property
+    def terms(self) -> SqlTerms:
+        return SqlTerms(self._connection)
+
+    @property
+    def acceptances(self) -> SqlAcceptances:
+        return SqlAcceptances(self._connection)
 
     @property
     def inbox(self) -> SqlInbox:

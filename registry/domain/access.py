@@ -55,6 +55,9 @@ class Action(StrEnum):
     WAIVER_READ = "waiver.read"
     WAIVER_REQUEST = "waiver.request"
     WAIVER_DECIDE = "waiver.decide"
+    TERMS_SET = "terms.set"
+    ACCESS_READ = "access.read"
+    ACCESS_DECIDE = "access.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
 
@@ -85,13 +88,22 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.PROMOTION_REQUEST,
         Action.WAIVER_REQUEST,
     },
-    Role.REVIEWER: _READ | {Action.PROMOTION_DECIDE, Action.EVALUATION_CREATE},
+    Role.REVIEWER: _READ
+    | {
+        Action.PROMOTION_DECIDE,
+        Action.EVALUATION_CREATE,
+        Action.ACCESS_READ,
+        Action.ACCESS_DECIDE,
+    },
     Role.SECURITY: _READ
     | {
         Action.EVALUATION_CREATE,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
         Action.WAIVER_DECIDE,
+        Action.TERMS_SET,
+        Action.ACCESS_READ,
+        Action.ACCESS_DECIDE,
         Action.VERSION_YANK,
         Action.USAGE_READ,
         Action.EVENT_READ,
@@ -103,7 +115,8 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.STAGE_ROLLBACK,
         Action.EVALUATION_CREATE,
     },
-    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.AUDITOR: _METADATA
+    | {Action.PRINCIPAL_READ, Action.ACCESS_READ, Action.USAGE_READ, Action.EVENT_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -117,6 +130,8 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.REFERENCE_SET,
         Action.REFERENCE_DELETE_TAG,
         Action.PROMOTION_WITHDRAW,
+        Action.TERMS_SET,
+        Action.ACCESS_READ,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },

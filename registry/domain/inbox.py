@@ -20,6 +20,7 @@ class InboxKind(StrEnum):
 
     PROMOTION = "promotion"
     WAIVER = "waiver"
+    ACCESS = "access"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class InboxItem:
     due_us: int
     stage: str = ""
     rule: str = ""
+    #: Who is to be let in, for access.
+    principal: str = ""
     #: None where it is about a model.
     version: Version | None = None
     waiting: tuple[Requirement, ...] = ()

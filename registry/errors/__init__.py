@@ -9,6 +9,7 @@ One interceptor turns these into gRPC statuses and one table into HTTP ones
 
 from registry.errors.access import (
     PermissionDeniedError,
+    TermsNotAcceptedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
@@ -98,6 +99,7 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "TargetMovedError",
+    "TermsNotAcceptedError",
     "TicketError",
     "TokenExpiredError",
     "TokenRevokedError",

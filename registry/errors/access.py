@@ -60,6 +60,25 @@ class PermissionDeniedError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class TermsNotAcceptedError(HallmarkError):
+    """Permission is there, and the model's terms come first."""
+
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "TERMS_NOT_ACCEPTED"
+    template: ClassVar[str] = (
+        "{model} goes only to those who accepted its terms {label} ({terms}), and {principal} has "
+        "no acceptance of them that counts now. Read them: hallmark access terms {path}; "
+        "then: {fix}"
+    )
+    model: str
+    path: str
+    label: str
+    terms: str
+    principal: str
+    fix: str
+
+
+@dataclass(eq=False, kw_only=True)
 class TicketError(HallmarkError):
     """A download or upload address that is forged, foreign, expired or no longer good."""
 

@@ -24,6 +24,7 @@ from registry.names.references import (
     parse_selector,
 )
 from registry.names.resources import (
+    AcceptanceName,
     BranchName,
     CommitName,
     EventName,
@@ -55,6 +56,7 @@ __all__ = [
     "EXCLUSIVE_STAGES",
     "HUBS",
     "LABEL_STAGES",
+    "AcceptanceName",
     "BranchName",
     "CommitId",
     "CommitName",

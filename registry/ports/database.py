@@ -33,6 +33,7 @@ from registry.ports.tables import (
     UsageTable,
     Versions,
 )
+from registry.ports.terms_tables import Acceptances, TermsTable
 from registry.ports.waiver_tables import Inbox, Waivers
 
 T = TypeVar("T")
@@ -61,6 +62,10 @@ class Transaction(Protocol):
     def promotions(self) -> Promotions: ...
     @property
     def waivers(self) -> Waivers: ...
+    @property
+    def terms(self) -> TermsTable: ...
+    @property
+    def acceptances(self) -> Acceptances: ...
     @property
     def inbox(self) -> Inbox: ...
     @property

@@ -18,6 +18,7 @@ from registry.errors import (
     InvalidStateError,
     NotFoundError,
     PermissionDeniedError,
+    TermsNotAcceptedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
@@ -32,6 +33,7 @@ from registry.ports.database import Database, Transaction
 from registry.services.authentication import Authenticator
 from registry.services.lookups import version_of
 from registry.services.recent import Recent
+from registry.services.terms import require_terms
 from registry.services.tickets import DownloadTicket, TicketSigner
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,7 @@ class DownloadService:
             version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
+            require_terms(tx, caller, version, self._clock.now_us())
             if not paths and version.file_count > FILES_MAX:
                 raise _too_many(version.file_count)
             if not paths:
@@ -126,7 +129,7 @@ class DownloadService:
             caller = self._authenticator.caller_of(held.principal, held.token)
             name = VersionName(model=ModelName(path=held.model), number=held.number)
             caller.require(Action.VERSION_FETCH, name.model.namespace, str(name))
-            version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
+            version = self._database.read(lambda tx: self._usable(tx, caller, held.version_key))
             if version is None:
                 raise TicketError(problem=f"{name} was deleted", fix=held.FIX)
             require_fetchable(version, by_digest=held.by_digest)
@@ -143,6 +146,13 @@ class DownloadService:
             principal=caller.id,
             batch=held.batch,
         )
+
+    def _usable(self, tx: Transaction, caller: Caller, version_key: int) -> Version | None:
+        """The version, if there is one and its model's terms are accepted."""
+        version = tx.versions.by_key(version_key)
+        if version is not None:
+            require_terms(tx, caller, version, self._clock.now_us())
+        return version
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download."""
@@ -192,6 +202,7 @@ _REFUSALS = (
     TokenExpiredError,
     TokenRevokedError,
     PermissionDeniedError,
+    TermsNotAcceptedError,
     InvalidStateError,
 )
 

@@ -113,7 +113,7 @@ def _is_for(caller: Caller, scope: InboxScope, item: InboxItem) -> bool:
         return caller.may(noun.read, item.namespace)
     return (
         caller.may(noun.decide, item.namespace)
-        and caller.id != item.requester
+        and caller.id not in (item.requester, item.principal)
         and caller.id not in item.deciders
         and (item.version is None or caller.id not in contributors(item.version))
     )
@@ -172,6 +172,24 @@ def _of_waiver(waiver: Waiver, version: Version | None) -> InboxItem:
     )
 
 
+def _acceptances(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    return [
+        InboxItem(
+            kind=InboxKind.ACCESS,
+            number=each.number,
+            name=each.name,
+            subject=f"models/{each.model}",
+            namespace=each.namespace,
+            requester=each.requester,
+            reason=each.reason,
+            since_us=each.create_time_us,
+            due_us=each.expire_time_us,
+            principal=each.principal,
+        )
+        for each in tx.inbox.acceptances(query)
+    ]
+
+
 def _keys(found: Iterator[int | None]) -> set[int]:
     return set(chain.from_iterable(() if key is None else (key,) for key in found))
 
@@ -181,4 +199,7 @@ _NOUNS = {
         read=Action.PROMOTION_READ, decide=Action.PROMOTION_DECIDE, find=_promotions
     ),
     InboxKind.WAIVER: _Noun(read=Action.WAIVER_READ, decide=Action.WAIVER_DECIDE, find=_waivers),
+    InboxKind.ACCESS: _Noun(
+        read=Action.ACCESS_READ, decide=Action.ACCESS_DECIDE, find=_acceptances
+    ),
 }

@@ -20,6 +20,7 @@ from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
 from registry.api.server import ApiServer
 from registry.api.server_info import ServerServicer
+from registry.api.terms import TermsServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
@@ -81,6 +82,7 @@ def servicers_of(world: World) -> list[Any]:
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
         WaiverServicer(world.waivers),
+        TermsServicer(world.terms, world.acceptances),
         InboxServicer(world.inbox),
         LineageServicer(world.lineage),
         TransferServicer(

@@ -19,6 +19,7 @@ from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.services.acceptances import AcceptanceService
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
@@ -32,6 +33,7 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.stages import StageService
+from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
 from registry.services.uploads import UploadService
@@ -139,6 +141,8 @@ class World:
         self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
         self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
+        self.terms = TermsService(database=database, clock=clock)
+        self.acceptances = AcceptanceService(database=database, clock=clock)
         self.inbox = InboxService(database=database, clock=clock)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(

@@ -62,6 +62,8 @@ class _InboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InboxKind.V
     """A promotion: PromotionService.DecidePromotion."""
     INBOX_KIND_WAIVER: _InboxKind.ValueType  # 2
     """A waiver: WaiverService.DecideWaiver."""
+    INBOX_KIND_ACCESS: _InboxKind.ValueType  # 3
+    """A request for access: TermsService.DecideAccess."""
 
 class InboxKind(_InboxKind, metaclass=_InboxKindEnumTypeWrapper):
     """What waits."""
@@ -72,6 +74,8 @@ INBOX_KIND_PROMOTION: InboxKind.ValueType  # 1
 """A promotion: PromotionService.DecidePromotion."""
 INBOX_KIND_WAIVER: InboxKind.ValueType  # 2
 """A waiver: WaiverService.DecideWaiver."""
+INBOX_KIND_ACCESS: InboxKind.ValueType  # 3
+"""A request for access: TermsService.DecideAccess."""
 Global___InboxKind: _TypeAlias = InboxKind  # noqa: Y015
 
 @_typing.final
@@ -94,6 +98,7 @@ class InboxItem(_message.Message):
     VERSION_STATE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     FINDING_COUNT_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     kind: Global___InboxKind.ValueType
     """What."""
     name: _builtins.str
@@ -116,6 +121,8 @@ class InboxItem(_message.Message):
     """What vetting says of it; unspecified before it ran."""
     finding_count: _builtins.int
     """How many findings vetting has."""
+    principal: _builtins.str
+    """`principals/{id}` who is to be let in, for requests for access."""
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
         """Since when it waits."""
@@ -145,10 +152,11 @@ class InboxItem(_message.Message):
         version_state: _versions_pb2.VersionState.ValueType = ...,
         verdict: _versions_pb2.Verdict.ValueType = ...,
         finding_count: _builtins.int = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_count", b"approval_count", "due_time", b"due_time", "finding_count", b"finding_count", "kind", b"kind", "name", b"name", "reason", b"reason", "requester", b"requester", "rule", b"rule", "since_time", b"since_time", "stage", b"stage", "subject", b"subject", "verdict", b"verdict", "version_state", b"version_state", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_count", b"approval_count", "due_time", b"due_time", "finding_count", b"finding_count", "kind", b"kind", "name", b"name", "principal", b"principal", "reason", b"reason", "requester", b"requester", "rule", b"rule", "since_time", b"since_time", "stage", b"stage", "subject", b"subject", "verdict", b"verdict", "version_state", b"version_state", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

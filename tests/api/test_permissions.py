@@ -26,6 +26,7 @@ from registry.v1 import (
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    terms_pb2,
     transfers_pb2,
     usage_pb2,
     versions_pb2,
@@ -257,6 +258,40 @@ NEEDS = {
         ),
         "RevokeWaiver": _wide(
             waivers_pb2.RevokeWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
+        ),
+    },
+    "TermsService": {
+        "SetModelTerms": Need(
+            terms_pb2.SetModelTermsRequest(model="models/gone/m", label="v1", text="t"),
+            Action.TERMS_SET,
+        ),
+        "ClearModelTerms": Need(
+            terms_pb2.ClearModelTermsRequest(model="models/gone/m"), Action.TERMS_SET
+        ),
+        "GetModelTerms": Need(
+            terms_pb2.GetModelTermsRequest(model="models/gone/m"), Action.MODEL_READ
+        ),
+        "AcceptTerms": Need(
+            terms_pb2.AcceptTermsRequest(model="models/gone/m"), Action.VERSION_FETCH
+        ),
+        "RequestAccess": Need(
+            terms_pb2.RequestAccessRequest(model="models/gone/m", reason="r"),
+            Action.VERSION_FETCH,
+        ),
+        "DecideAccess": _wide(
+            terms_pb2.DecideAccessRequest(
+                name="acceptances/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.ACCESS_DECIDE,
+        ),
+        "GetAcceptance": _wide(
+            terms_pb2.GetAcceptanceRequest(name="acceptances/99"), Action.ACCESS_READ
+        ),
+        "ListAcceptances": Need(
+            terms_pb2.ListAcceptancesRequest(parent="namespaces/gone"), Action.ACCESS_READ
+        ),
+        "RevokeAcceptance": _wide(
+            terms_pb2.RevokeAcceptanceRequest(name="acceptances/99"), Action.ACCESS_DECIDE
         ),
     },
     "InboxService": {"ListInbox": Need(inbox_pb2.ListInboxRequest(), None)},

@@ -12,6 +12,7 @@ from registry.testing.contracts.database.pointers import PointersContract
 from registry.testing.contracts.database.promotions import PromotionsContract
 from registry.testing.contracts.database.references import ReferencesContract
 from registry.testing.contracts.database.stages import StagesContract
+from registry.testing.contracts.database.terms import TermsContract
 from registry.testing.contracts.database.uploads import UploadsContract
 from registry.testing.contracts.database.usage import UsageContract
 from registry.testing.contracts.database.version_vetting import VersionVettingContract
@@ -56,6 +57,10 @@ class TestReferences(ReferencesContract):
 
 
 class TestStages(StagesContract):
+    pass
+
+
+class TestTerms(TermsContract):
     pass
 
 

@@ -44,9 +44,10 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
-from registry.db.tables.waivers import waivers
+from registry.db.tables.waivers import acceptances, terms, waivers
 
 __all__ = [
+    "acceptances",
     "blob_grants",
     "commits",
     "decisions",
@@ -69,6 +70,7 @@ __all__ = [
     "refs",
     "requests",
     "stage_periods",
+    "terms",
     "tokens",
     "upload_files",
     "uploads",

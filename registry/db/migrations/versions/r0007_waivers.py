@@ -1,4 +1,4 @@
-"""Waivers; conditions and times of decisions."""
+"""Waivers; conditions and times of decisions; terms of models."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 def upgrade() -> None:
     _waivers()
+    _terms()
+    op.add_column("models", sa.Column("terms_digest", _TEXT, nullable=False, server_default=""))
     # With a default, since servers of the release before go on adding decisions without it.
     op.add_column("decisions", sa.Column("conditions", _TEXT, nullable=False, server_default="[]"))
     op.add_column("decisions", sa.Column("expire_time_us", sa.BigInteger(), nullable=True))
@@ -52,6 +54,41 @@ def _waivers() -> None:
         "expire_time_us",
         **_where("state = 'granted'"),
     )
+
+
+def _terms() -> None:
+    op.create_table(
+        "terms",
+        sa.Column("key", _KEY, autoincrement=True, nullable=False),
+        _key("model_key"),
+        *map(_text, ("digest", "label", "text", "url")),
+        _number("validity_days"),
+        sa.Column("approval_required", sa.Boolean(), nullable=False),
+        _number("create_time_us"),
+        _text("creator"),
+        _of("terms", "model_key", "models.key"),
+        sa.PrimaryKeyConstraint("key", name="pk_terms"),
+    )
+    _index("terms", "ix_terms_model_key_digest", "model_key", "digest")
+    op.create_table(
+        "acceptances",
+        sa.Column("number", _KEY, autoincrement=True, nullable=False),
+        _key("model_key"),
+        *map(_text, ("model", "namespace", "principal", "requester")),
+        *map(_text, ("terms_digest", "terms_label", "reason", "state", "decisions")),
+        *map(_number, ("create_time_us", "expire_time_us")),
+        _number("end_time_us", nullable=True),
+        _of("acceptances", "model_key", "models.key"),
+        sa.PrimaryKeyConstraint("number", name="pk_acceptances"),
+        sqlite_autoincrement=True,
+    )
+    table, due = "acceptances", ("expire_time_us", "number")
+    _index(table, f"ix_{table}_model_key_principal_number", "model_key", "principal", "number")
+    _index(table, f"ix_{table}_namespace_number", "namespace", "number")
+    _index(table, f"ix_{table}_principal_number", "principal", "number")
+    _index(table, f"ix_{table}_open", "expire_time_us", **_where("end_time_us IS NULL"))
+    _index(table, f"ix_{table}_pending", *due, **_PENDING)
+    _index(table, f"ix_{table}_asked", "requester", *due, **_PENDING)
 
 
 def _where(condition: str) -> dict[str, Any]:
