@@ -38,6 +38,7 @@ class PromotionServicer:
                 expire_time_us=_expire_time(request),
                 validate_only=request.validate_only,
                 request_id=request.request_id,
+                break_glass=request.break_glass,
             )
         )
 
@@ -132,6 +133,7 @@ def to_proto(promotion: Promotion) -> pb.Promotion:
         create_time=timestamp(promotion.create_time_us),
         expire_time=timestamp(promotion.expire_time_us),
         end_time=timestamp(promotion.end_time_us),
+        break_glass=promotion.break_glass,
     )
 
 

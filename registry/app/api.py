@@ -13,6 +13,7 @@ from registry.api.namespaces import NamespaceServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
+from registry.api.reviews import ReviewServicer
 from registry.api.server import ApiServer, TlsFiles
 from registry.api.server_info import ServerServicer
 from registry.api.terms import TermsServicer
@@ -73,6 +74,7 @@ def build_api(
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
             WaiverServicer(services.waivers),
+            ReviewServicer(services.reviews),
             TermsServicer(services.terms, services.acceptances),
             InboxServicer(services.inbox),
             LineageServicer(services.lineage),

@@ -140,6 +140,7 @@ class Registry:
             services.promotions.expire_overdue()
             services.waivers.expire_overdue()
             services.acceptances.expire_overdue()
+            services.reviews.tell_overdue()
             services.uploads.expire_overdue()
             services.authenticator.flush_last_uses()
             services.downloads.flush()

@@ -24,6 +24,7 @@ from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
 from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
@@ -56,6 +57,7 @@ class Services:
     promotions: PromotionService
     stages: StageService
     waivers: WaiverService
+    reviews: ReviewService
     terms: TermsService
     acceptances: AcceptanceService
     inbox: InboxService
@@ -100,6 +102,7 @@ def build_services(
         promotions=PromotionService(database=database, clock=clock, policy=policy),
         stages=StageService(database=database, clock=clock, policy=policy),
         waivers=WaiverService(database=database, clock=clock, policy=policy),
+        reviews=ReviewService(database=database, clock=clock, policy=policy),
         terms=TermsService(database=database, clock=clock),
         acceptances=AcceptanceService(database=database, clock=clock),
         inbox=InboxService(database=database, clock=clock),

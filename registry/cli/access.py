@@ -14,7 +14,7 @@ from registry.cli.shapes import number_in
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
-    from registry.client.values import Acceptance
+    from registry.client.judged import Acceptance
 
 terms_option = click.option(
     "--terms", "digest", required=True, help="Digest of the terms that were read."

@@ -11,10 +11,15 @@ from registry.cli import output
 from registry.cli.session import Session, limit_option, with_session
 
 if TYPE_CHECKING:
-    from registry.client.values import InboxItem
+    from registry.client.judged import InboxItem
 
 #: How each kind is decided on.
-DECIDE = {"promotion": "decide", "waiver": "waiver decide", "access": "access decide"}
+DECIDE = {
+    "promotion": "decide",
+    "waiver": "waiver decide",
+    "access": "access decide",
+    "review": "review decide",
+}
 
 
 @click.command("inbox")

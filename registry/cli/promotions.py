@@ -54,6 +54,9 @@ expect_option = click.option(
     type=Moment(ahead=True),
     help="When it ends undecided: at most 90 days ahead, by default 14.",
 )
+@click.option(
+    "--break-glass", is_flag=True, help="Move it now; two others have to review that within 3 days."
+)
 @dry_run_option
 @with_session
 def promote(
@@ -63,6 +66,7 @@ def promote(
     note: str,
     expect: int | None,
     until: datetime | None,
+    break_glass: bool,
     dry_run: bool,
 ) -> None:
     """Ask for a version to enter a stage, such as production."""
@@ -74,6 +78,7 @@ def promote(
         expected_current=expect or 0,
         expire_time=until,
         validate_only=dry_run,
+        break_glass=break_glass,
     )
     session.emit(found, _opened_lines(found, dry_run=dry_run))
 
@@ -192,6 +197,7 @@ def promotion_lines(session: Session, found: Promotion) -> list[str]:
                 ("digest", session.digest(found.digest)),
                 ("asked", asked),
                 ("note", found.note),
+                ("glass", "broken; see hallmark review list" if found.break_glass else ""),
                 ("stage held", previous),
                 ("decisions", "\n".join(decisions)),
                 ("ended", output.when(found.end_time)),
@@ -207,7 +213,10 @@ def _opened_lines(found: Promotion, *, dry_run: bool) -> list[str]:
     if found.state == "completed" or (dry_run and not found.waiting):
         would = "Would move" if dry_run else "Moved"
         undo = [] if dry_run else [_undo(found)]
-        return [f"{would} {move}; nothing is left to decide.", *undo]
+        left = "nothing is left to decide"
+        if found.break_glass:
+            left = "two others have to review that within 3 days: hallmark review list"
+        return [f"{would} {move}; {left}.", *undo]
     until = f", by {output.when(found.expire_time)}" if found.expire_time else ""
     if dry_run:
         return [f"Would open a promotion {move}{until}.", *_waiting_lines(found, "It would need:")]

@@ -50,6 +50,11 @@ COMMANDS = (
     _entry("promotion", "promotions:promotion", "Show, list and withdraw promotions."),
     _entry("waiver", "waivers:waiver", "Ask for exceptions from a rule, decide on them, end them."),
     _entry("access", "access:access", "Show and set models' terms, accept them, let people in."),
+    _entry(
+        "review",
+        "reviews:review",
+        "List and decide on reviews of moves with --break-glass.",
+    ),
     _entry("login", "login:login", "Store the address and token of a server."),
     _entry("logout", "login:logout", "Forget a server's token."),
     _entry("whoami", "login:whoami", "Show who you are there, and what you may do."),

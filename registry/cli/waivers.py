@@ -15,7 +15,7 @@ from registry.cli.shapes import number_in, said
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
-    from registry.client.values import Waiver
+    from registry.client.judged import Waiver
 
 
 @click.group("waiver", cls=Group)

@@ -23,6 +23,7 @@ from registry.client.promotions import Promotions
 from registry.client.pull import Puller, PullResult
 from registry.client.push import Pusher, PushResult
 from registry.client.references import References
+from registry.client.reviews import Reviews
 from registry.client.terms import Terms
 from registry.client.tokens import Tokens
 from registry.client.transfers import Transfers
@@ -63,6 +64,7 @@ class Client:
         self.references = References(connection)
         self.promotions = Promotions(connection)
         self.waivers = Waivers(connection)
+        self.reviews = Reviews(connection)
         self.terms = Terms(connection)
         self.inbox = Inbox(connection)
         self.lineage = Lineage(connection)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from registry.client.decode import number_of
+from registry.client.judged import InboxItem
 from registry.client.service import Service
-from registry.client.values import InboxItem
 from registry.v1 import inbox_pb2 as pb
 from registry.v1.inbox_pb2_grpc import InboxServiceStub
 

@@ -13,6 +13,7 @@ from registry.names import (
     PrincipalName,
     PromotionName,
     Reference,
+    ReviewName,
     VersionName,
     VersionNumber,
     WaiverName,
@@ -62,6 +63,12 @@ def acceptance_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("acceptances/")
         return str(AcceptanceName.parse(f"acceptances/{number}", field="acceptance"))
+
+
+def review_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("reviews/")
+        return str(ReviewName.parse(f"reviews/{number}", field="review"))
 
 
 def waiver_name(text: str | int) -> str:

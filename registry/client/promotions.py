@@ -28,11 +28,13 @@ class Promotions(Service):
         expected_current: int = 0,
         expire_time: datetime | None = None,
         validate_only: bool = False,
+        break_glass: bool = False,
     ) -> Promotion:
         """Ask for a version (`models/.../versions/{n}`) to enter a stage.
 
         `expected_current` is the version number that the stage must hold when it moves, -1 for
-        none, 0 for whatever it holds. PolicyRefusedError where no decision could help.
+        none, 0 for whatever it holds. PolicyRefusedError where no decision could help. With
+        `break_glass` it enters past what waits for decisions; `note` says why.
         """
         request = pb.CreatePromotionRequest(
             version=version,
@@ -42,6 +44,7 @@ class Promotions(Service):
             validate_only=validate_only,
             request_id="" if validate_only else new_request_id(),
             expire_time=timestamp(expire_time),
+            break_glass=break_glass,
         )
         return self._read(self._stub.CreatePromotion, request, Promotion)
 

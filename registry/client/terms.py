@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from registry.client.decode import number_of
+from registry.client.judged import Acceptance, ModelTerms
 from registry.client.names import acceptance_name, model_name, principal_name, scope_name
 from registry.client.service import Service
-from registry.client.values import Acceptance, ModelTerms
 from registry.v1 import decisions_pb2
 from registry.v1 import terms_pb2 as pb
 from registry.v1.terms_pb2_grpc import TermsServiceStub

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from registry.client.connection import new_request_id
 from registry.client.decode import number_of, timestamp
+from registry.client.judged import Waiver
 from registry.client.names import scope_name, waiver_name
 from registry.client.service import Service
-from registry.client.values import Waiver
 from registry.v1 import decisions_pb2
 from registry.v1 import waivers_pb2 as pb
 from registry.v1.waivers_pb2_grpc import WaiverServiceStub

@@ -11,12 +11,14 @@ from registry.db.arrays import array, covered, numbers
 from registry.db.arrays import patterns as patterns_array
 from registry.db.prepared import PreparedConnection
 from registry.db.promotions import SqlPromotions
-from registry.db.tables import acceptances, promotions, versions, waivers
+from registry.db.reviews import SqlReviews
+from registry.db.tables import acceptances, promotions, reviews, versions, waivers
 from registry.db.terms import SqlAcceptances
 from registry.db.version_rows import select_versions, version_of
 from registry.db.waivers import SqlWaivers
 from registry.domain.access import REGISTRY_WIDE
 from registry.domain.promotions import Promotion
+from registry.domain.reviews import Review
 from registry.domain.terms import Acceptance
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver
@@ -54,6 +56,9 @@ class SqlInbox:
 
     def acceptances(self, query: WaitingQuery) -> Sequence[Acceptance]:
         return SqlAcceptances(self._connection).many(self._waiting(acceptances, query))
+
+    def reviews(self, query: WaitingQuery) -> Sequence[Review]:
+        return SqlReviews(self._connection).many(self._waiting(reviews, query))
 
     def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
         if not keys:

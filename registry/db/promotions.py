@@ -52,6 +52,7 @@ _ALL = select(
     _p.create_time_us,
     _p.expire_time_us,
     _p.end_time_us,
+    _p.break_glass,
 )
 _GET = _ALL.where(_p.number == bindparam("number"))
 _MANY = _ALL.where(_p.number.in_(numbers("numbers")))
@@ -142,6 +143,7 @@ class SqlPromotions:
                 "create_time_us": promotion.create_time_us,
                 "expire_time_us": promotion.expire_time_us,
                 "end_time_us": promotion.end_time_us,
+                "break_glass": promotion.break_glass,
             },
         ).scalar_one()
         for decision in promotion.decisions:
@@ -258,6 +260,7 @@ def _promotion(row: AnyRow, decided: tuple[Decision, ...]) -> Promotion:
         create_time_us=row.create_time_us,
         expire_time_us=row.expire_time_us,
         end_time_us=row.end_time_us,
+        break_glass=bool(row.break_glass),
     )
 
 

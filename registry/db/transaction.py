@@ -16,6 +16,7 @@ from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
 from registry.db.references import SqlReferences
 from registry.db.requests import SqlRequests
+from registry.db.reviews import SqlReviews
 from registry.db.stages import SqlStages
 from registry.db.terms import SqlAcceptances, SqlTerms
 from registry.db.tokens import SqlTokens
@@ -91,6 +92,10 @@ class SqlTransaction:
     @property
     def acceptances(self) -> SqlAcceptances:
         return SqlAcceptances(self._connection)
+
+    @property
+    def reviews(self) -> SqlReviews:
+        return SqlReviews(self._connection)
 
     @property
     def inbox(self) -> SqlInbox:

@@ -51,6 +51,7 @@ class Action(StrEnum):
     PROMOTION_REQUEST = "promotion.request"
     PROMOTION_DECIDE = "promotion.decide"
     PROMOTION_WITHDRAW = "promotion.withdraw"
+    PROMOTION_BREAK_GLASS = "promotion.break_glass"
     STAGE_ROLLBACK = "stage.rollback"
     WAIVER_READ = "waiver.read"
     WAIVER_REQUEST = "waiver.request"
@@ -100,6 +101,7 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.EVALUATION_CREATE,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
+        Action.PROMOTION_BREAK_GLASS,
         Action.WAIVER_DECIDE,
         Action.TERMS_SET,
         Action.ACCESS_READ,

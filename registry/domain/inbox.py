@@ -21,6 +21,7 @@ class InboxKind(StrEnum):
     PROMOTION = "promotion"
     WAIVER = "waiver"
     ACCESS = "access"
+    REVIEW = "review"
 
 
 @dataclass(frozen=True, kw_only=True)

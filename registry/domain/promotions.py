@@ -65,6 +65,8 @@ class Promotion:
     create_time_us: int
     expire_time_us: int
     end_time_us: int | None
+    #: Whether it moved the stage without the decisions asked for.
+    break_glass: bool = False
 
     @property
     def name(self) -> str:

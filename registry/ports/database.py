@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from registry.ports.review_tables import Reviews
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -66,6 +67,8 @@ class Transaction(Protocol):
     def terms(self) -> TermsTable: ...
     @property
     def acceptances(self) -> Acceptances: ...
+    @property
+    def reviews(self) -> Reviews: ...
     @property
     def inbox(self) -> Inbox: ...
     @property

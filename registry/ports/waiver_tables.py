@@ -8,6 +8,7 @@ from typing import Protocol
 
 from registry.domain.pages import Cursor
 from registry.domain.promotions import Decision, Promotion
+from registry.domain.reviews import Review
 from registry.domain.terms import Acceptance
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver, WaiverState
@@ -71,6 +72,8 @@ class Inbox(Protocol):
     def waivers(self, query: WaitingQuery) -> Sequence[Waiver]: ...
 
     def acceptances(self, query: WaitingQuery) -> Sequence[Acceptance]: ...
+
+    def reviews(self, query: WaitingQuery) -> Sequence[Review]: ...
 
     def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
         """Those that are there, by key."""

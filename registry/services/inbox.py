@@ -12,6 +12,7 @@ from registry.domain.access import Action, Caller, PrincipalKind, patterns_holdi
 from registry.domain.inbox import InboxItem, InboxKind, InboxScope
 from registry.domain.pages import Page, PageRequest, decode_token, encode_token, fingerprint
 from registry.domain.promotions import Promotion, counted
+from registry.domain.reviews import Review
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver
 from registry.names.rules import NUMBER_MAX
@@ -37,6 +38,8 @@ class _Noun:
     read: Action
     decide: Action
     find: Callable[[Transaction, WaitingQuery, int], Sequence[InboxItem]]
+    #: Whether it goes on waiting when it is overdue.
+    lasts: bool = False
 
 
 class InboxService:
@@ -52,7 +55,8 @@ class InboxService:
         if scope is InboxScope.WAITING_FOR_ME and caller.principal.kind is PrincipalKind.ROBOT:
             return Page(items=())
         now = self._clock.now_us()
-        place = (int(after[0]), int(after[1]), int(after[2])) if after else (now + 1, 0, 0)
+        # What is overdue and lasts comes first.
+        place = (int(after[0]), int(after[1]), int(after[2])) if after else (0, 0, 0)
 
         def fn(tx: Transaction) -> Page[InboxItem]:
             found: list[InboxItem] = []
@@ -88,8 +92,8 @@ def _waiting(
     from_us, last_rank, last_number = place
     # Of those that are due at the very time of the last one, an earlier kind is done with.
     number = NUMBER_MAX if rank < last_rank else last_number if rank == last_rank else 0
-    if from_us <= now_us:
-        # Time has ended what was due between two pages.
+    if from_us <= now_us and not noun.lasts:
+        # Time has ended what was due until now.
         from_us, number = now_us + 1, 0
     while True:
         query = WaitingQuery(
@@ -190,6 +194,32 @@ def _acceptances(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[
     ]
 
 
+def _reviews(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    found = tx.inbox.reviews(query)
+    versions = tx.inbox.versions({review.version_key for review in found})
+    return [_of_review(each, versions.get(each.version_key)) for each in found]
+
+
+def _of_review(review: Review, version: Version | None) -> InboxItem:
+    deciders = tuple(word.decider for word in review.decisions)
+    return InboxItem(
+        kind=InboxKind.REVIEW,
+        number=review.number,
+        name=review.name,
+        subject=review.version,
+        namespace=review.namespace,
+        requester=review.requester,
+        reason=review.reason,
+        since_us=review.create_time_us,
+        due_us=review.expire_time_us,
+        stage=review.stage,
+        version=version,
+        # While it waits nobody has said no.
+        approvers=deciders,
+        deciders=deciders,
+    )
+
+
 def _keys(found: Iterator[int | None]) -> set[int]:
     return set(chain.from_iterable(() if key is None else (key,) for key in found))
 
@@ -201,5 +231,8 @@ _NOUNS = {
     InboxKind.WAIVER: _Noun(read=Action.WAIVER_READ, decide=Action.WAIVER_DECIDE, find=_waivers),
     InboxKind.ACCESS: _Noun(
         read=Action.ACCESS_READ, decide=Action.ACCESS_DECIDE, find=_acceptances
+    ),
+    InboxKind.REVIEW: _Noun(
+        read=Action.PROMOTION_READ, decide=Action.PROMOTION_DECIDE, find=_reviews, lasts=True
     ),
 }

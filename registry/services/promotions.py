@@ -49,6 +49,7 @@ from registry.services.judging import (
 from registry.services.lookups import event, model_of, version_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
+from registry.services.reviews import open_review, require_clean, require_may_break
 from registry.services.stages import (
     NOTE_LENGTH_MAX,
     already_there,
@@ -80,18 +81,29 @@ class PromotionService:
         expire_time_us: int | None,
         validate_only: bool,
         request_id: str,
+        break_glass: bool = False,
     ) -> Promotion:
-        """Ask for a version to enter a stage; where nothing waits, it enters at once."""
-        caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name))
+        """Ask for a version to enter a stage; where nothing waits, it enters at once.
+
+        With `break_glass` it enters whatever waits for decisions, and others review that after.
+        """
+        if break_glass:
+            require_may_break(caller, name, note, NOTE_LENGTH_MAX)
+        else:
+            caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name))
         check_stage_of(self._policy, stage)
         check_text("note", note, NOTE_LENGTH_MAX)
         check_expected(expected_current)
+
+        extra = ("break glass",) if break_glass else ()
 
         def planned(tx: Transaction, now: int, *, lock: bool) -> tuple[Model, Version, Promotion]:
             model = model_of(tx, name.model, lock=lock)
             version = version_of(tx, name, lock=lock)
             current = tx.stages.current(version.model, stage)
-            _require_promotable(tx, version, stage, current, now_us=now)
+            if break_glass:
+                require_clean(tx, caller, version, now)
+            _require_promotable(tx, version, stage, current, now_us=now, alone=not break_glass)
             asked = Promotion(
                 number=0,
                 model_key=model.key,
@@ -113,24 +125,28 @@ class PromotionService:
                     expire_time_us, now, ttl_us=self._policy.promotion_ttl_us
                 ),
                 end_time_us=None,
+                break_glass=break_glass,
             )
             answer = may_enter(tx, self._policy, caller, asked, version, current, now_us=now)
-            if answer.waiting:
-                return model, version, dataclasses.replace(asked, waiting=answer.waiting)
+            asked = dataclasses.replace(asked, waiting=answer.waiting)
+            if answer.waiting and not break_glass:
+                return model, version, asked
             require_held(name.model, stage, current, expected_current)
             done = dataclasses.replace(asked, state=PromotionState.COMPLETED, end_time_us=now)
             return model, version, done
 
         if validate_only:
             now = self._clock.now_us()
-            return self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
+            plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
+            return _shown(plan, now)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Promotion]:
                 model, version, plan = planned(tx, now, lock=True)
-                promotion = tx.promotions.insert(plan)
+                # What a broken glass passed by is in its review; the promotion waits for nothing.
+                promotion = _shown(tx.promotions.insert(_shown(plan, now)), now)
                 detail: dict[str, object] = {
                     "version": version.name,
                     "digest": version.digest,
@@ -141,6 +157,9 @@ class PromotionService:
                 tx.events.append(
                     event(caller, "promotion.create", promotion.name, promotion.namespace, detail)
                 )
+                if break_glass:
+                    withdraw_open(tx, caller, version, now_us=now, stage=stage)
+                    open_review(tx, caller, promotion, plan.waiting, self._policy.digest, now)
                 if promotion.state is PromotionState.COMPLETED:
                     enter(tx, caller, model, promotion, now_us=now)
                 return str(promotion.number), promotion
@@ -150,7 +169,7 @@ class PromotionService:
                 caller,
                 "CreatePromotion",
                 request_id,
-                content_of(str(name), stage, note, expected_current, expire_time_us),
+                content_of(str(name), stage, note, expected_current, expire_time_us, *extra),
                 now_us=now,
                 create=create,
                 reload=lambda number: _shown(_existing(tx, int(number)), now),
@@ -304,15 +323,24 @@ class PromotionService:
         return self._database.write(fn)
 
 
-def withdraw_open(tx: Transaction, caller: Caller, version: Version, *, now_us: int) -> None:
-    """Withdraw what still asks for a version whose model is locked."""
-    for promotion in tx.promotions.open_of(version.key, "", now_us):
+def withdraw_open(
+    tx: Transaction, caller: Caller, version: Version, *, now_us: int, stage: str = ""
+) -> None:
+    """Withdraw what still asks for a version whose model is locked; for all stages or one."""
+    for promotion in tx.promotions.open_of(version.key, stage, now_us):
         _withdraw(tx, caller, promotion, now_us=now_us)
 
 
 def _require_promotable(
-    tx: Transaction, version: Version, stage: str, current: StagePeriod | None, *, now_us: int
+    tx: Transaction,
+    version: Version,
+    stage: str,
+    current: StagePeriod | None,
+    *,
+    now_us: int,
+    alone: bool,
 ) -> None:
+    """`alone`: no other request for the same may be open."""
     if version.state in _WITHDRAWN:
         raise InvalidStateError(
             name=version.name,
@@ -323,7 +351,7 @@ def _require_promotable(
         )
     if current is not None and current.version_key == version.key:
         raise already_there(version, current)
-    for promotion in tx.promotions.open_of(version.key, stage, now_us):
+    for promotion in tx.promotions.open_of(version.key, stage, now_us) if alone else ():
         raise AlreadyExistsError(
             kind="request",
             name=f"{version.ref} -> {stage}",

@@ -18,6 +18,7 @@ from registry.api.namespaces import NamespaceServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
+from registry.api.reviews import ReviewServicer
 from registry.api.server import ApiServer
 from registry.api.server_info import ServerServicer
 from registry.api.terms import TermsServicer
@@ -82,6 +83,7 @@ def servicers_of(world: World) -> list[Any]:
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
         WaiverServicer(world.waivers),
+        ReviewServicer(world.reviews),
         TermsServicer(world.terms, world.acceptances),
         InboxServicer(world.inbox),
         LineageServicer(world.lineage),

@@ -32,6 +32,7 @@ from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
 from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
@@ -141,6 +142,7 @@ class World:
         self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
         self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
+        self.reviews = ReviewService(database=database, clock=clock, policy=self.policy)
         self.terms = TermsService(database=database, clock=clock)
         self.acceptances = AcceptanceService(database=database, clock=clock)
         self.inbox = InboxService(database=database, clock=clock)

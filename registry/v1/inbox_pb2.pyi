@@ -64,6 +64,8 @@ class _InboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InboxKind.V
     """A waiver: WaiverService.DecideWaiver."""
     INBOX_KIND_ACCESS: _InboxKind.ValueType  # 3
     """A request for access: TermsService.DecideAccess."""
+    INBOX_KIND_REVIEW: _InboxKind.ValueType  # 4
+    """A review: ReviewService.DecideReview. It is due, and does not end by that."""
 
 class InboxKind(_InboxKind, metaclass=_InboxKindEnumTypeWrapper):
     """What waits."""
@@ -76,6 +78,8 @@ INBOX_KIND_WAIVER: InboxKind.ValueType  # 2
 """A waiver: WaiverService.DecideWaiver."""
 INBOX_KIND_ACCESS: InboxKind.ValueType  # 3
 """A request for access: TermsService.DecideAccess."""
+INBOX_KIND_REVIEW: InboxKind.ValueType  # 4
+"""A review: ReviewService.DecideReview. It is due, and does not end by that."""
 Global___InboxKind: _TypeAlias = InboxKind  # noqa: Y015
 
 @_typing.final
@@ -129,7 +133,7 @@ class InboxItem(_message.Message):
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends undecided."""
+        """When it ends undecided, or is overdue."""
 
     @_builtins.property
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.Requirement]:

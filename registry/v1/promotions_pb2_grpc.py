@@ -91,6 +91,12 @@ class PromotionServiceServicer:
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
         `expected_current` is judged when the stage moves, not before.
+
+        With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+        others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+        registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+        in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+        overdue, the next call is FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

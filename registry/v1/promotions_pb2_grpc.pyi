@@ -47,6 +47,12 @@ class PromotionServiceStub:
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
     `expected_current` is judged when the stage moves, not before.
+
+    With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+    others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+    registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+    in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+    overdue, the next call is FAILED_PRECONDITION.
     """
     GetPromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -112,6 +118,12 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
     `expected_current` is judged when the stage moves, not before.
+
+    With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+    others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+    registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+    in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+    overdue, the next call is FAILED_PRECONDITION.
     """
     GetPromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -180,6 +192,12 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
         `expected_current` is judged when the stage moves, not before.
+
+        With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+        others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+        registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+        in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+        overdue, the next call is FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod

@@ -26,6 +26,7 @@ from registry.v1 import (
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    reviews_pb2,
     terms_pb2,
     transfers_pb2,
     usage_pb2,
@@ -258,6 +259,18 @@ NEEDS = {
         ),
         "RevokeWaiver": _wide(
             waivers_pb2.RevokeWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
+        ),
+    },
+    "ReviewService": {
+        "GetReview": _wide(reviews_pb2.GetReviewRequest(name="reviews/99"), Action.PROMOTION_READ),
+        "ListReviews": Need(
+            reviews_pb2.ListReviewsRequest(parent="namespaces/gone"), Action.PROMOTION_READ
+        ),
+        "DecideReview": _wide(
+            reviews_pb2.DecideReviewRequest(
+                name="reviews/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.PROMOTION_DECIDE,
         ),
     },
     "TermsService": {

@@ -18,6 +18,7 @@ from registry.db import (
     inbox,
     manifests,
     references,
+    reviews,
     terms,
     versions,
     waivers,
@@ -58,12 +59,14 @@ STATEMENTS = {
         f"inbox of {table}, {asked=}": inbox.waiting(
             metadata.tables[table], everywhere=False, asked=asked
         )
-        for table in ("promotions", "waivers", "acceptances")
+        for table in ("promotions", "waivers", "acceptances", "reviews")
         for asked in (False, True)
     },
     "terms of a model": terms._CURRENT,
     "acceptances that count": terms._OPEN_OF,
     "acceptances out of time": terms._OVERDUE,
+    "reviews that are due": reviews._OVERDUE,
+    "reviews of one who broke the glass": reviews._OVERDUE_OF,
     "waivers that count": waivers._LIVE,
     "waivers asked for": waivers._PENDING,
     "waivers out of time": waivers._OVERDUE,
@@ -143,7 +146,7 @@ def test_a_foreign_key_has_an_index_of_all_its_columns(table: Table) -> None:
         assert any(set(names[: len(wanted)]) == wanted for names in indexes), key.name
 
 
-@pytest.mark.parametrize("table", ["promotions", "waivers", "acceptances"])
+@pytest.mark.parametrize("table", ["promotions", "waivers", "acceptances", "reviews"])
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_inbox_comes_in_order(connection: Connection, table: str, asked: bool) -> None:
     """What waits is read in order of due time by an index of what waits, and nothing is sorted."""

@@ -11,6 +11,7 @@ from registry.testing.contracts.database.manifests import ManifestsContract
 from registry.testing.contracts.database.pointers import PointersContract
 from registry.testing.contracts.database.promotions import PromotionsContract
 from registry.testing.contracts.database.references import ReferencesContract
+from registry.testing.contracts.database.reviews import ReviewsContract
 from registry.testing.contracts.database.stages import StagesContract
 from registry.testing.contracts.database.terms import TermsContract
 from registry.testing.contracts.database.uploads import UploadsContract
@@ -53,6 +54,10 @@ class TestPromotions(PromotionsContract):
 
 
 class TestReferences(ReferencesContract):
+    pass
+
+
+class TestReviews(ReviewsContract):
     pass
 
 

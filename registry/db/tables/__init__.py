@@ -44,7 +44,7 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
-from registry.db.tables.waivers import acceptances, terms, waivers
+from registry.db.tables.waivers import acceptances, reviews, terms, waivers
 
 __all__ = [
     "acceptances",
@@ -69,6 +69,7 @@ __all__ = [
     "promotions",
     "refs",
     "requests",
+    "reviews",
     "stage_periods",
     "terms",
     "tokens",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Table,
+    false,
     text,
 )
 
@@ -84,6 +86,8 @@ promotions = Table(
     number("create_time_us"),
     number("expire_time_us"),
     optional_number("end_time_us"),
+    # Whether it moved the stage without the decisions asked for; a review says what others think.
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
     Index(None, "model_key", "number"),
     Index(None, "version_key", "stage"),
     Index(None, "namespace", "number"),

@@ -106,3 +106,36 @@ acceptances = Table(
     ),
     **NEVER_REUSED,
 )
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("number", Key, primary_key=True, autoincrement=True),
+    of("promotion", "promotions.number"),
+    of("model_key", "models.key"),
+    of("version_key", "versions.key"),
+    string("model"),
+    string("namespace"),
+    number("version_number"),
+    string("digest"),
+    string("stage"),
+    string("requester"),
+    string("reason"),
+    string("rules"),
+    string("state"),
+    string("decisions"),
+    number("create_time_us"),
+    # When it is due.
+    number("expire_time_us"),
+    optional_number("overdue_time_us"),
+    optional_number("end_time_us"),
+    Index(None, "promotion"),
+    Index(None, "version_key"),
+    Index(None, "model_key", "number"),
+    Index(None, "namespace", "number"),
+    Index("ix_reviews_pending", "expire_time_us", "number", **_where("state = 'pending'")),
+    Index(
+        "ix_reviews_asked", "requester", "expire_time_us", "number", **_where("state = 'pending'")
+    ),
+    **NEVER_REUSED,
+)

@@ -1,4 +1,5 @@
-"""Waivers; conditions and times of decisions; terms of models."""
+"""Waivers; conditions and times of decisions; terms of models;
+break-glass and its reviews."""
 
 from __future__ import annotations
 
@@ -17,6 +18,11 @@ _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     _waivers()
     _terms()
+    op.add_column(
+        "promotions",
+        sa.Column("break_glass", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    _reviews()
     op.add_column("models", sa.Column("terms_digest", _TEXT, nullable=False, server_default=""))
     # With a default, since servers of the release before go on adding decisions without it.
     op.add_column("decisions", sa.Column("conditions", _TEXT, nullable=False, server_default="[]"))
@@ -89,6 +95,31 @@ def _terms() -> None:
     _index(table, f"ix_{table}_open", "expire_time_us", **_where("end_time_us IS NULL"))
     _index(table, f"ix_{table}_pending", *due, **_PENDING)
     _index(table, f"ix_{table}_asked", "requester", *due, **_PENDING)
+
+
+def _reviews() -> None:
+    op.create_table(
+        "reviews",
+        sa.Column("number", _KEY, autoincrement=True, nullable=False),
+        *map(_key, ("promotion", "model_key", "version_key")),
+        *map(_text, ("model", "namespace")),
+        _number("version_number"),
+        *map(_text, ("digest", "stage", "requester", "reason", "rules", "state", "decisions")),
+        *map(_number, ("create_time_us", "expire_time_us")),
+        _number("overdue_time_us", nullable=True),
+        _number("end_time_us", nullable=True),
+        _of("reviews", "promotion", "promotions.number"),
+        _of("reviews", "model_key", "models.key"),
+        _of("reviews", "version_key", "versions.key"),
+        sa.PrimaryKeyConstraint("number", name="pk_reviews"),
+        sqlite_autoincrement=True,
+    )
+    _index("reviews", "ix_reviews_promotion", "promotion")
+    _index("reviews", "ix_reviews_version_key", "version_key")
+    _index("reviews", "ix_reviews_model_key_number", "model_key", "number")
+    _index("reviews", "ix_reviews_namespace_number", "namespace", "number")
+    _index("reviews", "ix_reviews_pending", "expire_time_us", "number", **_PENDING)
+    _index("reviews", "ix_reviews_asked", "requester", "expire_time_us", "number", **_PENDING)
 
 
 def _where(condition: str) -> dict[str, Any]:
