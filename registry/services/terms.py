@@ -24,6 +24,7 @@ TEXT_LENGTH_MAX = 100_000
 URL_LENGTH_MAX = 2000
 VALIDITY_DAYS = 365
 VALIDITY_DAYS_MAX = 3650
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
@@ -46,6 +47,7 @@ class TermsService:
     ) -> Terms:
         """Give a model terms; acceptances of others count no more."""
         caller.require(Action.TERMS_SET, model.namespace, str(model))
+        _check_form(etag)
         _check(label, text, url, validity_days)
 
         def fn(tx: Transaction) -> Terms:
@@ -82,6 +84,7 @@ class TermsService:
     def clear(self, caller: Caller, model: ModelName, *, etag: str) -> None:
         """Take a model's terms away."""
         caller.require(Action.TERMS_SET, model.namespace, str(model))
+        _check_form(etag)
 
         def fn(tx: Transaction) -> None:
             stored = model_of(tx, model, lock=True)
@@ -166,6 +169,16 @@ def _check(label: str, text: str, url: str, validity_days: int) -> None:
             found=str(validity_days),
             expected=f"1 to {VALIDITY_DAYS_MAX}, or 0 for {VALIDITY_DAYS}",
             fix="Say for how many days an acceptance counts.",
+        )
+
+
+def _check_form(etag: str) -> None:
+    if etag and not _DIGEST.fullmatch(etag):
+        raise InvalidFieldError(
+            field="etag",
+            found=show(etag),
+            expected="a digest of terms, sha256: and 64 hex digits",
+            fix="Take it from the terms that you read, or leave it out.",
         )
 
 

@@ -13,6 +13,7 @@ from registry.domain.promotions import Outcome
 from registry.domain.terms import Acceptance, AcceptanceState, Terms
 from registry.domain.versions import Version
 from registry.errors import (
+    HallmarkError,
     InvalidFieldError,
     InvalidStateError,
     NotFoundError,
@@ -264,10 +265,14 @@ def test_setting_and_clearing(story: Story) -> None:
     version = story.released()
     first = set_terms(story)
     assert set_terms(story, by=story.root) == first
-    for stale in ("sha256:other", "that"):
-        with pytest.raises(StaleEtagError):
+    refusals: list[tuple[str, type[HallmarkError]]] = [
+        ("sha256:" + "0" * 64, StaleEtagError),
+        ("that", InvalidFieldError),
+    ]
+    for stale, error in refusals:
+        with pytest.raises(error):
             set_terms(story, label="v2", etag=stale)
-        with pytest.raises(StaleEtagError):
+        with pytest.raises(error):
             story.world.terms.clear(story.sam, NAME, etag=stale)
     assert story.world.terms.get(story.rosa, NAME) == first
     for _ in range(2):
