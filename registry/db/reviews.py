@@ -25,6 +25,7 @@ _INSERT = insert(reviews).returning(_r.number)
 _ALL = select(reviews)
 _GET = _ALL.where(_r.number == bindparam("number"))
 _ROW = select(_r.number).where(_r.number == bindparam("number"))
+_OF_PROMOTION = _ALL.where(_r.promotion == bindparam("promotion")).limit(literal(1))
 _MANY = _ALL.where(_r.number.in_(numbers("numbers")))
 # As text, since a partial index answers only to its own condition.
 _pending = literal_column("reviews.state") == literal_column("'pending'")
@@ -124,6 +125,10 @@ class SqlReviews:
                 "limit": limit,
             },
         )
+
+    def of_promotion(self, promotion: int) -> Review | None:
+        found = self._all(_OF_PROMOTION, {"promotion": promotion})
+        return found[0] if found else None
 
     def overdue_of(self, requester: str, now_us: int) -> Review | None:
         found = self._all(_OVERDUE_OF, {"requester": requester, "now_us": now_us})

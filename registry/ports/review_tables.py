@@ -30,6 +30,9 @@ class Reviews(Protocol):
         """Newest first by number, behind `after` = (number,). With an empty model, those of
         namespaces that a pattern covers."""
 
+    def of_promotion(self, promotion: int) -> Review | None:
+        """The review of the promotion with this number, if it broke the glass."""
+
     def overdue_of(self, requester: str, now_us: int) -> Review | None:
         """The pending one of who broke the glass that has been due longest, if any is."""
 

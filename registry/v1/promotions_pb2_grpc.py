@@ -154,7 +154,8 @@ class PromotionServiceServicer:
         What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
         to 5, the third fails.
 
-        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now, or was
+        moved there with `break_glass` and the review of that was rejected.
         ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
         repeat without `request_id` or `expected_current` goes one further back.
         """

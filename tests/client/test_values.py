@@ -9,23 +9,27 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import values
+from registry.client import judged, values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
     commits_pb2,
     decisions_pb2,
     events_pb2,
+    inbox_pb2,
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    reviews_pb2,
     server_pb2,
+    terms_pb2,
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    waivers_pb2,
 )
 
 PAIRS: list[tuple[Any, Any]] = [
@@ -58,6 +62,11 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.Requirement, decisions_pb2.Requirement),
     (values.Promotion, promotions_pb2.Promotion),
     (values.StagePeriod, promotions_pb2.StagePeriod),
+    (judged.Waiver, waivers_pb2.Waiver),
+    (judged.ModelTerms, terms_pb2.ModelTerms),
+    (judged.Acceptance, terms_pb2.Acceptance),
+    (judged.Review, reviews_pb2.Review),
+    (judged.InboxItem, inbox_pb2.InboxItem),
     (values.LineageEdge, lineage_pb2.LineageEdge),
     (values.Event, events_pb2.Event),
     (values.ShardHead, events_pb2.VerifyEventsResponse.Head),
@@ -89,8 +98,9 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for each in vars(values).values()
-        if dataclasses.is_dataclass(each) and each.__module__ == values.__name__
+        for module in (values, judged)
+        for each in vars(module).values()
+        if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }
     assert declared == {kind for kind, _ in PAIRS}
 

@@ -65,6 +65,7 @@ STATEMENTS = {
     "terms of a model": terms._CURRENT,
     "acceptances that count": terms._OPEN_OF,
     "acceptances out of time": terms._OVERDUE,
+    "review of a promotion": reviews._OF_PROMOTION,
     "reviews that are due": reviews._OVERDUE,
     "reviews of one who broke the glass": reviews._OVERDUE_OF,
     "waivers that count": waivers._LIVE,

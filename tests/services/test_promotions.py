@@ -122,54 +122,6 @@ def test_decide(story: Story) -> None:
     assert actions(story)[-3:] == ["promotion.create", "promotion.decide", "stage.move"]
 
 
-def test_conditions(story: Story) -> None:
-    """An approval keeps its conditions and its time; a repeat with them changes nothing."""
-    promotion, until = ask(story, story.released()), story.world.clock.now_us() + DAY_US
-
-    def approve(*conditions: str, expire_time_us: int | None = until) -> Promotion:
-        return story.world.promotions.decide(
-            story.bob,
-            PromotionName(number=promotion.number),
-            outcome=APPROVE,
-            comment="",
-            digest=promotion.digest,
-            expected_current=0,
-            conditions=conditions,
-            expire_time_us=expire_time_us,
-        )
-
-    for lines in (("",), ("a\nb",), ("a\x00",)):
-        with pytest.raises(InvalidFieldError, match="conditions"):
-            approve(*lines)
-    for many in (("x",) * 21, ("x" * 201,)):
-        with pytest.raises(TooLargeError):
-            approve(*many)
-    for time_us in (until - DAY_US, until + 366 * DAY_US):
-        with pytest.raises(InvalidFieldError, match="expire_time"):
-            approve(expire_time_us=time_us)
-    done = approve("watch the drift")
-    (decision,) = done.decisions
-    assert (decision.conditions, decision.expire_time_us) == (("watch the drift",), until)
-    assert approve("watch the drift") == done == get(story, promotion)
-    with pytest.raises(InvalidStateError):
-        approve("another")
-
-
-def test_a_rejection_has_no_time(story: Story) -> None:
-    """A rejection with a time is refused: it ends the promotion at once."""
-    promotion = ask(story, story.released())
-    with pytest.raises(InvalidFieldError, match="expire_time"):
-        story.world.promotions.decide(
-            story.bob,
-            PromotionName(number=promotion.number),
-            outcome=REJECT,
-            comment="",
-            digest=promotion.digest,
-            expected_current=0,
-            expire_time_us=story.world.clock.now_us() + 1,
-        )
-
-
 def test_contributors_do_not_decide(story: Story) -> None:
     """The registrant and other contributors are refused by the policy, and leave no decision."""
     reviewer = grant(Role.REVIEWER, "fraud")

@@ -120,6 +120,32 @@ def test_one_rejects_it(story: Story) -> None:
     assert actions(story)[-1] == "review.reject"
 
 
+def test_what_was_rejected_does_not_come_back(story: Story) -> None:
+    """A rollback brings back what was decided on, and that was not; a promotion still may."""
+    version = story.released()
+    break_glass(story, version)
+    story.promote(story.released({"b": b"b"}))
+
+    def rollback(*, validate_only: bool) -> None:
+        story.world.stages.rollback(
+            story.dora,
+            NAME,
+            stage="production",
+            version=None,
+            to_empty=False,
+            expected_current=0,
+            note="",
+            validate_only=validate_only,
+            request_id="",
+        )
+
+    rollback(validate_only=True)
+    decide(story, reviews(story)[0], REJECT, by=story.bob)
+    with pytest.raises(InvalidStateError, match="hallmark promote"):
+        rollback(validate_only=False)
+    assert story.promote(version).state is PromotionState.COMPLETED
+
+
 def test_who_may_not_break_the_glass(story: Story) -> None:
     """Nobody without the right, no robot, nobody for a version he had a hand in; nothing moves."""
     every = [grant(role, "fraud") for role in Role]

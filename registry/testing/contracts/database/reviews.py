@@ -64,6 +64,9 @@ class ReviewsContract:
         assert database.read(lambda tx: tx.reviews.get(stored.number)) == stored
         assert database.write(lambda tx: tx.reviews.lock(stored.number)) == stored
         assert database.read(lambda tx: tx.reviews.get(4711)) is None
+        number = promotion.number
+        assert database.read(lambda tx: tx.reviews.of_promotion(number)) == stored
+        assert database.read(lambda tx: tx.reviews.of_promotion(4711)) is None
         assert database.read(lambda tx: tx.promotions.get(promotion.number)) == promotion
         assert promotion.break_glass
 
