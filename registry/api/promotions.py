@@ -8,8 +8,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
 from registry.api.convert import EnumCodec, namespace_scope, page_request, time_us, timestamp
+from registry.api.decisions import OUTCOMES, decision_to_proto
 from registry.domain.policies import Requirement
-from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState, StagePeriod
+from registry.domain.promotions import Outcome, Promotion, PromotionState, StagePeriod
 from registry.names import ModelName, PromotionName, VersionName
 from registry.services.promotions import PromotionService
 from registry.services.stages import StageService
@@ -17,7 +18,6 @@ from registry.v1 import decisions_pb2
 from registry.v1 import promotions_pb2 as pb
 
 STATES = EnumCodec(pb.PromotionState, "PROMOTION_STATE", PromotionState)
-OUTCOMES = EnumCodec(decisions_pb2.DecisionOutcome, "DECISION_OUTCOME", Outcome)
 
 
 class PromotionServicer:
@@ -28,9 +28,6 @@ class PromotionServicer:
         self._stages = stages
 
     def create_promotion(self, call: Call, request: pb.CreatePromotionRequest) -> pb.Promotion:
-        expire_time_us = (
-            time_us(request.expire_time, "expire_time") if request.HasField("expire_time") else None
-        )
         return to_proto(
             self._promotions.create(
                 call.caller,
@@ -38,9 +35,10 @@ class PromotionServicer:
                 stage=request.stage,
                 note=request.note,
                 expected_current=request.expected_current,
-                expire_time_us=expire_time_us,
+                expire_time_us=_expire_time(request),
                 validate_only=request.validate_only,
                 request_id=request.request_id,
+                break_glass=request.break_glass,
             )
         )
 
@@ -74,6 +72,8 @@ class PromotionServicer:
                 comment=request.comment,
                 digest=request.digest,
                 expected_current=request.expected_current,
+                conditions=request.conditions,
+                expire_time_us=_expire_time(request),
             )
         )
 
@@ -113,6 +113,10 @@ class PromotionServicer:
         )
 
 
+def _expire_time(request: pb.CreatePromotionRequest | pb.DecidePromotionRequest) -> int | None:
+    return time_us(request.expire_time, "expire_time") if request.HasField("expire_time") else None
+
+
 def to_proto(promotion: Promotion) -> pb.Promotion:
     return pb.Promotion(
         # One that was only validated has no number, hence no name.
@@ -123,12 +127,13 @@ def to_proto(promotion: Promotion) -> pb.Promotion:
         state=STATES.to_proto(promotion.state),
         requester=f"principals/{promotion.requester}",
         note=promotion.note,
-        decisions=[_decision(decision) for decision in promotion.decisions],
-        waiting=[_requirement(requirement) for requirement in promotion.waiting],
+        decisions=[decision_to_proto(decision) for decision in promotion.decisions],
+        waiting=[requirement_to_proto(requirement) for requirement in promotion.waiting],
         previous_version=promotion.previous_number or 0,
         create_time=timestamp(promotion.create_time_us),
         expire_time=timestamp(promotion.expire_time_us),
         end_time=timestamp(promotion.end_time_us),
+        break_glass=promotion.break_glass,
     )
 
 
@@ -148,19 +153,7 @@ def period_to_proto(period: StagePeriod) -> pb.StagePeriod:
     )
 
 
-def _decision(decision: Decision) -> decisions_pb2.Decision:
-    return decisions_pb2.Decision(
-        outcome=OUTCOMES.to_proto(decision.outcome),
-        decider=f"principals/{decision.decider}",
-        roles=decision.roles,
-        digest=decision.digest,
-        policy_digest=decision.policy_digest,
-        comment=decision.comment,
-        create_time=timestamp(decision.create_time_us),
-    )
-
-
-def _requirement(requirement: Requirement) -> decisions_pb2.Requirement:
+def requirement_to_proto(requirement: Requirement) -> decisions_pb2.Requirement:
     return decisions_pb2.Requirement(
         rule=requirement.rule,
         message=requirement.message,

@@ -8,17 +8,21 @@ from registry.api.access import AccessServicer
 from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
+from registry.api.reviews import ReviewServicer
 from registry.api.server import ApiServer, TlsFiles
 from registry.api.server_info import ServerServicer
+from registry.api.terms import TermsServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.waivers import WaiverServicer
 from registry.api.webhooks import WebhookServicer
 from registry.api.workloads import WorkloadServicer
 from registry.app.services import Services
@@ -74,6 +78,10 @@ def build_api(
             ),
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
+            WaiverServicer(services.waivers),
+            ReviewServicer(services.reviews),
+            TermsServicer(services.terms, services.acceptances),
+            InboxServicer(services.inbox),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

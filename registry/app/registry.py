@@ -177,6 +177,9 @@ class Registry:
         def sweep() -> bool:
             services.promotions.expire_overdue()
             services.reminders.remind()
+            services.waivers.expire_overdue()
+            services.acceptances.expire_overdue()
+            services.reviews.tell_overdue()
             services.uploads.expire_overdue()
             services.authenticator.flush_last_uses()
             services.downloads.flush()

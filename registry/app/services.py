@@ -15,6 +15,7 @@ from registry.ports.policy import Policy
 from registry.ports.signing import SigningKeys
 from registry.ports.webhooks import SecretBox, Sender
 from registry.ports.workloads import WorkloadVerifier
+from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
@@ -23,6 +24,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -30,7 +32,9 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.reminders import ReminderService
+from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
+from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
 from registry.services.uploads import UploadService
@@ -38,6 +42,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.waivers import WaiverService
 from registry.services.webhook_deliveries import WebhookDeliveryService
 from registry.services.webhook_queue import WebhookQueue
 from registry.services.webhooks import WebhookService
@@ -76,6 +81,11 @@ class Services:
     references: ReferenceService
     promotions: PromotionService
     stages: StageService
+    waivers: WaiverService
+    reviews: ReviewService
+    terms: TermsService
+    acceptances: AcceptanceService
+    inbox: InboxService
     lineage: LineageService
     uploads: UploadService
     downloads: DownloadService
@@ -136,6 +146,11 @@ def build_services(
         references=ReferenceService(database=database, clock=clock, policy=policy),
         promotions=PromotionService(database=database, clock=clock, policy=policy),
         stages=StageService(database=database, clock=clock, policy=policy),
+        waivers=WaiverService(database=database, clock=clock, policy=policy),
+        reviews=ReviewService(database=database, clock=clock, policy=policy),
+        terms=TermsService(database=database, clock=clock),
+        acceptances=AcceptanceService(database=database, clock=clock),
+        inbox=InboxService(database=database, clock=clock),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(
             database=database,

@@ -95,7 +95,7 @@ def path_of(name: str) -> str:
             return f"{model}@{rest}"
         model, found, rest = name.removeprefix("models/").rpartition("/commits/")
         return f"{model}@{rest[:12]}" if found else rest
-    for prefix in ("principals/", "namespaces/", "promotions/"):
+    for prefix in ("principals/", "namespaces/", "promotions/", "waivers/"):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name

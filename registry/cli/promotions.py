@@ -13,6 +13,7 @@ from registry.cli.errors import rule_lines
 from registry.cli.finding import find_reference, find_stage
 from registry.cli.params import Moment
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
+from registry.cli.shapes import number_in, said
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ expect_option = click.option(
     type=Moment(ahead=True),
     help="When it ends undecided: at most 90 days ahead, by default 14.",
 )
+@click.option(
+    "--break-glass", is_flag=True, help="Move it now; two others have to review that within 3 days."
+)
 @dry_run_option
 @with_session
 def promote(
@@ -62,6 +66,7 @@ def promote(
     note: str,
     expect: int | None,
     until: datetime | None,
+    break_glass: bool,
     dry_run: bool,
 ) -> None:
     """Ask for a version to enter a stage, such as production."""
@@ -73,6 +78,7 @@ def promote(
         expected_current=expect or 0,
         expire_time=until,
         validate_only=dry_run,
+        break_glass=break_glass,
     )
     session.emit(found, _opened_lines(found, dry_run=dry_run))
 
@@ -83,6 +89,12 @@ def promote(
 @click.option("--reject", "outcome", flag_value="reject", help="Say no; that ends it.")
 @click.option("--comment", default="", help="Why.")
 @click.option("--digest", default="", help="The version's digest, if you looked at it before.")
+@click.option(
+    "--until",
+    type=Moment(ahead=True),
+    help="When an approval stops counting: at most 366 days ahead.",
+)
+@click.option("--condition", "conditions", multiple=True, help="A condition; again for more.")
 @expect_option
 @with_session
 def decide(
@@ -91,16 +103,24 @@ def decide(
     outcome: str | None,
     comment: str,
     digest: str,
+    until: datetime | None,
+    conditions: tuple[str, ...],
     expect: int | None,
 ) -> None:
     """Approve or reject a promotion, by its number."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    number = _number(promotion)
+    number = number_in(promotion)
     if not digest:
         digest = session.client.promotions.get(number).digest
     found = session.client.promotions.decide(
-        number, outcome, digest=digest, comment=comment, expected_current=expect or 0
+        number,
+        outcome,
+        digest=digest,
+        comment=comment,
+        expected_current=expect or 0,
+        conditions=conditions,
+        expire_time=until,
     )
     session.emit(found, _decided_lines(found, outcome))
 
@@ -115,7 +135,7 @@ def promotion() -> None:
 @with_session
 def show(session: Session, number: str) -> None:
     """Show a promotion: what it asks, who said what, what it waits for."""
-    found = session.client.promotions.get(_number(number))
+    found = session.client.promotions.get(number_in(number))
     session.emit(found, promotion_lines(session, found))
 
 
@@ -155,7 +175,7 @@ def list_promotions(
 @with_session
 def withdraw(session: Session, number: str) -> None:
     """Withdraw an open promotion."""
-    found = session.client.promotions.withdraw(_number(number))
+    found = session.client.promotions.withdraw(number_in(number))
     session.emit(
         found,
         [
@@ -169,11 +189,7 @@ def promotion_lines(session: Session, found: Promotion) -> list[str]:
     version = output.path_of(found.version)
     previous = f"version {found.previous_version}" if found.previous_version else "nothing"
     asked = f"{output.when(found.create_time)} by {output.path_of(found.requester)}"
-    decisions = [
-        f"{each.outcome} by {output.path_of(each.decider)} ({', '.join(each.roles)}) "
-        f"{output.when(each.create_time)}" + (f": {each.comment}" if each.comment else "")
-        for each in found.decisions
-    ]
+    decisions = [said(each) for each in found.decisions]
     return [
         f"Promotion {found.number}: {version} -> {found.stage}   {found.state}",
         *output.details(
@@ -181,6 +197,7 @@ def promotion_lines(session: Session, found: Promotion) -> list[str]:
                 ("digest", session.digest(found.digest)),
                 ("asked", asked),
                 ("note", found.note),
+                ("glass", "broken; see hallmark review list" if found.break_glass else ""),
                 ("stage held", previous),
                 ("decisions", "\n".join(decisions)),
                 ("ended", output.when(found.end_time)),
@@ -196,7 +213,10 @@ def _opened_lines(found: Promotion, *, dry_run: bool) -> list[str]:
     if found.state == "completed" or (dry_run and not found.waiting):
         would = "Would move" if dry_run else "Moved"
         undo = [] if dry_run else [_undo(found)]
-        return [f"{would} {move}; nothing is left to decide.", *undo]
+        left = "nothing is left to decide"
+        if found.break_glass:
+            left = "two others have to review that within 3 days: hallmark review list"
+        return [f"{would} {move}; {left}.", *undo]
     until = f", by {output.when(found.expire_time)}" if found.expire_time else ""
     if dry_run:
         return [f"Would open a promotion {move}{until}.", *_waiting_lines(found, "It would need:")]
@@ -234,8 +254,3 @@ def _waiting_lines(found: Promotion, title: str) -> Sequence[str]:
     if not found.waiting:
         return []
     return [title, *rule_lines([(each.rule, each.message, each.fix) for each in found.waiting])]
-
-
-def _number(text: str) -> str:
-    """42, promotion/42 and promotions/42 all mean promotion 42."""
-    return text.rpartition("/")[2]

@@ -9,7 +9,7 @@ from registry.cli import output
 from registry.cli.session import Session
 
 if TYPE_CHECKING:
-    from registry.client.values import Finding, Version
+    from registry.client.values import Decision, Finding, Version
 
 
 def version_lines(session: Session, version: Version) -> list[str]:
@@ -50,6 +50,21 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
         if each.fix:
             lines.append(f"    {' ' * len(each.rule)}  {each.fix}")
     return lines
+
+
+def said(decision: Decision) -> str:
+    """A decision: who, as what, when, why, until when; its conditions a line each."""
+    who = f"{decision.outcome} by {output.path_of(decision.decider)}"
+    roles = ", ".join((*decision.roles, *(f"group {group}" for group in decision.groups)))
+    until = f" until {output.when(decision.expire_time)}" if decision.expire_time else ""
+    comment = f": {decision.comment}" if decision.comment else ""
+    first = f"{who} ({roles}) {output.when(decision.create_time)}{until}{comment}"
+    return "\n".join([first, *(f"  on condition: {each}" for each in decision.conditions)])
+
+
+def number_in(text: str) -> str:
+    """42, promotion/42 and promotions/42 all mean number 42."""
+    return text.rpartition("/")[2]
 
 
 def _card(version: Version) -> str:

@@ -15,6 +15,7 @@ from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
 from registry.client.decode import decode
 from registry.client.events import Events
+from registry.client.inbox import Inbox
 from registry.client.lineage import Lineage
 from registry.client.models import Models
 from registry.client.namespaces import Namespaces
@@ -24,11 +25,14 @@ from registry.client.promotions import Promotions
 from registry.client.pull import Puller, PullResult
 from registry.client.push import Pusher, PushResult
 from registry.client.references import References
+from registry.client.reviews import Reviews
+from registry.client.terms import Terms
 from registry.client.tokens import Tokens
 from registry.client.transfers import Transfers
 from registry.client.usage import Usage
 from registry.client.values import Base, CodeRevision, Dataset, Resolved, ServerInfo, VersionSpec
 from registry.client.versions import Versions
+from registry.client.waivers import Waivers
 from registry.client.webhooks import Webhooks
 from registry.v1 import server_pb2
 from registry.v1.server_pb2_grpc import ServerServiceStub
@@ -73,6 +77,10 @@ class Client:
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)
+        self.waivers = Waivers(connection)
+        self.reviews = Reviews(connection)
+        self.terms = Terms(connection)
+        self.inbox = Inbox(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.audit = Audit(connection)

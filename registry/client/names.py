@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from registry.client.errors import checked_locally
 from registry.names import (
+    AcceptanceName,
     ModelName,
     NamespaceName,
     PrincipalName,
     PromotionName,
     Reference,
+    ReviewName,
     VersionName,
     VersionNumber,
+    WaiverName,
     WebhookName,
     parse_selector,
 )
@@ -61,6 +64,24 @@ def webhook_name(text: str) -> str:
     with checked_locally():
         webhook = text.removeprefix("webhooks/")
         return str(WebhookName(webhook=webhook, field="webhook"))
+
+
+def acceptance_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("acceptances/")
+        return str(AcceptanceName.parse(f"acceptances/{number}", field="acceptance"))
+
+
+def review_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("reviews/")
+        return str(ReviewName.parse(f"reviews/{number}", field="review"))
+
+
+def waiver_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).removeprefix("waivers/")
+        return str(WaiverName.parse(f"waivers/{number}", field="waiver"))
 
 
 def split_reference(text: str) -> tuple[str, str]:

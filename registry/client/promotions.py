@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -28,11 +28,13 @@ class Promotions(Service):
         expected_current: int = 0,
         expire_time: datetime | None = None,
         validate_only: bool = False,
+        break_glass: bool = False,
     ) -> Promotion:
         """Ask for a version (`models/.../versions/{n}`) to enter a stage.
 
         `expected_current` is the version number that the stage must hold when it moves, -1 for
-        none, 0 for whatever it holds. PolicyRefusedError where no decision could help.
+        none, 0 for whatever it holds. PolicyRefusedError where no decision could help. With
+        `break_glass` it enters past what waits for decisions; `note` says why.
         """
         request = pb.CreatePromotionRequest(
             version=version,
@@ -42,6 +44,7 @@ class Promotions(Service):
             validate_only=validate_only,
             request_id="" if validate_only else new_request_id(),
             expire_time=timestamp(expire_time),
+            break_glass=break_glass,
         )
         return self._read(self._stub.CreatePromotion, request, Promotion)
 
@@ -66,6 +69,8 @@ class Promotions(Service):
         digest: str,
         comment: str = "",
         expected_current: int = 0,
+        conditions: Sequence[str] = (),
+        expire_time: datetime | None = None,
     ) -> Promotion:
         """`outcome` is approve or reject; `digest` that of the version that was looked at."""
         request = pb.DecidePromotionRequest(
@@ -74,6 +79,8 @@ class Promotions(Service):
             comment=comment,
             digest=digest,
             expected_current=expected_current,
+            conditions=conditions,
+            expire_time=timestamp(expire_time),
         )
         return self._read(self._stub.DecidePromotion, request, Promotion)
 

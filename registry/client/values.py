@@ -349,7 +349,10 @@ class Decision:
     digest: str
     policy_digest: str
     comment: str
+    conditions: tuple[str, ...]
+    expire_time: datetime | None
     create_time: datetime | None
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,6 +379,7 @@ class Promotion:
     create_time: datetime | None
     expire_time: datetime | None
     end_time: datetime | None
+    break_glass: bool
 
     @property
     def number(self) -> int:

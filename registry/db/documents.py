@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from registry.domain.canonical import canonical_json
 from registry.domain.policies import Requirement
+from registry.domain.promotions import Decision, Outcome
 from registry.domain.versions import (
     Base,
     Card,
@@ -185,6 +186,46 @@ def requirements_text(requirements: Iterable[Requirement]) -> str:
 def requirements_of(text: str) -> tuple[Requirement, ...]:
     return tuple(
         Requirement(rule=rule, message=message, fix=fix) for rule, message, fix in json.loads(text)
+    )
+
+
+def decisions_text(decisions: Iterable[Decision]) -> str:
+    return text_of(
+        [
+            {
+                "outcome": decision.outcome.value,
+                "decider": decision.decider,
+                "roles": decision.roles,
+                "groups": decision.groups,
+                "digest": decision.digest,
+                "policy_digest": decision.policy_digest,
+                "comment": decision.comment,
+                "conditions": decision.conditions,
+                "expire_time_us": decision.expire_time_us,
+                "create_time_us": decision.create_time_us,
+            }
+            for decision in decisions
+        ],
+        field="decisions",
+    )
+
+
+@_remembering
+def decisions_of(text: str) -> tuple[Decision, ...]:
+    return tuple(
+        Decision(
+            outcome=Outcome(value["outcome"]),
+            decider=value["decider"],
+            roles=tuple(value["roles"]),
+            groups=tuple(value["groups"]),
+            digest=value["digest"],
+            policy_digest=value["policy_digest"],
+            comment=value["comment"],
+            conditions=tuple(value["conditions"]),
+            expire_time_us=value["expire_time_us"],
+            create_time_us=value["create_time_us"],
+        )
+        for value in json.loads(text)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, func, select
 
 from registry.db.prepared import PreparedConnection
-from registry.db.tables import decisions, manifests, promotions, stage_periods, versions
+from registry.db.tables import decisions, manifests, promotions, reviews, stage_periods, versions
 from registry.db.version_rows import select_versions, version_of
 from registry.domain.promotions import Outcome, PromotionState
 from registry.domain.versions import Version, VersionState
@@ -36,6 +36,14 @@ _APPROVALS = (
     .correlate(stage_periods)
     .scalar_subquery()
 )
+# Of a move past the decisions asked for; its review stands in for them.
+_REVIEWS = (
+    select(func.count())
+    .select_from(reviews)
+    .where(reviews.c.promotion == stage_periods.c.promotion)
+    .correlate(stage_periods)
+    .scalar_subquery()
+)
 _OPEN = (
     select(
         versions.c.model,
@@ -43,7 +51,7 @@ _OPEN = (
         versions.c.number,
         versions.c.state,
         promotions.c.state.label("promotion_state"),
-        _APPROVALS.label("approvals"),
+        (_APPROVALS + _REVIEWS).label("approvals"),
     )
     .join(versions, versions.c.key == stage_periods.c.version_key)
     .outerjoin(promotions, promotions.c.number == stage_periods.c.promotion)

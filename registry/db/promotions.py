@@ -50,8 +50,10 @@ _ALL = select(
     _p.create_time_us,
     _p.expire_time_us,
     _p.end_time_us,
+    _p.break_glass,
 )
 _GET = _ALL.where(_p.number == bindparam("number"))
+_MANY = _ALL.where(_p.number.in_(numbers("numbers")))
 _ROW = select(_p.number).where(_p.number == bindparam("number"))
 
 # As text, since a partial index answers only to its own condition.
@@ -83,6 +85,8 @@ _DECISIONS = (
         _d.policy_digest,
         _d.comment,
         _d.create_time_us,
+        _d.conditions,
+        _d.expire_time_us,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -137,6 +141,7 @@ class SqlPromotions:
                 "create_time_us": promotion.create_time_us,
                 "expire_time_us": promotion.expire_time_us,
                 "end_time_us": promotion.end_time_us,
+                "break_glass": promotion.break_glass,
             },
         ).scalar_one()
         for decision in promotion.decisions:
@@ -180,6 +185,12 @@ class SqlPromotions:
             },
         )
 
+    def many(self, numbers_in_order: Sequence[int]) -> Sequence[Promotion]:
+        """Those that are there, in the order of the numbers."""
+        found = self._all(_MANY, {"numbers": array(numbers_in_order)}) if numbers_in_order else ()
+        by_number = {promotion.number: promotion for promotion in found}
+        return [by_number[number] for number in numbers_in_order if number in by_number]
+
     def open_of(self, version_key: int, stage: str, now_us: int) -> Sequence[Promotion]:
         statement = _OPEN_FOR_STAGE if stage else _OPEN
         return self._all(statement, {"version_key": version_key, "stage": stage, "now_us": now_us})
@@ -197,6 +208,8 @@ class SqlPromotions:
                 "policy_digest": decision.policy_digest,
                 "comment": decision.comment,
                 "create_time_us": decision.create_time_us,
+                "conditions": names_text(decision.conditions, field="conditions"),
+                "expire_time_us": decision.expire_time_us,
             },
         )
 
@@ -248,6 +261,7 @@ def _promotion(row: AnyRow, decided: tuple[Decision, ...]) -> Promotion:
         create_time_us=row.create_time_us,
         expire_time_us=row.expire_time_us,
         end_time_us=row.end_time_us,
+        break_glass=bool(row.break_glass),
     )
 
 
@@ -259,5 +273,7 @@ def _decision(row: AnyRow) -> Decision:
         digest=row.digest,
         policy_digest=row.policy_digest,
         comment=row.comment,
+        conditions=names_of(row.conditions),
+        expire_time_us=row.expire_time_us,
         create_time_us=row.create_time_us,
     )

@@ -6,6 +6,7 @@ from registry.db.blob_grants import SqlBlobGrants
 from registry.db.checkpoints import SqlCheckpoints
 from registry.db.commits import SqlCommits
 from registry.db.events import SqlEvents
+from registry.db.inbox import SqlInbox
 from registry.db.inspection import SqlInspection
 from registry.db.lineage import SqlLineage
 from registry.db.manifests import SqlManifests
@@ -17,11 +18,14 @@ from registry.db.promotions import SqlPromotions
 from registry.db.references import SqlReferences
 from registry.db.reminders import SqlReminders
 from registry.db.requests import SqlRequests
+from registry.db.reviews import SqlReviews
 from registry.db.stages import SqlStages
+from registry.db.terms import SqlAcceptances, SqlTerms
 from registry.db.tokens import SqlTokens
 from registry.db.uploads import SqlUploads
 from registry.db.usage import SqlUsage
 from registry.db.versions import SqlVersions
+from registry.db.waivers import SqlWaivers
 from registry.db.webhook_deliveries import SqlDeliveries
 from registry.db.webhooks import SqlWebhooks
 from registry.domain.events import EventDraft
@@ -80,6 +84,26 @@ class SqlTransaction:
     @property
     def promotions(self) -> SqlPromotions:
         return SqlPromotions(self._connection)
+
+    @property
+    def waivers(self) -> SqlWaivers:
+        return SqlWaivers(self._connection)
+
+    @property
+    def terms(self) -> SqlTerms:
+        return SqlTerms(self._connection)
+
+    @property
+    def acceptances(self) -> SqlAcceptances:
+        return SqlAcceptances(self._connection)
+
+    @property
+    def reviews(self) -> SqlReviews:
+        return SqlReviews(self._connection)
+
+    @property
+    def inbox(self) -> SqlInbox:
+        return SqlInbox(self._connection)
 
     @property
     def lineage(self) -> SqlLineage:

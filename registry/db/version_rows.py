@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, literal_column, select
 from registry.db.arrays import joined, split
 from registry.db.documents import card_of, findings_of, names_of, spec_of
 from registry.db.rows import AnyRow
-from registry.db.tables import refs, stage_periods, versions
+from registry.db.tables import models, refs, stage_periods, versions
 from registry.domain.versions import Verdict, Version, VersionState, Vetting
 
 #: A version shows no more aliases and tags than these, the first by name.
@@ -58,9 +58,21 @@ def _references() -> ColumnElement[str | None]:
     return select(joined(first.c.id)).scalar_subquery()
 
 
+def _terms() -> ColumnElement[str | None]:
+    """Of the model, whose row is found by its key: without terms nothing else is ever asked."""
+    digest = select(models.c.terms_digest).where(models.c.key == versions.c.model_key)
+    return digest.correlate(versions).scalar_subquery()
+
+
 def select_versions(*others: ColumnElement[object]) -> Select[*tuple[object, ...]]:
     """All that `version_of` needs, names that point to the version included, in one statement."""
-    return select(*_COLUMNS, _stages().label("stages"), _references().label("references"), *others)
+    return select(
+        *_COLUMNS,
+        _stages().label("stages"),
+        _references().label("references"),
+        _terms().label("terms_digest"),
+        *others,
+    )
 
 
 def version_of(row: AnyRow) -> Version:
@@ -86,6 +98,7 @@ def version_of(row: AnyRow) -> Version:
         yanked_from=None if row.yanked_from is None else VersionState(row.yanked_from),
         stages=split(row.stages),
         references=split(row.references),
+        terms_digest=row.terms_digest or "",
     )
 
 

@@ -61,7 +61,14 @@ class Action(StrEnum):
     PROMOTION_REQUEST = "promotion.request"
     PROMOTION_DECIDE = "promotion.decide"
     PROMOTION_WITHDRAW = "promotion.withdraw"
+    PROMOTION_BREAK_GLASS = "promotion.break_glass"
     STAGE_ROLLBACK = "stage.rollback"
+    WAIVER_READ = "waiver.read"
+    WAIVER_REQUEST = "waiver.request"
+    WAIVER_DECIDE = "waiver.decide"
+    TERMS_SET = "terms.set"
+    ACCESS_READ = "access.read"
+    ACCESS_DECIDE = "access.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
     TOKEN_CREATE = "token.create"
@@ -82,6 +89,7 @@ STAGED_ACTIONS = frozenset(
         Action.PROMOTION_REQUEST,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
+        Action.PROMOTION_BREAK_GLASS,
         Action.STAGE_ROLLBACK,
     }
 )
@@ -102,6 +110,7 @@ _METADATA = frozenset(
         Action.MODEL_READ,
         Action.VERSION_READ,
         Action.PROMOTION_READ,
+        Action.WAIVER_READ,
     }
 )
 _READ = _METADATA | {Action.VERSION_FETCH}
@@ -119,21 +128,44 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.EVALUATION_CREATE,
         Action.REFERENCE_SET,
         Action.PROMOTION_REQUEST,
+        Action.WAIVER_REQUEST,
     },
-    Role.REVIEWER: _READ | {Action.PROMOTION_DECIDE, Action.EVALUATION_CREATE},
+    Role.REVIEWER: _READ
+    | {
+        Action.PROMOTION_DECIDE,
+        Action.EVALUATION_CREATE,
+        Action.ACCESS_READ,
+        Action.ACCESS_DECIDE,
+    },
     Role.SECURITY: _READ
     | {
         Action.EVALUATION_CREATE,
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
+        Action.PROMOTION_BREAK_GLASS,
+        Action.WAIVER_DECIDE,
+        Action.TERMS_SET,
+        Action.ACCESS_READ,
+        Action.ACCESS_DECIDE,
         Action.VERSION_YANK,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },
     Role.DEPLOYER: _READ
-    | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
+    | {
+        Action.PROMOTION_REQUEST,
+        Action.WAIVER_REQUEST,
+        Action.STAGE_ROLLBACK,
+        Action.EVALUATION_CREATE,
+    },
     Role.AUDITOR: _METADATA
-    | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ, Action.WEBHOOK_READ},
+    | {
+        Action.PRINCIPAL_READ,
+        Action.ACCESS_READ,
+        Action.USAGE_READ,
+        Action.EVENT_READ,
+        Action.WEBHOOK_READ,
+    },
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -147,6 +179,8 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.REFERENCE_SET,
         Action.REFERENCE_DELETE_TAG,
         Action.PROMOTION_WITHDRAW,
+        Action.TERMS_SET,
+        Action.ACCESS_READ,
         Action.USAGE_READ,
         Action.EVENT_READ,
         Action.WEBHOOK_READ,

@@ -59,6 +59,10 @@ class BuiltinPolicy:
     def promotion_ttl_us(self) -> int:
         return _TTL_US
 
+    def is_waivable(self, rule: str) -> bool:
+        """No rule of its own: each keeps apart who makes a version and who lets it through."""
+        return rule not in _NEVER_WAIVED
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         results = tuple(_result(rule, given) for rule in _RULES if rule.gate is given.gate)
         # A gate that no rule speaks of stays shut.
@@ -211,6 +215,8 @@ _RULES = (
         waits=True,
     ),
 )
+
+_NEVER_WAIVED = frozenset({"UNRULED", *(rule.id for rule in _RULES)})
 
 
 def _digest() -> str:

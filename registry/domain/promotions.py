@@ -33,7 +33,13 @@ class Decision:
     digest: str
     policy_digest: str
     comment: str
+    #: Lines of text for people; no gate judges them.
+    conditions: tuple[str, ...] = ()
+    #: When an approval stops counting, for what is still open then; None: never.
+    expire_time_us: int | None = None
     create_time_us: int
+    #: Groups held in the company's directory at that moment, sorted.
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class Promotion:
     create_time_us: int
     expire_time_us: int
     end_time_us: int | None
+    #: Whether it moved the stage without the decisions asked for.
+    break_glass: bool = False
 
     @property
     def name(self) -> str:
@@ -116,3 +124,13 @@ def require_pending(promotion: Promotion, now_us: int, *, action: str) -> None:
 def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:
     """The decisions with `new` in place of an earlier one by the same person, in order of time."""
     return (*(d for d in decisions if d.decider != new.decider), new)
+
+
+def counted(decisions: tuple[Decision, ...], now_us: int) -> tuple[Decision, ...]:
+    """The approvals that count at a moment: a time that has come ends one."""
+    return tuple(
+        decision
+        for decision in decisions
+        if decision.outcome is Outcome.APPROVE
+        and (decision.expire_time_us is None or now_us < decision.expire_time_us)
+    )

@@ -177,6 +177,9 @@ class Version:
     #: Names that point here now; filled by reads that show them.
     stages: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    #: Of the terms that the model has now, under which alone its files may be fetched; empty for
+    #: none.
+    terms_digest: str = ""
 
     @property
     def name(self) -> str:

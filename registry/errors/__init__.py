@@ -10,6 +10,7 @@ One interceptor turns these into gRPC statuses and one table into HTTP ones
 from registry.errors.access import (
     NotIndependentError,
     PermissionDeniedError,
+    TermsNotAcceptedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
@@ -112,6 +113,7 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "TargetMovedError",
+    "TermsNotAcceptedError",
     "TicketError",
     "TokenExpiredError",
     "TokenRevokedError",

@@ -77,14 +77,33 @@ class TokenScopeError(HallmarkError):
 
 @dataclass(eq=False, kw_only=True)
 class NotIndependentError(HallmarkError):
-    """A word on a promotion that may be that of somebody who has a hand in it."""
+    """A word that may be that of somebody who has a hand in what is decided on."""
 
     status: ClassVar[str] = "PERMISSION_DENIED"
     reason: ClassVar[str] = "NOT_INDEPENDENT"
-    template: ClassVar[str] = "{principal} may not decide on {promotion}: {problem}. {fix}"
+    template: ClassVar[str] = "{principal} may not decide on {what}: {problem}. {fix}"
     principal: str
-    promotion: str
+    what: str
     problem: str
+    fix: str
+
+
+@dataclass(eq=False, kw_only=True)
+class TermsNotAcceptedError(HallmarkError):
+    """Permission is there, and the model's terms come first."""
+
+    status: ClassVar[str] = "FAILED_PRECONDITION"
+    reason: ClassVar[str] = "TERMS_NOT_ACCEPTED"
+    template: ClassVar[str] = (
+        "{model} goes only to those who accepted its terms {label} ({terms}), and {principal} has "
+        "no acceptance of them that counts now. Read them: hallmark access terms {path}; "
+        "then: {fix}"
+    )
+    model: str
+    path: str
+    label: str
+    terms: str
+    principal: str
     fix: str
 
 

@@ -209,6 +209,66 @@ class PromotionName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaiverName:
+    """A waiver by its number, counted from 1 over the whole server."""
+
+    FORM: ClassVar[str] = "waivers/<number>"
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        own = _own(text, cls.FORM, field)
+        return cls(number=parse_number(own, field=field), field=field)
+
+    def __str__(self) -> str:
+        return f"waivers/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewName:
+    """A review by its number, counted from 1 over the whole server."""
+
+    FORM: ClassVar[str] = "reviews/<number>"
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        own = _own(text, cls.FORM, field)
+        return cls(number=parse_number(own, field=field), field=field)
+
+    def __str__(self) -> str:
+        return f"reviews/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptanceName:
+    """An acceptance by its number, counted from 1 over the whole server."""
+
+    FORM: ClassVar[str] = "acceptances/<number>"
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        own = _own(text, cls.FORM, field)
+        return cls(number=parse_number(own, field=field), field=field)
+
+    def __str__(self) -> str:
+        return f"acceptances/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class UploadName:
     """An upload session."""
 

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from registry.ports.access_tables import Principals, Tokens
 from registry.ports.audit_tables import Checkpoints
+from registry.ports.review_tables import Reviews
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -33,6 +34,8 @@ from registry.ports.tables import (
     UsageTable,
     Versions,
 )
+from registry.ports.terms_tables import Acceptances, TermsTable
+from registry.ports.waiver_tables import Inbox, Waivers
 from registry.ports.webhook_tables import Deliveries, Reminders, Webhooks
 
 T = TypeVar("T")
@@ -59,6 +62,16 @@ class Transaction(Protocol):
     def stages(self) -> Stages: ...
     @property
     def promotions(self) -> Promotions: ...
+    @property
+    def waivers(self) -> Waivers: ...
+    @property
+    def terms(self) -> TermsTable: ...
+    @property
+    def acceptances(self) -> Acceptances: ...
+    @property
+    def reviews(self) -> Reviews: ...
+    @property
+    def inbox(self) -> Inbox: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

@@ -27,6 +27,9 @@ class Policy(Protocol):
     def promotion_ttl_us(self) -> int:
         """How long a promotion waits for decisions."""
 
+    def is_waivable(self, rule: str) -> bool:
+        """Whether a waiver may be granted for the rule with this id."""
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         """Every rule's answer. Pure: no input but `given`, so that it can be replayed. Never
         raises: a rule that cannot be evaluated denies, and says why."""

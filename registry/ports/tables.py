@@ -444,7 +444,7 @@ class StageFact:
     stage: str
     version_number: int
     version_state: VersionState
-    #: How many approvals of this digest the promotion that decided on it holds.
+    #: How many approvals of this digest the promotion holds, or reviews of its broken glass.
     approvals: int
     #: The promotion's state; None where the period names none.
     promotion_state: PromotionState | None

@@ -21,6 +21,7 @@ from registry.errors import (
     InvalidStateError,
     NotFoundError,
     PermissionDeniedError,
+    TermsNotAcceptedError,
     TicketError,
     TokenExpiredError,
     TokenRevokedError,
@@ -35,6 +36,7 @@ from registry.ports.database import Database, Transaction
 from registry.services.authentication import Authenticator
 from registry.services.lookups import version_of
 from registry.services.recent import Recent
+from registry.services.terms import require_terms
 from registry.services.tickets import DownloadTicket, TicketSigner
 
 logger = logging.getLogger(__name__)
@@ -101,6 +103,7 @@ class DownloadService:
             version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
+            require_terms(tx, caller, version, self._clock.now_us())
             if not paths and version.file_count > FILES_MAX:
                 raise _too_many(version.file_count)
             if not paths:
@@ -133,7 +136,7 @@ class DownloadService:
 
             def find(tx: Transaction) -> Version | None:
                 _require_in_stage(tx, caller, name, stages)
-                return tx.versions.by_key(held.version_key)
+                return self._usable(tx, caller, held.version_key)
 
             version = self._database.snapshot(find) if stages else self._database.read(find)
             if version is None:
@@ -152,6 +155,13 @@ class DownloadService:
             principal=caller.id,
             batch=held.batch,
         )
+
+    def _usable(self, tx: Transaction, caller: Caller, version_key: int) -> Version | None:
+        """The version, if there is one and its model's terms are accepted."""
+        version = tx.versions.by_key(version_key)
+        if version is not None:
+            require_terms(tx, caller, version, self._clock.now_us())
+        return version
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download."""
@@ -205,6 +215,7 @@ _REFUSALS = (
     TokenExpiredError,
     TokenRevokedError,
     PermissionDeniedError,
+    TermsNotAcceptedError,
     InvalidStateError,
 )
 

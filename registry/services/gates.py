@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.domain.access import Caller
 from registry.domain.gates import GateInput
 from registry.domain.policies import Gate, GateAnswer
-from registry.domain.promotions import Outcome, Promotion, StagePeriod
+from registry.domain.promotions import Promotion, StagePeriod, counted
 from registry.domain.versions import Version
 from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
@@ -34,7 +34,7 @@ def may_enter(
             actor=caller.principal.name,
             stage=promotion.stage,
             requester=promotion.requester,
-            decisions=tuple(d for d in promotion.decisions if d.outcome is Outcome.APPROVE),
+            decisions=counted(promotion.decisions, now_us),
             current=tx.versions.by_key(current.version_key) if current else None,
             evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from registry.domain.access import (
-    REGISTRY_WIDE,
     Action,
     Caller,
-    PrincipalKind,
 )
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
@@ -30,7 +29,6 @@ from registry.errors import (
     InvalidFieldError,
     InvalidStateError,
     NotFoundError,
-    PermissionDeniedError,
 )
 from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
@@ -40,9 +38,19 @@ from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.gates import may_enter
 from registry.services.independence import require_independent
+from registry.services.judging import (
+    COMMENT_LENGTH_MAX,
+    check_approval_end,
+    check_conditions,
+    detail_of,
+    require_numbered,
+    require_person,
+    word_of,
+)
 from registry.services.lookups import event, model_of, version_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
+from registry.services.reviews import open_review, require_clean, require_may_break
 from registry.services.stages import (
     NOTE_LENGTH_MAX,
     already_there,
@@ -52,14 +60,12 @@ from registry.services.stages import (
     require_held,
 )
 
-COMMENT_LENGTH_MAX = 2000
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
 #: A version in one of these states never enters a stage, whatever the policy.
 _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
 
 
 #: Said of a promotion whether or not there is one.
-_OF_ITS_MODEL = "on its model's namespace"
 
 
 class PromotionService:
@@ -79,18 +85,29 @@ class PromotionService:
         expire_time_us: int | None,
         validate_only: bool,
         request_id: str,
+        break_glass: bool = False,
     ) -> Promotion:
-        """Ask for a version to enter a stage; where nothing waits, it enters at once."""
-        caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name), stage=stage)
+        """Ask for a version to enter a stage; where nothing waits, it enters at once.
+
+        With `break_glass` it enters whatever waits for decisions, and others review that after.
+        """
+        if break_glass:
+            require_may_break(caller, name, stage, note, NOTE_LENGTH_MAX)
+        else:
+            caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name), stage=stage)
         check_stage_of(self._policy, stage)
         check_text("note", note, NOTE_LENGTH_MAX)
         check_expected(expected_current)
+
+        extra = ("break glass",) if break_glass else ()
 
         def planned(tx: Transaction, now: int, *, lock: bool) -> tuple[Model, Version, Promotion]:
             model = model_of(tx, name.model, lock=lock)
             version = version_of(tx, name, lock=lock)
             current = tx.stages.current(version.model, stage)
-            _require_promotable(tx, version, stage, current, now_us=now)
+            if break_glass:
+                require_clean(tx, caller, version, now)
+            _require_promotable(tx, version, stage, current, now_us=now, alone=not break_glass)
             asked = Promotion(
                 number=0,
                 model_key=model.key,
@@ -112,24 +129,28 @@ class PromotionService:
                     expire_time_us, now, ttl_us=self._policy.promotion_ttl_us
                 ),
                 end_time_us=None,
+                break_glass=break_glass,
             )
             answer = may_enter(tx, self._policy, caller, asked, version, current, now_us=now)
-            if answer.waiting:
-                return model, version, dataclasses.replace(asked, waiting=answer.waiting)
+            asked = dataclasses.replace(asked, waiting=answer.waiting)
+            if answer.waiting and not break_glass:
+                return model, version, asked
             require_held(name.model, stage, current, expected_current)
             done = dataclasses.replace(asked, state=PromotionState.COMPLETED, end_time_us=now)
             return model, version, done
 
         if validate_only:
             now = self._clock.now_us()
-            return self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
+            plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
+            return _shown(plan, now)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Promotion]:
                 model, version, plan = planned(tx, now, lock=True)
-                promotion = tx.promotions.insert(plan)
+                # What a broken glass passed by is in its review; the promotion waits for nothing.
+                promotion = _shown(tx.promotions.insert(_shown(plan, now)), now)
                 detail: dict[str, object] = {
                     "version": version.name,
                     "digest": version.digest,
@@ -140,6 +161,9 @@ class PromotionService:
                 tx.events.append(
                     event(caller, "promotion.create", promotion.name, promotion.namespace, detail)
                 )
+                if break_glass:
+                    withdraw_open(tx, caller, version, now_us=now, stage=stage)
+                    open_review(tx, caller, promotion, plan.waiting, self._policy.digest, now)
                 if promotion.state is PromotionState.COMPLETED:
                     enter(tx, caller, model, promotion, now_us=now)
                 return str(promotion.number), promotion
@@ -149,7 +173,7 @@ class PromotionService:
                 caller,
                 "CreatePromotion",
                 request_id,
-                content_of(str(name), stage, note, expected_current, expire_time_us),
+                content_of(str(name), stage, note, expected_current, expire_time_us, *extra),
                 now_us=now,
                 create=create,
                 reload=lambda number: _shown(_existing(tx, int(number)), now),
@@ -209,20 +233,16 @@ class PromotionService:
         comment: str,
         digest: str,
         expected_current: int,
+        conditions: Collection[str] = (),
+        expire_time_us: int | None = None,
     ) -> Promotion:
         """Record the caller's word; with an approval that satisfies the policy the stage moves."""
-        if caller.principal.kind is PrincipalKind.ROBOT:
-            raise PermissionDeniedError(
-                principal=caller.principal.name,
-                action=Action.PROMOTION_DECIDE.value,
-                resource=str(name),
-                roles="reviewer, security",
-                scope="there, held by a person and not by a robot",
-            )
+        require_person(caller, Action.PROMOTION_DECIDE, str(name))
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         check_expected(expected_current)
         _check_digest(asked, digest)
+        lines = check_conditions(conditions)
         model_name = ModelName(path=asked.model)
 
         def fn(tx: Transaction) -> Promotion:
@@ -232,19 +252,29 @@ class PromotionService:
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
             )
             promotion = _existing(tx, asked.number, lock=True)
-            require_independent(tx, caller, promotion, version, outcome)
-            new = Decision(
+            require_independent(
+                tx,
+                caller,
+                promotion.name,
+                requester=promotion.requester,
+                version=version,
                 outcome=outcome,
-                decider=caller.id,
-                roles=tuple(sorted(role.value for role in caller.roles_on(promotion.namespace))),
+            )
+            new = word_of(
+                caller,
+                promotion.namespace,
+                outcome,
                 digest=digest,
                 policy_digest=self._policy.digest,
                 comment=comment,
-                create_time_us=now,
+                now_us=now,
+                conditions=lines,
+                expire_time_us=expire_time_us,
             )
             if _is_repeat(promotion, new):
                 return _shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
+            check_approval_end(outcome, expire_time_us, now)
             current = tx.stages.current(promotion.model, promotion.stage)
             for expected in (expected_current, promotion.expected_current):
                 require_held(model_name, promotion.stage, current, expected)
@@ -304,15 +334,24 @@ class PromotionService:
         return self._database.write(fn)
 
 
-def withdraw_open(tx: Transaction, caller: Caller, version: Version, *, now_us: int) -> None:
-    """Withdraw what still asks for a version whose model is locked."""
-    for promotion in tx.promotions.open_of(version.key, "", now_us):
+def withdraw_open(
+    tx: Transaction, caller: Caller, version: Version, *, now_us: int, stage: str = ""
+) -> None:
+    """Withdraw what still asks for a version whose model is locked; for all stages or one."""
+    for promotion in tx.promotions.open_of(version.key, stage, now_us):
         _withdraw(tx, caller, promotion, now_us=now_us)
 
 
 def _require_promotable(
-    tx: Transaction, version: Version, stage: str, current: StagePeriod | None, *, now_us: int
+    tx: Transaction,
+    version: Version,
+    stage: str,
+    current: StagePeriod | None,
+    *,
+    now_us: int,
+    alone: bool,
 ) -> None:
+    """`alone`: no other request for the same may be open."""
     if version.state in _WITHDRAWN:
         raise InvalidStateError(
             name=version.name,
@@ -323,7 +362,7 @@ def _require_promotable(
         )
     if current is not None and current.version_key == version.key:
         raise already_there(version, current)
-    for promotion in tx.promotions.open_of(version.key, stage, now_us):
+    for promotion in tx.promotions.open_of(version.key, stage, now_us) if alone else ():
         raise AlreadyExistsError(
             kind="request",
             name=f"{version.ref} -> {stage}",
@@ -362,18 +401,9 @@ def _visible(tx: Transaction, caller: Caller, action: Action, name: PromotionNam
     """The promotion, if the caller may act on it; one that is not there is told apart from a
     foreign one only to those who may act on all."""
     found = tx.promotions.get(name.number)
+    require_numbered(caller, action, name, found, stage=found.stage if found else "")
     if found is None:
-        if caller.may_everywhere(action):
-            raise _no_promotion(name)
-        raise caller.refusal(action, REGISTRY_WIDE, str(name), scope=_OF_ITS_MODEL)
-    caller.require(
-        action,
-        found.namespace,
-        str(name),
-        scope=_OF_ITS_MODEL,
-        model=found.model,
-        stage=found.stage,
-    )
+        raise _no_promotion(name)
     return found
 
 
@@ -402,7 +432,10 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
 
 def _is_repeat(promotion: Promotion, new: Decision) -> bool:
     earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
-    return earlier is not None and (earlier.outcome, earlier.comment) == (new.outcome, new.comment)
+    return earlier is not None and all(
+        getattr(earlier, field) == getattr(new, field)
+        for field in ("outcome", "comment", "conditions", "expire_time_us")
+    )
 
 
 def _shown(promotion: Promotion, now_us: int) -> Promotion:
@@ -432,14 +465,9 @@ def _record(
     """Store the newest decision and where it has brought the promotion."""
     decision = decided.decisions[-1]
     tx.promotions.put_decision(decided.number, decision)
-    detail: dict[str, object] = {
-        "outcome": decision.outcome.value,
-        "digest": decision.digest,
-        "policy_digest": decision.policy_digest,
-        "roles": list(decision.roles),
-        "comment": decision.comment,
-    }
-    tx.events.append(event(caller, "promotion.decide", decided.name, decided.namespace, detail))
+    tx.events.append(
+        event(caller, "promotion.decide", decided.name, decided.namespace, detail_of(decision))
+    )
     if state is PromotionState.PENDING:
         tx.promotions.set_waiting(decided.number, decided.waiting)
         return decided

@@ -8,6 +8,7 @@ from registry.domain.access import Action, Caller
 from registry.domain.models import Model
 from registry.domain.pages import Cursor, Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.promotions import Promotion, StagePeriod
+from registry.domain.reviews import ReviewState
 from registry.domain.stages import before, last_of
 from registry.domain.times import show_time
 from registry.domain.versions import Version, VersionState
@@ -276,7 +277,22 @@ def _target(
             fix="Name another version that was there: hallmark history "
             f"{name.model.path} {name.stage}",
         )
+    _require_not_rejected(tx, name, period)
     return period
+
+
+def _require_not_rejected(tx: Transaction, name: StageName, period: StagePeriod) -> None:
+    """A rollback asks for no new decision, since there was one; a broken glass whose review was
+    rejected is none."""
+    review = None if period.promotion is None else tx.reviews.of_promotion(period.promotion)
+    if review is not None and review.state is ReviewState.REJECTED:
+        raise InvalidStateError(
+            name=period.version,
+            action=f"come back to {name.stage} by a rollback",
+            found=f"REJECTED in {review.name}, after it was moved past the decisions asked for",
+            allowed="decided on",
+            fix=f"Ask for it: hallmark promote {period.model}@{period.version_number} {name.stage}",
+        )
 
 
 def _next(

@@ -22,6 +22,7 @@ from registry.formats.card import parse_card
 from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
@@ -30,6 +31,7 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -37,7 +39,9 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.reminders import ReminderService
+from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
+from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
 from registry.services.uploads import UploadService
@@ -45,6 +49,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.waivers import WaiverService
 from registry.services.webhook_deliveries import WebhookDeliveryService
 from registry.services.webhook_queue import WebhookQueue
 from registry.services.webhooks import WebhookService
@@ -160,6 +165,11 @@ class World:
         self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
         self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
+        self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
+        self.reviews = ReviewService(database=database, clock=clock, policy=self.policy)
+        self.terms = TermsService(database=database, clock=clock)
+        self.acceptances = AcceptanceService(database=database, clock=clock)
+        self.inbox = InboxService(database=database, clock=clock)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(
             database=database,

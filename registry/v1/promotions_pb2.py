@@ -26,37 +26,37 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import decisions_pb2 as registry_dot_v1_dot_decisions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/promotions.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\x95\x03\n\tPromotion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.registry.v1.PromotionState\x12\x11\n\trequester\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12(\n\tdecisions\x18\x08 \x03(\x0b\x32\x15.registry.v1.Decision\x12)\n\x07waiting\x18\t \x03(\x0b\x32\x18.registry.v1.Requirement\x12\x18\n\x10previous_version\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf7\x01\n\x0bStagePeriod\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpromotion\x18\x06 \x01(\t\x12\r\n\x05mover\x18\x07 \x01(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12\x10\n\x08rollback\x18\t \x01(\x08\x12\x18\n\x10previous_version\x18\n \x01(\x03\"\xbc\x01\n\x16\x43reatePromotionRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x04 \x01(\x03\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x13GetPromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x89\x01\n\x15ListPromotionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.registry.v1.PromotionState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"]\n\x16ListPromotionsResponse\x12*\n\npromotions\x18\x01 \x03(\x0b\x32\x16.registry.v1.Promotion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x01\n\x16\x44\x65\x63idePromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x05 \x01(\x03\"(\n\x18WithdrawPromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xab\x01\n\x14RollbackStageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08to_empty\x18\x07 \x01(\x08\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\x8c\x01\n\x17ListStageHistoryRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12+\n\x07\x61t_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"^\n\x18ListStageHistoryResponse\x12)\n\x07periods\x18\x01 \x03(\x0b\x32\x18.registry.v1.StagePeriod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xc7\x01\n\x0ePromotionState\x12\x1f\n\x1bPROMOTION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROMOTION_STATE_PENDING\x10\x01\x12\x1d\n\x19PROMOTION_STATE_COMPLETED\x10\x02\x12\x1c\n\x18PROMOTION_STATE_REJECTED\x10\x03\x12\x1d\n\x19PROMOTION_STATE_WITHDRAWN\x10\x04\x12\x1b\n\x17PROMOTION_STATE_EXPIRED\x10\x05\x32\xda\x04\n\x10PromotionService\x12N\n\x0f\x43reatePromotion\x12#.registry.v1.CreatePromotionRequest\x1a\x16.registry.v1.Promotion\x12H\n\x0cGetPromotion\x12 .registry.v1.GetPromotionRequest\x1a\x16.registry.v1.Promotion\x12Y\n\x0eListPromotions\x12\".registry.v1.ListPromotionsRequest\x1a#.registry.v1.ListPromotionsResponse\x12N\n\x0f\x44\x65\x63idePromotion\x12#.registry.v1.DecidePromotionRequest\x1a\x16.registry.v1.Promotion\x12R\n\x11WithdrawPromotion\x12%.registry.v1.WithdrawPromotionRequest\x1a\x16.registry.v1.Promotion\x12L\n\rRollbackStage\x12!.registry.v1.RollbackStageRequest\x1a\x18.registry.v1.StagePeriod\x12_\n\x10ListStageHistory\x12$.registry.v1.ListStageHistoryRequest\x1a%.registry.v1.ListStageHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/promotions.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\xaa\x03\n\tPromotion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.registry.v1.PromotionState\x12\x11\n\trequester\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12(\n\tdecisions\x18\x08 \x03(\x0b\x32\x15.registry.v1.Decision\x12)\n\x07waiting\x18\t \x03(\x0b\x32\x18.registry.v1.Requirement\x12\x18\n\x10previous_version\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x62reak_glass\x18\x10 \x01(\x08\"\xf7\x01\n\x0bStagePeriod\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpromotion\x18\x06 \x01(\t\x12\r\n\x05mover\x18\x07 \x01(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12\x10\n\x08rollback\x18\t \x01(\x08\x12\x18\n\x10previous_version\x18\n \x01(\x03\"\xd1\x01\n\x16\x43reatePromotionRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x04 \x01(\x03\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x62reak_glass\x18\x08 \x01(\x08\"#\n\x13GetPromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x89\x01\n\x15ListPromotionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.registry.v1.PromotionState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"]\n\x16ListPromotionsResponse\x12*\n\npromotions\x18\x01 \x03(\x0b\x32\x16.registry.v1.Promotion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x01\n\x16\x44\x65\x63idePromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x05 \x01(\x03\x12\x12\n\nconditions\x18\x06 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x18WithdrawPromotionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xab\x01\n\x14RollbackStageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x18\n\x10\x65xpected_current\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08to_empty\x18\x07 \x01(\x08\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\x8c\x01\n\x17ListStageHistoryRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\r\n\x05stage\x18\x02 \x01(\t\x12+\n\x07\x61t_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"^\n\x18ListStageHistoryResponse\x12)\n\x07periods\x18\x01 \x03(\x0b\x32\x18.registry.v1.StagePeriod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xc7\x01\n\x0ePromotionState\x12\x1f\n\x1bPROMOTION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROMOTION_STATE_PENDING\x10\x01\x12\x1d\n\x19PROMOTION_STATE_COMPLETED\x10\x02\x12\x1c\n\x18PROMOTION_STATE_REJECTED\x10\x03\x12\x1d\n\x19PROMOTION_STATE_WITHDRAWN\x10\x04\x12\x1b\n\x17PROMOTION_STATE_EXPIRED\x10\x05\x32\xda\x04\n\x10PromotionService\x12N\n\x0f\x43reatePromotion\x12#.registry.v1.CreatePromotionRequest\x1a\x16.registry.v1.Promotion\x12H\n\x0cGetPromotion\x12 .registry.v1.GetPromotionRequest\x1a\x16.registry.v1.Promotion\x12Y\n\x0eListPromotions\x12\".registry.v1.ListPromotionsRequest\x1a#.registry.v1.ListPromotionsResponse\x12N\n\x0f\x44\x65\x63idePromotion\x12#.registry.v1.DecidePromotionRequest\x1a\x16.registry.v1.Promotion\x12R\n\x11WithdrawPromotion\x12%.registry.v1.WithdrawPromotionRequest\x1a\x16.registry.v1.Promotion\x12L\n\rRollbackStage\x12!.registry.v1.RollbackStageRequest\x1a\x18.registry.v1.StagePeriod\x12_\n\x10ListStageHistory\x12$.registry.v1.ListStageHistoryRequest\x1a%.registry.v1.ListStageHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.promotions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROMOTIONSTATE']._serialized_start=1831
-  _globals['_PROMOTIONSTATE']._serialized_end=2030
+  _globals['_PROMOTIONSTATE']._serialized_start=1942
+  _globals['_PROMOTIONSTATE']._serialized_end=2141
   _globals['_PROMOTION']._serialized_start=108
-  _globals['_PROMOTION']._serialized_end=513
-  _globals['_STAGEPERIOD']._serialized_start=516
-  _globals['_STAGEPERIOD']._serialized_end=763
-  _globals['_CREATEPROMOTIONREQUEST']._serialized_start=766
-  _globals['_CREATEPROMOTIONREQUEST']._serialized_end=954
-  _globals['_GETPROMOTIONREQUEST']._serialized_start=956
-  _globals['_GETPROMOTIONREQUEST']._serialized_end=991
-  _globals['_LISTPROMOTIONSREQUEST']._serialized_start=994
-  _globals['_LISTPROMOTIONSREQUEST']._serialized_end=1131
-  _globals['_LISTPROMOTIONSRESPONSE']._serialized_start=1133
-  _globals['_LISTPROMOTIONSRESPONSE']._serialized_end=1226
-  _globals['_DECIDEPROMOTIONREQUEST']._serialized_start=1229
-  _globals['_DECIDEPROMOTIONREQUEST']._serialized_end=1373
-  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_start=1375
-  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_end=1415
-  _globals['_ROLLBACKSTAGEREQUEST']._serialized_start=1418
-  _globals['_ROLLBACKSTAGEREQUEST']._serialized_end=1589
-  _globals['_LISTSTAGEHISTORYREQUEST']._serialized_start=1592
-  _globals['_LISTSTAGEHISTORYREQUEST']._serialized_end=1732
-  _globals['_LISTSTAGEHISTORYRESPONSE']._serialized_start=1734
-  _globals['_LISTSTAGEHISTORYRESPONSE']._serialized_end=1828
-  _globals['_PROMOTIONSERVICE']._serialized_start=2033
-  _globals['_PROMOTIONSERVICE']._serialized_end=2635
+  _globals['_PROMOTION']._serialized_end=534
+  _globals['_STAGEPERIOD']._serialized_start=537
+  _globals['_STAGEPERIOD']._serialized_end=784
+  _globals['_CREATEPROMOTIONREQUEST']._serialized_start=787
+  _globals['_CREATEPROMOTIONREQUEST']._serialized_end=996
+  _globals['_GETPROMOTIONREQUEST']._serialized_start=998
+  _globals['_GETPROMOTIONREQUEST']._serialized_end=1033
+  _globals['_LISTPROMOTIONSREQUEST']._serialized_start=1036
+  _globals['_LISTPROMOTIONSREQUEST']._serialized_end=1173
+  _globals['_LISTPROMOTIONSRESPONSE']._serialized_start=1175
+  _globals['_LISTPROMOTIONSRESPONSE']._serialized_end=1268
+  _globals['_DECIDEPROMOTIONREQUEST']._serialized_start=1271
+  _globals['_DECIDEPROMOTIONREQUEST']._serialized_end=1484
+  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_start=1486
+  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_end=1526
+  _globals['_ROLLBACKSTAGEREQUEST']._serialized_start=1529
+  _globals['_ROLLBACKSTAGEREQUEST']._serialized_end=1700
+  _globals['_LISTSTAGEHISTORYREQUEST']._serialized_start=1703
+  _globals['_LISTSTAGEHISTORYREQUEST']._serialized_end=1843
+  _globals['_LISTSTAGEHISTORYRESPONSE']._serialized_start=1845
+  _globals['_LISTSTAGEHISTORYRESPONSE']._serialized_end=1939
+  _globals['_PROMOTIONSERVICE']._serialized_start=2144
+  _globals['_PROMOTIONSERVICE']._serialized_end=2746
 # @@protoc_insertion_point(module_scope)

@@ -76,6 +76,7 @@ class Promotion(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    BREAK_GLASS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`promotions/{n}`; numbers are unique in the registry."""
     version: _builtins.str
@@ -92,6 +93,8 @@ class Promotion(_message.Message):
     """At most 2,000 characters."""
     previous_version: _builtins.int
     """The version in the stage when it was requested; 0 for none."""
+    break_glass: _builtins.bool
+    """Whether it moved the stage without the decisions asked for; see ReviewService."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.Decision]:
         """In order of time."""
@@ -128,10 +131,11 @@ class Promotion(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        break_glass: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decisions", b"decisions", "digest", b"digest", "end_time", b"end_time", "expire_time", b"expire_time", "name", b"name", "note", b"note", "previous_version", b"previous_version", "requester", b"requester", "stage", b"stage", "state", b"state", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_glass", b"break_glass", "create_time", b"create_time", "decisions", b"decisions", "digest", b"digest", "end_time", b"end_time", "expire_time", b"expire_time", "name", b"name", "note", b"note", "previous_version", b"previous_version", "requester", b"requester", "stage", b"stage", "state", b"state", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,6 +216,7 @@ class CreatePromotionRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    BREAK_GLASS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """`models/.../versions/{n}`."""
     stage: _builtins.str
@@ -224,6 +229,8 @@ class CreatePromotionRequest(_message.Message):
     """Only show what would be."""
     request_id: _builtins.str
     """See NamespaceService."""
+    break_glass: _builtins.bool
+    """Move the stage now, past the rules that wait for decisions, and have others review that after."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends unless decided; unset: 14 days from now; at most 90 days."""
@@ -238,10 +245,11 @@ class CreatePromotionRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        break_glass: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_current", b"expected_current", "expire_time", b"expire_time", "note", b"note", "request_id", b"request_id", "stage", b"stage", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_glass", b"break_glass", "expected_current", b"expected_current", "expire_time", b"expire_time", "note", b"note", "request_id", b"request_id", "stage", b"stage", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,6 +354,8 @@ class DecidePromotionRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     EXPECTED_CURRENT_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`promotions/{n}`."""
     outcome: _decisions_pb2.DecisionOutcome.ValueType
@@ -358,6 +368,16 @@ class DecidePromotionRequest(_message.Message):
     """The version number that the caller compared with, -1 for none: the stage must hold it; 0: no
     condition.
     """
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 20 lines of 1 to 200 characters. Kept and shown; who approves answers for them."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the approval stops counting while the promotion is open; unset: never. From now on, at most
+        366 days ahead. INVALID_ARGUMENT with a rejection, which ends the promotion at once.
+        """
+
     def __init__(
         self,
         *,
@@ -366,10 +386,12 @@ class DecidePromotionRequest(_message.Message):
         comment: _builtins.str = ...,
         digest: _builtins.str = ...,
         expected_current: _builtins.int = ...,
+        conditions: _abc.Iterable[_builtins.str] | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "expected_current", b"expected_current", "name", b"name", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "conditions", b"conditions", "digest", b"digest", "expected_current", b"expected_current", "expire_time", b"expire_time", "name", b"name", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

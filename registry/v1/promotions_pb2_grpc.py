@@ -91,6 +91,12 @@ class PromotionServiceServicer:
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
         `expected_current` is judged when the stage moves, not before.
+
+        With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+        others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+        registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+        in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+        overdue, the next call is FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,9 +122,10 @@ class PromotionServiceServicer:
     def DecidePromotion(self, request, context):
         """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-        One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
-        changes nothing and returns the promotion in whatever state it is; another one replaces it while
-        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
+        the same principal changes nothing and returns the promotion in whatever state it is; another one
+        replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
+        at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
@@ -149,7 +156,8 @@ class PromotionServiceServicer:
         What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
         to 5, the third fails.
 
-        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now, or was
+        moved there with `break_glass` and the review of that was rejected.
         ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
         repeat without `request_id` or `expected_current` goes one further back.
         """

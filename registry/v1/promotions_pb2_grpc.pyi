@@ -47,6 +47,12 @@ class PromotionServiceStub:
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
     `expected_current` is judged when the stage moves, not before.
+
+    With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+    others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+    registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+    in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+    overdue, the next call is FAILED_PRECONDITION.
     """
     GetPromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -60,9 +66,10 @@ class PromotionServiceStub:
     DecidePromotion: _grpc.UnaryUnaryMultiCallable[_promotions_pb2.DecidePromotionRequest, _promotions_pb2.Promotion]
     """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-    One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
-    changes nothing and returns the promotion in whatever state it is; another one replaces it while
-    the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+    One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
+    the same principal changes nothing and returns the promotion in whatever state it is; another one
+    replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
+    at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
     promotion. An approval that satisfies the policy moves the stage in the same transaction: either
     both are visible or neither. The policy is evaluated on what holds at that moment, the version's
     state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
@@ -85,7 +92,8 @@ class PromotionServiceStub:
     What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
     to 5, the third fails.
 
-    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now, or was
+    moved there with `break_glass` and the review of that was rejected.
     ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
     repeat without `request_id` or `expected_current` goes one further back.
     """
@@ -113,6 +121,12 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
     version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
     `expected_current` is judged when the stage moves, not before.
+
+    With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+    others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+    registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+    in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+    overdue, the next call is FAILED_PRECONDITION.
     """
     GetPromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.GetPromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
     """Returns one promotion. Needs promotion.read on its model's namespace. Here, in DecidePromotion and
@@ -126,9 +140,10 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     DecidePromotion: _aio.UnaryUnaryMultiCallable[_promotions_pb2.DecidePromotionRequest, _promotions_pb2.Promotion]  # type: ignore[assignment]
     """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-    One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
-    changes nothing and returns the promotion in whatever state it is; another one replaces it while
-    the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+    One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
+    the same principal changes nothing and returns the promotion in whatever state it is; another one
+    replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
+    at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
     promotion. An approval that satisfies the policy moves the stage in the same transaction: either
     both are visible or neither. The policy is evaluated on what holds at that moment, the version's
     state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
@@ -151,7 +166,8 @@ class PromotionServiceAsyncStub(PromotionServiceStub):
     What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
     to 5, the third fails.
 
-    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+    FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now, or was
+    moved there with `break_glass` and the review of that was rejected.
     ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
     repeat without `request_id` or `expected_current` goes one further back.
     """
@@ -182,6 +198,12 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         ALREADY_EXISTS: an open promotion of the same version to the same stage. FAILED_PRECONDITION: the
         version is in the stage already, or yanked. INVALID_ARGUMENT: no such exclusive stage.
         `expected_current` is judged when the stage moves, not before.
+
+        With `break_glass` the stage moves at once, past the rules that wait for decisions and never past
+        others; promotion.break_glass is needed in place of promotion.request, and a note. Robots, and who
+        registered the version or contributed to it, are refused (PERMISSION_DENIED). A review opens, due
+        in three days, that two others have to decide on (ReviewService); while one of the caller's own is
+        overdue, the next call is FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod
@@ -213,9 +235,10 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_promotions_pb2.Promotion, _abc.Awaitable[_promotions_pb2.Promotion]]:
         """Records an approval or a rejection by the caller. Needs promotion.decide.
 
-        One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
-        changes nothing and returns the promotion in whatever state it is; another one replaces it while
-        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
+        the same principal changes nothing and returns the promotion in whatever state it is; another one
+        replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
+        at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
@@ -250,7 +273,8 @@ class PromotionServiceServicer(metaclass=_abc_1.ABCMeta):
         What a rollback left does not count as before: after 5, 6, 8 the first call goes to 6, the second
         to 5, the third fails.
 
-        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now.
+        FAILED_PRECONDITION: nothing was there before, or it is no longer RELEASED, or is there now, or was
+        moved there with `break_glass` and the review of that was rejected.
         ABORTED, reason TARGET_MOVED, when `expected_current` is set and not what the stage holds. A
         repeat without `request_id` or `expected_current` goes one further back.
         """

@@ -22,15 +22,19 @@ from registry.testing.world import World, grant
 from registry.v1 import (
     commits_pb2,
     events_pb2,
+    inbox_pb2,
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    reviews_pb2,
+    terms_pb2,
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    waivers_pb2,
 )
 
 SERVICES = [
@@ -38,6 +42,7 @@ SERVICES = [
     for module in (
         *(commits_pb2, events_pb2, lineage_pb2, models_pb2, namespaces_pb2, principals_pb2),
         *(promotions_pb2, references_pb2, transfers_pb2, usage_pb2, versions_pb2),
+        *(waivers_pb2, inbox_pb2, terms_pb2, reviews_pb2),
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]

@@ -25,15 +25,19 @@ from registry.v1 import (
     commits_pb2,
     decisions_pb2,
     events_pb2,
+    inbox_pb2,
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    reviews_pb2,
+    terms_pb2,
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    waivers_pb2,
     webhooks_pb2,
 )
 
@@ -258,6 +262,75 @@ NEEDS = {
             Action.VERSION_READ,
         ),
     },
+    "WaiverService": {
+        "RequestWaiver": Need(
+            waivers_pb2.RequestWaiverRequest(target=VERSION, rule="METRIC-1", reason="r"),
+            Action.WAIVER_REQUEST,
+        ),
+        "GetWaiver": _wide(waivers_pb2.GetWaiverRequest(name="waivers/99"), Action.WAIVER_READ),
+        "ListWaivers": Need(
+            waivers_pb2.ListWaiversRequest(parent="namespaces/gone"), Action.WAIVER_READ
+        ),
+        "DecideWaiver": _wide(
+            waivers_pb2.DecideWaiverRequest(
+                name="waivers/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.WAIVER_DECIDE,
+        ),
+        "WithdrawWaiver": _wide(
+            waivers_pb2.WithdrawWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
+        ),
+        "RevokeWaiver": _wide(
+            waivers_pb2.RevokeWaiverRequest(name="waivers/99"), Action.WAIVER_DECIDE
+        ),
+    },
+    "ReviewService": {
+        "GetReview": _wide(reviews_pb2.GetReviewRequest(name="reviews/99"), Action.PROMOTION_READ),
+        "ListReviews": Need(
+            reviews_pb2.ListReviewsRequest(parent="namespaces/gone"), Action.PROMOTION_READ
+        ),
+        "DecideReview": _wide(
+            reviews_pb2.DecideReviewRequest(
+                name="reviews/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.PROMOTION_DECIDE,
+        ),
+    },
+    "TermsService": {
+        "SetModelTerms": Need(
+            terms_pb2.SetModelTermsRequest(model="models/gone/m", label="v1", text="t"),
+            Action.TERMS_SET,
+        ),
+        "ClearModelTerms": Need(
+            terms_pb2.ClearModelTermsRequest(model="models/gone/m"), Action.TERMS_SET
+        ),
+        "GetModelTerms": Need(
+            terms_pb2.GetModelTermsRequest(model="models/gone/m"), Action.MODEL_READ
+        ),
+        "AcceptTerms": Need(
+            terms_pb2.AcceptTermsRequest(model="models/gone/m"), Action.VERSION_FETCH
+        ),
+        "RequestAccess": Need(
+            terms_pb2.RequestAccessRequest(model="models/gone/m", reason="r"),
+            Action.VERSION_FETCH,
+        ),
+        "DecideAccess": _wide(
+            terms_pb2.DecideAccessRequest(
+                name="acceptances/99", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.ACCESS_DECIDE,
+        ),
+        "GetAcceptance": _wide(
+            terms_pb2.GetAcceptanceRequest(name="acceptances/99"), Action.ACCESS_READ
+        ),
+        "ListAcceptances": Need(
+            terms_pb2.ListAcceptancesRequest(parent="namespaces/gone"), Action.ACCESS_READ
+        ),
+        "RevokeAcceptance": _wide(
+            terms_pb2.RevokeAcceptanceRequest(name="acceptances/99"), Action.ACCESS_DECIDE
+        ),
+    },
+    "InboxService": {"ListInbox": Need(inbox_pb2.ListInboxRequest(), None)},
     "LineageService": {
         "CreateEdge": Need(lineage_pb2.CreateEdgeRequest(edge=EDGE), Action.VERSION_CREATE),
         "DeleteEdge": Need(lineage_pb2.DeleteEdgeRequest(edge=EDGE), Action.VERSION_CREATE),
@@ -425,7 +498,13 @@ def refused_logins(world: World) -> dict[str, str]:
 
 
 #: Lists of a namespace: a token that is good for some models may ask, and is shown these.
-SHOWN_IN_PART = {"ListModels", "ListPromotions"}
+SHOWN_IN_PART = {
+    "ListModels",
+    "ListPromotions",
+    "ListWaivers",
+    "ListReviews",
+    "ListAcceptances",
+}
 
 
 def seen_by(api: Api, secret: str, needed: Need, service: str, method: str) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import audit_values, values, webhook_values
+from registry.client import audit_values, judged, values, webhook_values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
@@ -18,16 +18,20 @@ from registry.v1 import (
     commits_pb2,
     decisions_pb2,
     events_pb2,
+    inbox_pb2,
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
+    reviews_pb2,
     server_pb2,
+    terms_pb2,
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    waivers_pb2,
     webhooks_pb2,
 )
 
@@ -65,6 +69,11 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.Requirement, decisions_pb2.Requirement),
     (values.Promotion, promotions_pb2.Promotion),
     (values.StagePeriod, promotions_pb2.StagePeriod),
+    (judged.Waiver, waivers_pb2.Waiver),
+    (judged.ModelTerms, terms_pb2.ModelTerms),
+    (judged.Acceptance, terms_pb2.Acceptance),
+    (judged.Review, reviews_pb2.Review),
+    (judged.InboxItem, inbox_pb2.InboxItem),
     (values.LineageEdge, lineage_pb2.LineageEdge),
     (values.Event, events_pb2.Event),
     (values.ShardHead, events_pb2.VerifyEventsResponse.Head),
@@ -108,7 +117,7 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for module in (values, audit_values, webhook_values)
+        for module in (values, audit_values, judged, webhook_values)
         for each in vars(module).values()
         if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }

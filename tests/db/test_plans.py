@@ -15,10 +15,14 @@ from registry.db import (
     commits,
     events,
     grounds,
+    inbox,
     manifests,
     references,
+    reviews,
+    terms,
     tokens,
     versions,
+    waivers,
 )
 from registry.db.engine import open_database
 from registry.db.sqlite import reader_engine
@@ -53,6 +57,22 @@ STATEMENTS = {
     "referenced": blob_grants._REFERENCED,
     "events of a shard": events._SHARD,
     "exchanged tokens": tokens._ENDED,
+    **{
+        f"inbox of {table}, {asked=}": inbox.waiting(
+            metadata.tables[table], everywhere=False, asked=asked
+        )
+        for table in ("promotions", "waivers", "acceptances", "reviews")
+        for asked in (False, True)
+    },
+    "terms of a model": terms._CURRENT,
+    "acceptances that count": terms._OPEN_OF,
+    "acceptances out of time": terms._OVERDUE,
+    "review of a promotion": reviews._OF_PROMOTION,
+    "reviews that are due": reviews._OVERDUE,
+    "reviews of one who broke the glass": reviews._OVERDUE_OF,
+    "waivers that count": waivers._LIVE,
+    "waivers asked for": waivers._PENDING,
+    "waivers out of time": waivers._OVERDUE,
 }
 QUERIES = {
     "all": EventQuery(namespace=None),
@@ -127,3 +147,12 @@ def test_a_foreign_key_has_an_index_of_all_its_columns(table: Table) -> None:
     for key in table.foreign_key_constraints:
         wanted = set(key.column_keys)
         assert any(set(names[: len(wanted)]) == wanted for names in indexes), key.name
+
+
+@pytest.mark.parametrize("table", ["promotions", "waivers", "acceptances", "reviews"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_inbox_comes_in_order(connection: Connection, table: str, asked: bool) -> None:
+    """What waits is read in order of due time by an index of what waits, and nothing is sorted."""
+    statement = inbox.waiting(metadata.tables[table], everywhere=True, asked=asked)
+    steps = plan(connection, statement)
+    assert not any("TEMP B-TREE" in step for step in steps), steps

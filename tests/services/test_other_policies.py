@@ -27,6 +27,9 @@ class TwoApprovals:
     def __init__(self) -> None:
         self.asked: list[GateInput] = []
 
+    def is_waivable(self, rule: str) -> bool:
+        return False
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         self.asked.append(given)
         count = len(given.decisions)
@@ -83,7 +86,11 @@ def ask(story: Story, promotions: PromotionService, stage: str = "live") -> Prom
 
 
 def approve(
-    promotions: PromotionService, promotion: Promotion, by: Caller, comment: str = ""
+    promotions: PromotionService,
+    promotion: Promotion,
+    by: Caller,
+    comment: str = "",
+    expire_time_us: int | None = None,
 ) -> Promotion:
     return promotions.decide(
         by,
@@ -92,7 +99,20 @@ def approve(
         comment=comment,
         digest=promotion.digest,
         expected_current=0,
+        expire_time_us=expire_time_us,
     )
+
+
+def test_an_approval_whose_time_is_over(story: Story, promotions: PromotionService) -> None:
+    """An approval counts until its time; after that the promotion needs another one."""
+    promotion = ask(story, promotions)
+    approve(promotions, promotion, story.bob, expire_time_us=story.world.clock.now_us() + 10)
+    story.world.clock.advance(10)
+    second = approve(promotions, promotion, story.ben)
+    assert second.state is PromotionState.PENDING
+    assert [r.message for r in second.waiting] == ["1 of 2 approvals."]
+    third = approve(promotions, promotion, story.bob)
+    assert third.state is PromotionState.COMPLETED
 
 
 def test_two_approvals(story: Story, promotions: PromotionService, policy: TwoApprovals) -> None:

@@ -26,7 +26,16 @@ from registry.domain.promotions import Outcome, Promotion, PromotionState
 from registry.domain.references import ReferenceKind
 from registry.domain.versions import Dataset, LineageKind, Version
 from registry.errors import HallmarkError
-from registry.names import NamespaceName, PromotionName, ReferenceName, UploadName, VersionName
+from registry.names import (
+    AcceptanceName,
+    NamespaceName,
+    PromotionName,
+    ReferenceName,
+    ReviewName,
+    UploadName,
+    VersionName,
+    WaiverName,
+)
 from registry.testing.clock import FixedClock
 from registry.testing.story import MODEL, NAME, Story
 from registry.testing.world import World, grant, manifest_file
@@ -39,6 +48,7 @@ REFERENCES = ("production", "Production", "staging", "best", "main", "v1", "arch
 
 #: Services whose writes the machine below makes, and those that write nothing about models.
 COVERED = {
+    "AcceptanceService",
     "CommitService",
     "DownloadService",
     "EvaluationService",
@@ -47,11 +57,14 @@ COVERED = {
     "NamespaceService",
     "PromotionService",
     "ReferenceService",
+    "ReviewService",
     "StageService",
+    "TermsService",
     "UploadService",
     "UsageService",
     "VersionService",
     "VettingService",
+    "WaiverService",
     "YankService",
 }
 ELSEWHERE = {
@@ -136,6 +149,24 @@ class StageMachine(RuleBasedStateMachine):
         if asked is not None:
             by = self.almighty if decider == "alice" else self.story.bob
             self.decide(asked, by, Outcome.APPROVE)
+
+    @rule(number=numbers, stage=stages, dry=st.booleans())
+    def break_glass(self, number: int, stage: str, dry: bool) -> None:
+        done: Promotion | None = self.attempt(
+            lambda: self.world.promotions.create(
+                self.story.sam,
+                self.version(number),
+                stage=stage,
+                note="down",
+                expected_current=0,
+                expire_time_us=None,
+                validate_only=dry,
+                request_id="",
+                break_glass=True,
+            )
+        )
+        if done and not dry:
+            self.expected[stage] = done.version_number
 
     @rule(number=st.integers(1, 12), outcome=st.sampled_from(Outcome))
     def decide_on(self, number: int, outcome: Outcome) -> None:
@@ -241,6 +272,63 @@ class StageMachine(RuleBasedStateMachine):
     def withdraw(self, number: int) -> None:
         name = PromotionName(number=number)
         self.attempt(lambda: self.world.promotions.withdraw(self.almighty, name))
+
+    @rule(number=st.integers(1, 6), outcome=st.sampled_from(Outcome))
+    def review(self, number: int, outcome: Outcome) -> None:
+        name = ReviewName(number=number)
+        self.attempt(
+            lambda: self.world.reviews.decide(self.story.bob, name, outcome=outcome, comment="")
+        )
+        self.world.reviews.tell_overdue()
+
+    @rule(number=numbers, outcome=st.sampled_from(Outcome))
+    def waive(self, number: int, outcome: Outcome) -> None:
+        waivers, target = self.world.waivers, self.version(number)
+        asked = self.attempt(
+            lambda: waivers.request(
+                self.story.alice,
+                target,
+                rule="METRIC-1",
+                reason="r",
+                stage="",
+                expire_time_us=None,
+                request_id="",
+            )
+        )
+        if asked is not None:
+            name = WaiverName(number=asked.number)
+            self.attempt(
+                lambda: waivers.decide(
+                    self.story.sam, name, outcome=outcome, comment="", policy_digest=""
+                )
+            )
+
+    @rule(approval=st.booleans(), outcome=st.sampled_from(Outcome))
+    def gate(self, approval: bool, outcome: Outcome) -> None:
+        acceptances, sam, rosa = self.world.acceptances, self.story.sam, self.story.rosa
+        terms = self.attempt(
+            lambda: self.world.terms.set(
+                sam,
+                NAME,
+                label="v1",
+                text="t",
+                url="",
+                validity_days=1,
+                approval_required=approval,
+                etag="",
+            )
+        )
+        if terms is None:
+            return
+        asked = self.attempt(
+            lambda: acceptances.request(
+                rosa, NAME, terms_digest=terms.digest, reason="r", on_behalf_of=""
+            )
+        )
+        if asked is not None:
+            name = AcceptanceName(number=asked.number)
+            self.attempt(lambda: acceptances.decide(sam, name, outcome=outcome, comment=""))
+        self.attempt(lambda: self.world.terms.clear(sam, NAME, etag=""))
 
     @rule(days=st.integers(1, 20))
     def expire(self, days: int) -> None:

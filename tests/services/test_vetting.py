@@ -62,6 +62,9 @@ class ShutGate:
     label_stages = ()
     promotion_ttl_us = 1
 
+    def is_waivable(self, rule: str) -> bool:
+        return False
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         waits = RuleResult(rule="HUMAN", passed=False, message="wait", fix="ask", waits=True)
         return GateAnswer(gate=given.gate, results=(waits,), policy_digest=self.digest)

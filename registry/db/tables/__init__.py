@@ -45,6 +45,7 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
+from registry.db.tables.waivers import acceptances, reviews, terms, waivers
 from registry.db.tables.webhooks import (
     promotion_reminders,
     webhook_deliveries,
@@ -52,6 +53,7 @@ from registry.db.tables.webhooks import (
 )
 
 __all__ = [
+    "acceptances",
     "audit_checkpoints",
     "blob_grants",
     "commits",
@@ -75,11 +77,14 @@ __all__ = [
     "promotions",
     "refs",
     "requests",
+    "reviews",
     "stage_periods",
+    "terms",
     "tokens",
     "upload_files",
     "uploads",
     "versions",
+    "waivers",
     "webhook_deliveries",
     "webhooks",
 ]

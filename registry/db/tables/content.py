@@ -51,6 +51,8 @@ models = Table(
     # Kept in step with `likes` and `downloads` by whoever writes those.
     number("like_count"),
     number("download_count"),
+    # Of the terms under which its files may be fetched; empty where it has none.
+    Column("terms_digest", ByteText, nullable=False, server_default=""),
     Index(None, "path", unique=True),
     Index(None, "folded", unique=True),
     Index(None, "namespace", "path"),

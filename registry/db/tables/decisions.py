@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Table,
+    false,
     text,
 )
 
@@ -84,12 +86,22 @@ promotions = Table(
     number("create_time_us"),
     number("expire_time_us"),
     optional_number("end_time_us"),
+    # Whether it moved the stage without the decisions asked for; a review says what others think.
+    Column("break_glass", Boolean, nullable=False, server_default=false()),
     Index(None, "model_key", "number"),
     Index(None, "version_key", "stage"),
     Index(None, "namespace", "number"),
     Index(
         "ix_promotions_pending",
         "expire_time_us",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_promotions_asked",
+        "requester",
+        "expire_time_us",
+        "number",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
@@ -109,6 +121,8 @@ decisions = Table(
     string("policy_digest"),
     string("comment"),
     number("create_time_us"),
+    Column("conditions", ByteText, nullable=False, server_default="[]"),
+    optional_number("expire_time_us"),
     Index(None, "promotion", "decider", unique=True),
 )
 

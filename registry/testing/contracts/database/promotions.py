@@ -46,6 +46,8 @@ def a_decision(version: Version, decider: str, outcome: Outcome = Outcome.APPROV
         digest=version.digest,
         policy_digest="sha256:" + "3" * 64,
         comment="größer",
+        conditions=("bis Mai",),
+        expire_time_us=T0 + 900,
         create_time_us=T0 + 1,
     )
 

@@ -1,0 +1,238 @@
+"""The inbox: what waits for whom. It decides nothing and holds nothing of its own."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
+
+from registry.domain.access import Action, Caller, PrincipalKind
+from registry.domain.inbox import InboxItem, InboxKind, InboxScope
+from registry.domain.pages import Page, PageRequest, decode_token, encode_token, fingerprint
+from registry.domain.promotions import Promotion, counted
+from registry.domain.reviews import Review
+from registry.domain.versions import Version
+from registry.domain.waivers import Waiver
+from registry.names.rules import NUMBER_MAX
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+from registry.ports.waiver_tables import WaitingQuery
+from registry.services.judging import contributors
+
+PAGE_SIZE_MAX = 100
+#: A page looks at so many items at most, since of those that wait few may be for the caller.
+LOOKED_AT_MAX = 1000
+_READ_AT_ONCE = 100
+
+#: Where an item stands in the list: due time, kind, number.
+_Place = tuple[int, int, int]
+_KINDS = tuple(InboxKind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noun:
+    """What waits of one kind: who may read it, who may decide on it, and how it is found."""
+
+    read: Action
+    decide: Action
+    find: Callable[[Transaction, WaitingQuery, int], Sequence[InboxItem]]
+    #: Whether it goes on waiting when it is overdue.
+    lasts: bool = False
+
+
+class InboxService:
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def list(self, caller: Caller, *, scope: InboxScope, page: PageRequest) -> Page[InboxItem]:
+        """The earliest due first; see InboxScope."""
+        of = fingerprint("inbox", caller.id, scope)
+        after = decode_token(page.token, of, int, int, int)
+        limit = page.limit(PAGE_SIZE_MAX)
+        if scope is InboxScope.WAITING_FOR_ME and caller.principal.kind is PrincipalKind.ROBOT:
+            return Page(items=())
+        now = self._clock.now_us()
+        # What is overdue and lasts comes first.
+        place = (int(after[0]), int(after[1]), int(after[2])) if after else (0, 0, 0)
+
+        def fn(tx: Transaction) -> Page[InboxItem]:
+            found: list[InboxItem] = []
+            streams = [_waiting(tx, caller, scope, kind, place, now_us=now) for kind in _KINDS]
+            last = place
+            ahead = heapq.merge(*streams, key=itemgetter(0))
+            for looked_at, (here, item) in enumerate(ahead):
+                if len(found) == limit or looked_at == LOOKED_AT_MAX:
+                    return Page(items=tuple(found), next_page_token=encode_token(last, of))
+                last = here
+                if _is_for(caller, scope, item):
+                    found.append(item)
+            return Page(items=tuple(found))
+
+        return self._database.snapshot(fn)
+
+
+def _waiting(
+    tx: Transaction,
+    caller: Caller,
+    scope: InboxScope,
+    kind: InboxKind,
+    place: _Place,
+    *,
+    now_us: int,
+) -> Iterator[tuple[_Place, InboxItem]]:
+    """What waits of one kind behind a place, read as far as it is asked for."""
+    noun, rank = _NOUNS[kind], _KINDS.index(kind)
+    action = noun.decide if scope is InboxScope.WAITING_FOR_ME else noun.read
+    reach = caller.reach(action)
+    if not reach.allowed or not reach.models:
+        return
+    from_us, last_rank, last_number = place
+    # Of those that are due at the very time of the last one, an earlier kind is done with.
+    number = NUMBER_MAX if rank < last_rank else last_number if rank == last_rank else 0
+    if from_us <= now_us and not noun.lasts:
+        # Time has ended what was due until now.
+        from_us, number = now_us + 1, 0
+    while True:
+        query = WaitingQuery(
+            reach=reach,
+            requester=caller.id if scope is InboxScope.MINE else "",
+            from_us=from_us,
+            after_number=number,
+            limit=_READ_AT_ONCE,
+        )
+        found = noun.find(tx, query, now_us)
+        for item in found:
+            yield (item.due_us, rank, item.number), item
+        if len(found) < _READ_AT_ONCE:
+            return
+        from_us, number = found[-1].due_us, found[-1].number
+
+
+def _is_for(caller: Caller, scope: InboxScope, item: InboxItem) -> bool:
+    noun = _NOUNS[item.kind]
+    if scope is not InboxScope.WAITING_FOR_ME:
+        return caller.may(noun.read, item.namespace)
+    return (
+        caller.may(noun.decide, item.namespace)
+        and caller.id not in (item.requester, item.principal)
+        and caller.id not in item.deciders
+        and (item.version is None or caller.id not in contributors(item.version))
+    )
+
+
+def _promotions(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    found = tx.inbox.promotions(query)
+    versions = tx.inbox.versions({promotion.version_key for promotion in found})
+    return [_of_promotion(each, versions.get(each.version_key), now_us) for each in found]
+
+
+def _of_promotion(promotion: Promotion, version: Version | None, now_us: int) -> InboxItem:
+    return InboxItem(
+        kind=InboxKind.PROMOTION,
+        number=promotion.number,
+        name=promotion.name,
+        subject=promotion.version,
+        namespace=promotion.namespace,
+        requester=promotion.requester,
+        reason=promotion.note,
+        since_us=promotion.create_time_us,
+        due_us=promotion.expire_time_us,
+        stage=promotion.stage,
+        version=version,
+        waiting=promotion.waiting,
+        approvers=tuple(word.decider for word in counted(promotion.decisions, now_us)),
+        # Whose approval no longer counts is asked again.
+        deciders=tuple(
+            word.decider
+            for word in promotion.decisions
+            if word.expire_time_us is None or now_us < word.expire_time_us
+        ),
+    )
+
+
+def _waivers(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    found = tx.inbox.waivers(query)
+    versions = tx.inbox.versions(_keys(waiver.version_key for waiver in found))
+    return [_of_waiver(each, versions.get(each.version_key or 0)) for each in found]
+
+
+def _of_waiver(waiver: Waiver, version: Version | None) -> InboxItem:
+    return InboxItem(
+        kind=InboxKind.WAIVER,
+        number=waiver.number,
+        name=waiver.name,
+        subject=waiver.target,
+        namespace=waiver.namespace,
+        requester=waiver.requester,
+        reason=waiver.reason,
+        since_us=waiver.create_time_us,
+        due_us=waiver.expire_time_us,
+        stage=waiver.stage,
+        rule=waiver.rule,
+        version=version,
+    )
+
+
+def _acceptances(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    return [
+        InboxItem(
+            kind=InboxKind.ACCESS,
+            number=each.number,
+            name=each.name,
+            subject=f"models/{each.model}",
+            namespace=each.namespace,
+            requester=each.requester,
+            reason=each.reason,
+            since_us=each.create_time_us,
+            due_us=each.expire_time_us,
+            principal=each.principal,
+        )
+        for each in tx.inbox.acceptances(query)
+    ]
+
+
+def _reviews(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    found = tx.inbox.reviews(query)
+    versions = tx.inbox.versions({review.version_key for review in found})
+    return [_of_review(each, versions.get(each.version_key)) for each in found]
+
+
+def _of_review(review: Review, version: Version | None) -> InboxItem:
+    deciders = tuple(word.decider for word in review.decisions)
+    return InboxItem(
+        kind=InboxKind.REVIEW,
+        number=review.number,
+        name=review.name,
+        subject=review.version,
+        namespace=review.namespace,
+        requester=review.requester,
+        reason=review.reason,
+        since_us=review.create_time_us,
+        due_us=review.expire_time_us,
+        stage=review.stage,
+        version=version,
+        # While it waits nobody has said no.
+        approvers=deciders,
+        deciders=deciders,
+    )
+
+
+def _keys(found: Iterator[int | None]) -> set[int]:
+    return set(chain.from_iterable(() if key is None else (key,) for key in found))
+
+
+_NOUNS = {
+    InboxKind.PROMOTION: _Noun(
+        read=Action.PROMOTION_READ, decide=Action.PROMOTION_DECIDE, find=_promotions
+    ),
+    InboxKind.WAIVER: _Noun(read=Action.WAIVER_READ, decide=Action.WAIVER_DECIDE, find=_waivers),
+    InboxKind.ACCESS: _Noun(
+        read=Action.ACCESS_READ, decide=Action.ACCESS_DECIDE, find=_acceptances
+    ),
+    InboxKind.REVIEW: _Noun(
+        read=Action.PROMOTION_READ, decide=Action.PROMOTION_DECIDE, find=_reviews, lasts=True
+    ),
+}
