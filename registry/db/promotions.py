@@ -85,6 +85,7 @@ _DECISIONS = (
         _d.policy_digest,
         _d.comment,
         _d.create_time_us,
+        _d.groups,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -196,6 +197,7 @@ class SqlPromotions:
                 "policy_digest": decision.policy_digest,
                 "comment": decision.comment,
                 "create_time_us": decision.create_time_us,
+                "groups": names_text(decision.groups, field="groups"),
             },
         )
 
@@ -259,4 +261,5 @@ def _decision(row: AnyRow) -> Decision:
         policy_digest=row.policy_digest,
         comment=row.comment,
         create_time_us=row.create_time_us,
+        groups=names_of(row.groups),
     )

@@ -34,6 +34,8 @@ class Decision:
     policy_digest: str
     comment: str
     create_time_us: int
+    #: Groups held in the company's directory at that moment, sorted.
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,14 @@ from registry.errors.base import (
     PreconditionViolation,
     UnforeseenError,
 )
+from registry.errors.identity import (
+    DirectoryUnavailableError,
+    LoginInsecureError,
+    LoginNameTakenError,
+    LoginRefusedError,
+    LoginThrottledError,
+    NoDirectoryError,
+)
 from registry.errors.input import (
     AmbiguousReferenceError,
     InvalidFieldError,
@@ -73,6 +81,7 @@ __all__ = [
     "CorruptBytesError",
     "DatabaseUnavailableError",
     "DigestMismatchError",
+    "DirectoryUnavailableError",
     "FieldViolation",
     "HallmarkError",
     "InvalidFieldError",
@@ -80,6 +89,11 @@ __all__ = [
     "InvalidStateError",
     "LastAdminError",
     "LineageCycleError",
+    "LoginInsecureError",
+    "LoginNameTakenError",
+    "LoginRefusedError",
+    "LoginThrottledError",
+    "NoDirectoryError",
     "NotEmptyError",
     "NotFoundError",
     "NothingBeforeError",

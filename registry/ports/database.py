@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from registry.ports.identity_tables import DirectoryAccounts, LoginAttempts
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -72,6 +73,10 @@ class Transaction(Protocol):
     def requests(self) -> Requests: ...
     @property
     def inspection(self) -> Inspection: ...
+    @property
+    def directory_accounts(self) -> DirectoryAccounts: ...
+    @property
+    def login_attempts(self) -> LoginAttempts: ...
 
 
 class Database(Protocol):

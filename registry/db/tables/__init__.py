@@ -26,6 +26,10 @@ from registry.db.tables.decisions import (
     refs,
     stage_periods,
 )
+from registry.db.tables.identity import (
+    directory_accounts,
+    login_attempts,
+)
 from registry.db.tables.log import (
     event_heads,
     events,
@@ -49,6 +53,7 @@ __all__ = [
     "blob_grants",
     "commits",
     "decisions",
+    "directory_accounts",
     "download_counts",
     "downloads",
     "evaluations",
@@ -56,6 +61,7 @@ __all__ = [
     "events",
     "likes",
     "lineage_edges",
+    "login_attempts",
     "manifest_files",
     "manifests",
     "metadata",

@@ -109,6 +109,8 @@ decisions = Table(
     string("policy_digest"),
     string("comment"),
     number("create_time_us"),
+    # The default is for releases that know no groups.
+    Column("groups", ByteText, nullable=False, server_default=text("'[]'")),
     Index(None, "promotion", "decider", unique=True),
 )
 
