@@ -14,6 +14,7 @@ HOME = Path(__file__).resolve().parent.parent / "registry"
 GRPC = {"google", "grpc", "grpc_health", "grpc_reflection", "grpc_status"}
 OUTSIDE = {
     "api": GRPC,
+    "auth": {"ldap3"},
     "cli": {"click", "rich"},
     "client": GRPC | {"httpx"},
     "db": {"alembic", "psycopg", "sqlalchemy"},

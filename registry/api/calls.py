@@ -25,6 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from registry.api.errors import status_of
+from registry.api.peer import Peer, peer_of
 from registry.domain.access import Caller
 from registry.errors import (
     HallmarkError,
@@ -61,6 +62,11 @@ class Call:
             raise UnauthenticatedError(problem="This call carries no credential.")
         return self._caller
 
+    @property
+    def peer(self) -> Peer:
+        """The machine that this call comes from, as far as this one can see."""
+        return peer_of(self._context)
+
     def is_active(self) -> bool:
         """False once the client has cancelled or gone."""
         return bool(self._context.is_active())
@@ -73,7 +79,7 @@ class Servicer(Protocol):
 
 
 #: RPCs that need no credential, by their full names.
-PUBLIC = frozenset({"registry.v1.ServerService/GetServerInfo"})
+PUBLIC = frozenset({"registry.v1.ServerService/GetServerInfo", "registry.v1.IdentityService/Login"})
 
 #: RPCs that are asked for all the time and wait for nothing but one look into the database, by
 #: their full names. They are run by few threads: each thread more that wants the interpreter's lock

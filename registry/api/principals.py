@@ -9,7 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
 from registry.api.convert import EnumCodec, page_request, time_us, timestamp
-from registry.domain.access import TABLE, Grant, Principal, PrincipalKind, Role, Token
+from registry.domain.access import TABLE, Caller, Grant, Principal, PrincipalKind, Role, Token
 from registry.names import PrincipalName, TokenName
 from registry.services.principals import PrincipalService
 from registry.services.tokens import TokenService
@@ -27,9 +27,7 @@ class PrincipalServicer:
         self._tokens = tokens
 
     def get_caller(self, call: Call, request: pb.GetCallerRequest) -> pb.Caller:
-        return pb.Caller(
-            principal=to_proto(call.caller.principal), token=token_to_proto(call.caller.token)
-        )
+        return caller_to_proto(call.caller)
 
     def create_principal(self, call: Call, request: pb.CreatePrincipalRequest) -> pb.Principal:
         kind = KINDS.value_of(request.principal.kind, "principal.kind")
@@ -110,16 +108,22 @@ class PrincipalServicer:
         return token_to_proto(self._tokens.revoke(call.caller, TokenName.parse(request.name)))
 
 
+def caller_to_proto(caller: Caller) -> pb.Caller:
+    return pb.Caller(
+        principal=to_proto(caller.principal),
+        token=token_to_proto(caller.token),
+        groups=caller.groups,
+        group_grants=[_grant(grant) for grant in caller.group_grants],
+    )
+
+
 def to_proto(principal: Principal) -> pb.Principal:
     return pb.Principal(
         name=principal.name,
         uid=principal.uid,
         kind=KINDS.to_proto(principal.kind),
         display_name=principal.display_name,
-        grants=[
-            pb.Grant(role=ROLES.to_proto(grant.role), namespace_pattern=grant.namespace_pattern)
-            for grant in principal.grants
-        ],
+        grants=[_grant(grant) for grant in principal.grants],
         disabled=principal.disabled,
         etag=principal.etag,
         create_time=timestamp(principal.create_time_us),
@@ -137,6 +141,10 @@ def token_to_proto(token: Token) -> pb.Token:
         last_use_time=timestamp(token.last_use_time_us),
         creator=token.creator,
     )
+
+
+def _grant(grant: Grant) -> pb.Grant:
+    return pb.Grant(role=ROLES.to_proto(grant.role), namespace_pattern=grant.namespace_pattern)
 
 
 def _grants(grants: Iterable[pb.Grant]) -> tuple[Grant, ...]:

@@ -157,6 +157,7 @@ def _decision(decision: Decision) -> decisions_pb2.Decision:
         policy_digest=decision.policy_digest,
         comment=decision.comment,
         create_time=timestamp(decision.create_time_us),
+        groups=decision.groups,
     )
 
 

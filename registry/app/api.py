@@ -6,6 +6,7 @@ from importlib.metadata import version as installed_version
 
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.identity import IdentityServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
@@ -41,6 +42,7 @@ def server_info(
         schema_revision=database.schema_revision,
         development=settings.is_development,
         file_size_bytes_max=FILE_SIZE_BYTES_MAX,
+        password_login=bool(settings.ldap.urls),
     )
 
 
@@ -62,6 +64,7 @@ def build_api(
             ServerServicer(info),
             NamespaceServicer(services.namespaces),
             PrincipalServicer(services.principals, services.tokens),
+            IdentityServicer(services.identity),
             ModelServicer(services.models),
             CommitServicer(services.commits),
             VersionServicer(

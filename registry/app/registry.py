@@ -14,6 +14,7 @@ from registry import config
 from registry.api.server import TlsFiles
 from registry.app.api import build_api, server_info
 from registry.app.files import make_home, make_ticket_key, ticket_key, tls_files
+from registry.app.people import people_of
 from registry.app.services import build_services
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -36,6 +37,8 @@ from registry.services.tickets import TicketSigner
 GRACE_S = 5.0
 SWEEP_EVERY_S = 10.0
 FORGET_EVERY_S = 3600.0
+#: How long somebody's tokens may go on after the directory has let them go.
+REFRESH_EVERY_S = 600.0
 VETTED_AT_ONCE = 64
 
 
@@ -62,6 +65,7 @@ class Registry:
             blobs.check()
             check_belonging(self._database, blobs)
             policy = BuiltinPolicy()
+            people = people_of(settings, clock=clock)
             self.services = build_services(
                 database=self._database,
                 blobs=blobs,
@@ -70,6 +74,7 @@ class Registry:
                 signer=signer,
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
+                people=people,
             )
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(
@@ -143,6 +148,11 @@ class Registry:
             services.downloads.flush()
             return False
 
+        def refresh() -> bool:
+            services.throttle.purge()
+            services.accounts.refresh_all()
+            return False
+
         def forget() -> bool:
             forget_old(self._database, clock)
             return False
@@ -151,4 +161,5 @@ class Registry:
             PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
             PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
             PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
+            PeriodicTask("directory", refresh, every_s=REFRESH_EVERY_S),
         )

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from registry import config, cores
 from registry.app.api import build_api, server_info
 from registry.app.files import ticket_key, tls_files
+from registry.app.people import people_of
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services
@@ -65,6 +66,7 @@ class Worker:
             signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,
+            people=people_of(settings, clock=clock),
         )
         self._api = build_api(
             services,

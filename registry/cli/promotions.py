@@ -171,7 +171,9 @@ def promotion_lines(session: Session, found: Promotion) -> list[str]:
     asked = f"{output.when(found.create_time)} by {output.path_of(found.requester)}"
     decisions = [
         f"{each.outcome} by {output.path_of(each.decider)} ({', '.join(each.roles)}) "
-        f"{output.when(each.create_time)}" + (f": {each.comment}" if each.comment else "")
+        f"{output.when(each.create_time)}"
+        + (f", of {', '.join(each.groups)}" if each.groups else "")
+        + (f": {each.comment}" if each.comment else "")
         for each in found.decisions
     ]
     return [

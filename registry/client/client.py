@@ -13,6 +13,7 @@ from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
 from registry.client.decode import decode
 from registry.client.events import Events
+from registry.client.identity import Identity
 from registry.client.lineage import Lineage
 from registry.client.models import Models
 from registry.client.namespaces import Namespaces
@@ -52,6 +53,7 @@ class Client:
         connection = Connection(find_access(url=url, token=token), patience_s=patience_s)
         self._connection = connection
         self.namespaces = Namespaces(connection)
+        self.identity = Identity(connection)
         self.principals = Principals(connection)
         self.tokens = Tokens(connection)
         self.models = Models(connection)

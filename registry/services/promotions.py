@@ -36,6 +36,7 @@ from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.gates import may_enter
@@ -58,10 +59,19 @@ _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
 
 
 class PromotionService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        policy: Policy,
+        fresh_groups: FreshGroups | None = None,
+    ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
         self._database = database
         self._clock = clock
         self._policy = policy
+        self._fresh_groups = fresh_groups or AsRemembered()
 
     def create(
         self,
@@ -215,6 +225,7 @@ class PromotionService:
                 roles="reviewer, security",
                 scope="there, held by a person and not by a robot",
             )
+        caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         check_expected(expected_current)
@@ -236,6 +247,7 @@ class PromotionService:
                 policy_digest=self._policy.digest,
                 comment=comment,
                 create_time_us=now,
+                groups=caller.groups,
             )
             if _is_repeat(promotion, new):
                 return _shown(promotion, now)
@@ -419,6 +431,7 @@ def _record(
         "digest": decision.digest,
         "policy_digest": decision.policy_digest,
         "roles": list(decision.roles),
+        "groups": list(decision.groups),
         "comment": decision.comment,
     }
     tx.events.append(event(caller, "promotion.decide", decided.name, decided.namespace, detail))

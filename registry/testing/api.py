@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.identity import IdentityServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
@@ -73,6 +74,7 @@ def servicers_of(world: World) -> list[Any]:
         ServerServicer(info),
         NamespaceServicer(world.namespaces),
         PrincipalServicer(world.principals, world.tokens),
+        IdentityServicer(world.identity),
         ModelServicer(world.models),
         CommitServicer(world.commits),
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),

@@ -12,12 +12,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import ldap3
+from ldap3.core.exceptions import LDAPException
 
 from registry.testing.certificates import Issued
 from registry.testing.postgres import free_port
@@ -148,10 +149,17 @@ class SlapdServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def add(self, ldif_entry: tuple[str, Sequence[str], Mapping[str, object]]) -> None:
-        dn, classes, values = ldif_entry
+    def add_ldif(self, text: str) -> None:
+        """One more entry, as `person` and `group` write it."""
+        dn, values = "", dict[str, list[str]]()
+        for line in text.strip().splitlines():
+            key, _, value = line.partition(": ")
+            if key == "dn":
+                dn = value
+            else:
+                values.setdefault(key, []).append(value)
         with self._as_root() as root:
-            root.add(dn, list(classes), dict(values))
+            root.add(dn, attributes=values)
 
     def set(self, dn: str, attribute: str, *values: str) -> None:
         """Replace an attribute's values; none removes it."""
@@ -166,7 +174,7 @@ class SlapdServer:
         with self._as_root() as root:
             root.delete(dn)
 
-    def _as_root(self) -> ldap3.Connection:
+    def _as_root(self) -> Any:
         return ldap3.Connection(
             ldap3.Server("localhost", port=self._port, get_info=ldap3.NONE),
             user=_ROOT,
@@ -240,7 +248,7 @@ class SlapdServer:
             try:
                 self._as_root().unbind()
                 return
-            except ldap3.core.exceptions.LDAPException as error:
+            except LDAPException as error:
                 if self._process.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue
@@ -265,7 +273,8 @@ def find_binary() -> Path:
     found = shutil.which("slapd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if found is None or not (_MODULES / "back_mdb.la").exists() or not _SCHEMAS.is_dir():
         raise RuntimeError(
-            f"No OpenLDAP server found: slapd, its modules in {_MODULES} and schemas in {_SCHEMAS}. "
+            f"No OpenLDAP server found: slapd, its modules in {_MODULES}, schemas in "
+            f"{_SCHEMAS}. "
             "Install it (on Debian: apt-get install slapd), then run the tests again."
         )
     return Path(found).resolve()

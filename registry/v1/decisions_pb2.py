@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/decisions.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x01\n\x08\x44\x65\x63ision\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x15\n\rpolicy_digest\x18\x05 \x01(\t\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x0bRequirement\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0b\n\x03\x66ix\x18\x03 \x01(\t*n\n\x0f\x44\x65\x63isionOutcome\x12 \n\x1c\x44\x45\x43ISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x43ISION_OUTCOME_APPROVE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_OUTCOME_REJECT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/decisions.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n\x08\x44\x65\x63ision\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x15\n\rpolicy_digest\x18\x05 \x01(\t\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x08 \x03(\t\"9\n\x0bRequirement\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0b\n\x03\x66ix\x18\x03 \x01(\t*n\n\x0f\x44\x65\x63isionOutcome\x12 \n\x1c\x44\x45\x43ISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x43ISION_OUTCOME_APPROVE\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_OUTCOME_REJECT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.decisions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECISIONOUTCOME']._serialized_start=333
-  _globals['_DECISIONOUTCOME']._serialized_end=443
+  _globals['_DECISIONOUTCOME']._serialized_start=349
+  _globals['_DECISIONOUTCOME']._serialized_end=459
   _globals['_DECISION']._serialized_start=78
-  _globals['_DECISION']._serialized_end=272
-  _globals['_REQUIREMENT']._serialized_start=274
-  _globals['_REQUIREMENT']._serialized_end=331
+  _globals['_DECISION']._serialized_end=288
+  _globals['_REQUIREMENT']._serialized_start=290
+  _globals['_REQUIREMENT']._serialized_end=347
 # @@protoc_insertion_point(module_scope)

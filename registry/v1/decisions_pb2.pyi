@@ -57,6 +57,7 @@ class Decision(_message.Message):
     POLICY_DIGEST_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
     outcome: Global___DecisionOutcome.ValueType
     """Yes or no."""
     decider: _builtins.str
@@ -75,6 +76,10 @@ class Decision(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Set by the server."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Groups held in the company's directory at that moment, read for this decision; sorted."""
+
     def __init__(
         self,
         *,
@@ -85,10 +90,11 @@ class Decision(_message.Message):
         policy_digest: _builtins.str = ...,
         comment: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "decider", b"decider", "digest", b"digest", "outcome", b"outcome", "policy_digest", b"policy_digest", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "decider", b"decider", "digest", b"digest", "groups", b"groups", "outcome", b"outcome", "policy_digest", b"policy_digest", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,17 +26,17 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/principals.proto\x12\x0bregistry.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\x05Grant\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x19\n\x11namespace_pattern\x18\x02 \x01(\t\"\x8c\x02\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.registry.v1.PrincipalKind\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\"\n\x06grants\x18\x05 \x03(\x0b\x32\x12.registry.v1.Grant\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfb\x01\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\"\x12\n\x10GetCallerRequest\"V\n\x06\x43\x61ller\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\"m\n\x16\x43reatePrincipalRequest\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12)\n\tprincipal\x18\x02 \x01(\x0b\x32\x16.registry.v1.Principal\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"#\n\x13GetPrincipalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x15ListPrincipalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListPrincipalsResponse\x12*\n\nprincipals\x18\x01 \x03(\x0b\x32\x16.registry.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdatePrincipalRequest\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x12\n\x10ListRolesRequest\"~\n\x11ListRolesResponse\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\".registry.v1.ListRolesResponse.Row\x1a\x37\n\x03Row\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x0f\n\x07\x61\x63tions\x18\x02 \x03(\t\"[\n\x12\x43reateTokenRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"J\n\x11ListTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.registry.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t*d\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x18\n\x14PRINCIPAL_KIND_ROBOT\x10\x02*\x9d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x13\n\x0fROLE_REGISTRANT\x10\x02\x12\x11\n\rROLE_REVIEWER\x10\x03\x12\x11\n\rROLE_SECURITY\x10\x04\x12\x11\n\rROLE_DEPLOYER\x10\x05\x12\x10\n\x0cROLE_AUDITOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x32\xc9\x05\n\x10PrincipalService\x12?\n\tGetCaller\x12\x1d.registry.v1.GetCallerRequest\x1a\x13.registry.v1.Caller\x12N\n\x0f\x43reatePrincipal\x12#.registry.v1.CreatePrincipalRequest\x1a\x16.registry.v1.Principal\x12H\n\x0cGetPrincipal\x12 .registry.v1.GetPrincipalRequest\x1a\x16.registry.v1.Principal\x12Y\n\x0eListPrincipals\x12\".registry.v1.ListPrincipalsRequest\x1a#.registry.v1.ListPrincipalsResponse\x12N\n\x0fUpdatePrincipal\x12#.registry.v1.UpdatePrincipalRequest\x1a\x16.registry.v1.Principal\x12J\n\tListRoles\x12\x1d.registry.v1.ListRolesRequest\x1a\x1e.registry.v1.ListRolesResponse\x12P\n\x0b\x43reateToken\x12\x1f.registry.v1.CreateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.registry.v1.ListTokensRequest\x1a\x1f.registry.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.registry.v1.RevokeTokenRequest\x1a\x12.registry.v1.Tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/principals.proto\x12\x0bregistry.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\x05Grant\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x19\n\x11namespace_pattern\x18\x02 \x01(\t\"\x8c\x02\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.registry.v1.PrincipalKind\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\"\n\x06grants\x18\x05 \x03(\x0b\x32\x12.registry.v1.Grant\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfb\x01\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\"\x12\n\x10GetCallerRequest\"\x90\x01\n\x06\x43\x61ller\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06groups\x18\x03 \x03(\t\x12(\n\x0cgroup_grants\x18\x04 \x03(\x0b\x32\x12.registry.v1.Grant\"m\n\x16\x43reatePrincipalRequest\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12)\n\tprincipal\x18\x02 \x01(\x0b\x32\x16.registry.v1.Principal\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"#\n\x13GetPrincipalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x15ListPrincipalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListPrincipalsResponse\x12*\n\nprincipals\x18\x01 \x03(\x0b\x32\x16.registry.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdatePrincipalRequest\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x12\n\x10ListRolesRequest\"~\n\x11ListRolesResponse\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\".registry.v1.ListRolesResponse.Row\x1a\x37\n\x03Row\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x0f\n\x07\x61\x63tions\x18\x02 \x03(\t\"[\n\x12\x43reateTokenRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"J\n\x11ListTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.registry.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t*d\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x18\n\x14PRINCIPAL_KIND_ROBOT\x10\x02*\x9d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x13\n\x0fROLE_REGISTRANT\x10\x02\x12\x11\n\rROLE_REVIEWER\x10\x03\x12\x11\n\rROLE_SECURITY\x10\x04\x12\x11\n\rROLE_DEPLOYER\x10\x05\x12\x10\n\x0cROLE_AUDITOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x32\xc9\x05\n\x10PrincipalService\x12?\n\tGetCaller\x12\x1d.registry.v1.GetCallerRequest\x1a\x13.registry.v1.Caller\x12N\n\x0f\x43reatePrincipal\x12#.registry.v1.CreatePrincipalRequest\x1a\x16.registry.v1.Principal\x12H\n\x0cGetPrincipal\x12 .registry.v1.GetPrincipalRequest\x1a\x16.registry.v1.Principal\x12Y\n\x0eListPrincipals\x12\".registry.v1.ListPrincipalsRequest\x1a#.registry.v1.ListPrincipalsResponse\x12N\n\x0fUpdatePrincipal\x12#.registry.v1.UpdatePrincipalRequest\x1a\x16.registry.v1.Principal\x12J\n\tListRoles\x12\x1d.registry.v1.ListRolesRequest\x1a\x1e.registry.v1.ListRolesResponse\x12P\n\x0b\x43reateToken\x12\x1f.registry.v1.CreateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.registry.v1.ListTokensRequest\x1a\x1f.registry.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.registry.v1.RevokeTokenRequest\x1a\x12.registry.v1.Tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.principals_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRINCIPALKIND']._serialized_start=1749
-  _globals['_PRINCIPALKIND']._serialized_end=1849
-  _globals['_ROLE']._serialized_start=1852
-  _globals['_ROLE']._serialized_end=2009
+  _globals['_PRINCIPALKIND']._serialized_start=1808
+  _globals['_PRINCIPALKIND']._serialized_end=1908
+  _globals['_ROLE']._serialized_start=1911
+  _globals['_ROLE']._serialized_end=2068
   _globals['_GRANT']._serialized_start=112
   _globals['_GRANT']._serialized_end=179
   _globals['_PRINCIPAL']._serialized_start=182
@@ -45,34 +45,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN']._serialized_end=704
   _globals['_GETCALLERREQUEST']._serialized_start=706
   _globals['_GETCALLERREQUEST']._serialized_end=724
-  _globals['_CALLER']._serialized_start=726
-  _globals['_CALLER']._serialized_end=812
-  _globals['_CREATEPRINCIPALREQUEST']._serialized_start=814
-  _globals['_CREATEPRINCIPALREQUEST']._serialized_end=923
-  _globals['_GETPRINCIPALREQUEST']._serialized_start=925
-  _globals['_GETPRINCIPALREQUEST']._serialized_end=960
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=962
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1024
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1026
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1119
-  _globals['_UPDATEPRINCIPALREQUEST']._serialized_start=1121
-  _globals['_UPDATEPRINCIPALREQUEST']._serialized_end=1237
-  _globals['_LISTROLESREQUEST']._serialized_start=1239
-  _globals['_LISTROLESREQUEST']._serialized_end=1257
-  _globals['_LISTROLESRESPONSE']._serialized_start=1259
-  _globals['_LISTROLESRESPONSE']._serialized_end=1385
-  _globals['_LISTROLESRESPONSE_ROW']._serialized_start=1330
-  _globals['_LISTROLESRESPONSE_ROW']._serialized_end=1385
-  _globals['_CREATETOKENREQUEST']._serialized_start=1387
-  _globals['_CREATETOKENREQUEST']._serialized_end=1478
-  _globals['_CREATETOKENRESPONSE']._serialized_start=1480
-  _globals['_CREATETOKENRESPONSE']._serialized_end=1552
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1554
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1628
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1630
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1711
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1713
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1747
-  _globals['_PRINCIPALSERVICE']._serialized_start=2012
-  _globals['_PRINCIPALSERVICE']._serialized_end=2725
+  _globals['_CALLER']._serialized_start=727
+  _globals['_CALLER']._serialized_end=871
+  _globals['_CREATEPRINCIPALREQUEST']._serialized_start=873
+  _globals['_CREATEPRINCIPALREQUEST']._serialized_end=982
+  _globals['_GETPRINCIPALREQUEST']._serialized_start=984
+  _globals['_GETPRINCIPALREQUEST']._serialized_end=1019
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1021
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1083
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1085
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1178
+  _globals['_UPDATEPRINCIPALREQUEST']._serialized_start=1180
+  _globals['_UPDATEPRINCIPALREQUEST']._serialized_end=1296
+  _globals['_LISTROLESREQUEST']._serialized_start=1298
+  _globals['_LISTROLESREQUEST']._serialized_end=1316
+  _globals['_LISTROLESRESPONSE']._serialized_start=1318
+  _globals['_LISTROLESRESPONSE']._serialized_end=1444
+  _globals['_LISTROLESRESPONSE_ROW']._serialized_start=1389
+  _globals['_LISTROLESRESPONSE_ROW']._serialized_end=1444
+  _globals['_CREATETOKENREQUEST']._serialized_start=1446
+  _globals['_CREATETOKENREQUEST']._serialized_end=1537
+  _globals['_CREATETOKENRESPONSE']._serialized_start=1539
+  _globals['_CREATETOKENRESPONSE']._serialized_end=1611
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1613
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1687
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1689
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1770
+  _globals['_REVOKETOKENREQUEST']._serialized_start=1772
+  _globals['_REVOKETOKENREQUEST']._serialized_end=1806
+  _globals['_PRINCIPALSERVICE']._serialized_start=2071
+  _globals['_PRINCIPALSERVICE']._serialized_end=2784
 # @@protoc_insertion_point(module_scope)
