@@ -372,8 +372,8 @@ FIELDS = (
         parse=_attribute,
         expected="an attribute's name",
         default="member",
-        meaning="The MEMBER of that query; memberUid holds names instead of DNs, and does not nest."
-        "The MEMBER of that query; memberUid holds names instead of DNs, and does not nest.",
+        meaning="The MEMBER of that query; memberUid holds names instead of DNs, and does not "
+        "nest.",
     ),
     Field(
         key="ldap_active_directory",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import ldap3
@@ -103,6 +104,8 @@ class Session:
             self._connection.unbind()
         except Exception as error:  # noqa: BLE001 - it is over either way
             logger.debug("closing %s: %s", self.url, error)
+            if self._connection.socket is not None:
+                self._connection.socket.close()
 
     def _entries(self) -> list[Entry]:
         """What was found here. References to other servers are never followed, hence left out."""
@@ -164,11 +167,16 @@ class Servers:
     def open(self, url: str) -> Session:
         """A connection to this server, bound as who searches."""
         connection = self.connect(url, self._settings.bind_dn, self._password)
-        if not self._bind(url, connection):
-            raise DirectoryUnavailableError(
-                found=f"{url} does not take the password of {self._settings.bind_dn}"
-            )
-        return Session(url, connection)
+        session = Session(url, connection)
+        try:
+            if not self._bind(url, connection):
+                raise DirectoryUnavailableError(
+                    found=f"{url} does not take the password of {self._settings.bind_dn}"
+                )
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def takes(self, url: str, dn: str, password: str) -> bool:
         """Whether this is the password of that DN, tried on a connection of its own: one that was
@@ -207,9 +215,14 @@ class Servers:
                 raise_exceptions=True,
                 check_names=False,
             )
+            _close_what_fails(connection)
             connection.open(read_server_info=False)
-            if parts.scheme == "ldap" and self._settings.start_tls:
-                self._encrypt(url, connection)
+            try:
+                if parts.scheme == "ldap" and self._settings.start_tls:
+                    self._encrypt(url, connection)
+            except BaseException:
+                connection.socket.close()
+                raise
             return connection
 
     def _encrypt(self, url: str, connection: ldap3.Connection) -> None:
@@ -231,6 +244,22 @@ class Servers:
                 found = f"{url} answered the bind with {connection.result['description']}"
                 raise DirectoryUnavailableError(found=found)
             return True
+
+
+def _close_what_fails(connection: ldap3.Connection) -> None:
+    """ldap3 leaves a socket open that did not get through, one for each address of the host."""
+    strategy: Any = connection.strategy
+    open_socket = strategy._open_socket
+
+    def opening(*args: Any, **kwargs: Any) -> None:
+        try:
+            open_socket(*args, **kwargs)
+        except BaseException:
+            if connection.socket is not None:
+                connection.socket.close()
+            raise
+
+    strategy._open_socket = opening
 
 
 @contextmanager

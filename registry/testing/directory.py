@@ -9,6 +9,7 @@ from registry.auth.ldap import is_password, is_user_name
 from registry.domain.directory import Account, Step
 from registry.errors import DirectoryUnavailableError
 from registry.ports.clock import Clock
+from registry.testing.clock import FixedClock
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -22,8 +23,8 @@ class _Person:
 class MemoryDirectory:
     """Implements `ports.directory.Directory`. `tried` counts passwords that it was asked about."""
 
-    def __init__(self, *, clock: Clock, name: str = "ldap") -> None:
-        self._clock = clock
+    def __init__(self, *, name: str = "ldap") -> None:
+        self.clock: Clock = FixedClock()
         self._name = name
         self._people: dict[str, _Person] = {}
         #: By name; members are ids of people, or names of groups.
@@ -105,5 +106,5 @@ class MemoryDirectory:
             mail=f"{person.user}@example.test",
             groups=tuple(sorted(held)),
             disabled=person.disabled,
-            read_time_us=self._clock.now_us(),
+            read_time_us=self.clock.now_us(),
         )

@@ -9,19 +9,25 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+import ldap3.strategy.base
 
 from registry.testing.certificates import Issued
 from registry.testing.postgres import free_port
+
+# ldap3 binds each socket to all addresses before it connects, which has no effect; tests that may
+# reach loopback alone cannot tell that from listening.
+ldap3.strategy.base.unix_socket_available = False  # type: ignore[attr-defined]
 
 SUFFIX = "dc=example,dc=test"
 PEOPLE = f"ou=people,{SUFFIX}"
@@ -174,14 +180,19 @@ class SlapdServer:
         with self._as_root() as root:
             root.delete(dn)
 
-    def _as_root(self) -> Any:
-        return ldap3.Connection(
-            ldap3.Server("localhost", port=self._port, get_info=ldap3.NONE),
+    @contextmanager
+    def _as_root(self) -> Iterator[Any]:
+        root = ldap3.Connection(
+            ldap3.Server("127.0.0.1", port=self._port, get_info=ldap3.NONE),
             user=_ROOT,
             password=_ROOT_PASSWORD,
             auto_bind=ldap3.AUTO_BIND_NO_TLS,
             raise_exceptions=True,
         )
+        try:
+            yield root
+        finally:
+            root.unbind()
 
     def _fill(self) -> None:
         (self.home / "db").mkdir()
@@ -246,9 +257,11 @@ class SlapdServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
-                self._as_root().unbind()
+                # LDAPS is opened last.
+                port = self._tls_port if self._certificate is not None else self._port
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
                 return
-            except LDAPException as error:
+            except OSError as error:
                 if self._process.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue

@@ -14,6 +14,8 @@ from registry.services.authentication import new_secret
 from registry.testing.api import Api, code_of, info_of, outcome, reason_of, refusal
 from registry.testing.world import World, grant
 
+PUBLIC_OUTCOMES = ("OK", "FAILED_PRECONDITION")
+
 
 def methods(api: Api) -> Iterator[MethodDescriptor]:
     for servicer in api.servicers:
@@ -33,8 +35,8 @@ def is_public(method: MethodDescriptor) -> bool:
 
 
 def test_every_rpc_of_the_schema_is_served(api: Api) -> None:
-    """The API serves twelve services with all their RPCs."""
-    assert len(api.servicers) == 12
+    """The API serves thirteen services with all their RPCs."""
+    assert len(api.servicers) == 13
     assert len(list(methods(api))) > 50
 
 
@@ -42,7 +44,8 @@ def test_no_rpc_answers_without_a_credential(api: Api) -> None:
     """Each RPC that is not public is UNAUTHENTICATED without a token, and says how to log in."""
     for method in methods(api):
         if is_public(method):
-            call(api.channel(None), method)
+            # Logging in there is refused for want of a directory.
+            assert outcome(partial(call, api.channel(None), method)) in PUBLIC_OUTCOMES
             continue
         error = refusal(partial(call, api.channel(None), method))
         assert code_of(error) == "UNAUTHENTICATED", method.full_name

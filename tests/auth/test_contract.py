@@ -16,8 +16,8 @@ from registry.testing.slapd import SlapdServer, dn_of, group, group_dn, person
 
 
 class MemoryCompany:
-    def __init__(self, clock: FixedClock) -> None:
-        self.directory = MemoryDirectory(clock=clock)
+    def __init__(self) -> None:
+        self.directory = MemoryDirectory()
         self._ids: dict[str, str] = {}
         for user in ("alice", "bob"):
             self.hire(user)
@@ -84,8 +84,8 @@ def slapd(start: Callable[..., SlapdServer]) -> SlapdServer:
 
 class TestMemory(DirectoryContract):
     @pytest.fixture
-    def company(self, clock: FixedClock) -> Company:
-        return MemoryCompany(clock)
+    def company(self) -> Company:
+        return MemoryCompany()
 
 
 class TestStartTls(DirectoryContract):

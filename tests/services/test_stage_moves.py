@@ -55,8 +55,11 @@ COVERED = {
     "YankService",
 }
 ELSEWHERE = {
+    "AccountKeeper",
     "Authenticator",
     "EventService",
+    "IdentityService",
+    "LoginThrottle",
     "PrincipalService",
     "Reception",
     "TokenService",
