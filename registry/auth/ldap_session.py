@@ -273,7 +273,7 @@ def _told(what: str) -> Iterator[None]:
         raise DirectoryUnavailableError(found=f"{what}: {_short(error)}") from error
     except Exception as error:
         raise DirectoryUnavailableError(
-            found=f"{what}: an answer that is no LDAP ({type(error).__name__})"
+            found=f"{what}: no answer, or one that is no LDAP ({type(error).__name__})"
         ) from error
 
 

@@ -302,7 +302,8 @@ def person(name: str, **more: str) -> str:
         f"sAMAccountName: {name}",
         f"cn: {name.title()} Example",
         f"sn: {name}",
-        f"mail: {name}@example.test",
+        # Which is ASCII, whatever people are called.
+        f"mail: {name.encode('ascii', 'ignore').decode()}@example.test",
         f"userPassword: pw-{name}",
         *(f"{key}: {value}" for key, value in more.items()),
     ]

@@ -75,7 +75,7 @@ def connected(
             "user_base": PEOPLE,
             "group_base": GROUPS,
             "disabled_filter": "(employeeType=disabled)",
-            "timeout_s": 2,
+            "timeout_s": 10,
         }
         return LdapDirectory(LdapSettings(**{**settings, **changes}), clock=clock)
 
