@@ -61,7 +61,7 @@ class AccountKeeper:
         if self._directory is None:
             return 0
         count = failures = after = 0
-        while page := self._database.read(lambda tx: tx.directory_accounts.list(after, PAGE_SIZE)):  # noqa: B023
+        while page := self._page(after):
             read: list[DirectoryAccount] = []
             for kept in page:
                 try:
@@ -76,6 +76,9 @@ class AccountKeeper:
             count += len(read)
             after = page[-1].key
         return count
+
+    def _page(self, after_key: int) -> Sequence[DirectoryAccount]:
+        return self._database.read(lambda tx: tx.directory_accounts.list(after_key, PAGE_SIZE))
 
     def _look_up(self, kept: DirectoryAccount) -> DirectoryAccount:
         if self._directory is None or self._directory.name != kept.directory:

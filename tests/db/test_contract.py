@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from registry.testing.contracts.database.events import EventsContract
+from registry.testing.contracts.database.identity import (
+    DirectoryAccountsContract,
+    LoginAttemptsContract,
+)
 from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
@@ -31,4 +35,12 @@ class TestEvents(EventsContract):
 
 
 class TestRequests(RequestsContract):
+    pass
+
+
+class TestDirectoryAccounts(DirectoryAccountsContract):
+    pass
+
+
+class TestLoginAttempts(LoginAttemptsContract):
     pass

@@ -47,6 +47,7 @@ def a_decision(version: Version, decider: str, outcome: Outcome = Outcome.APPROV
         policy_digest="sha256:" + "3" * 64,
         comment="größer",
         create_time_us=T0 + 1,
+        groups=("ml", "sécurité"),
     )
 
 
