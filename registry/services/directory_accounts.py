@@ -86,7 +86,10 @@ class AccountKeeper:
                 what=f"What principals/{kept.principal} decides",
                 fix="Have somebody decide who is not of the directory, or set HALLMARK_LDAP_URLS.",
             )
-        read = self._read(self._directory, kept)
+        try:
+            read = self._read(self._directory, kept)
+        except DirectoryUnavailableError as error:
+            raise without_details() from error
         return self._store([kept], [read])[0]
 
     def _read(self, directory: Directory, kept: DirectoryAccount) -> DirectoryAccount:
@@ -107,6 +110,12 @@ class AccountKeeper:
         if any(differs(before[each.key], each) for each in stored):
             self._authenticator.forget()
         return stored
+
+
+def without_details() -> DirectoryUnavailableError:
+    """What callers are told: names of servers and of entries are for the log, which has the cause
+    too."""
+    return DirectoryUnavailableError(found="it does not answer as it should")
 
 
 def as_read(kept: DirectoryAccount, account: Account | None, *, now_us: int) -> DirectoryAccount:

@@ -11,6 +11,7 @@ from registry.domain.directory import Account, DirectoryAccount, Standing
 from registry.domain.events import SYSTEM, EventDraft
 from registry.errors import (
     ConflictError,
+    DirectoryUnavailableError,
     HallmarkError,
     InvalidFieldError,
     LoginInsecureError,
@@ -25,7 +26,7 @@ from registry.ports.database import Database, Transaction
 from registry.ports.directory import Directory
 from registry.services import principals
 from registry.services.authentication import Authenticator, hash_of, new_secret
-from registry.services.directory_accounts import as_read, differs, store
+from registry.services.directory_accounts import as_read, differs, store, without_details
 from registry.services.fields import check_text
 from registry.services.login_throttle import Attempt, LoginThrottle
 from registry.services.namespaces import new_etag
@@ -77,9 +78,11 @@ class IdentityService:
             caller, secret = self._let_in(self._directory.name, account, label, origin)
         except (LoginRefusedError, LoginNameTakenError):
             raise
-        except HallmarkError:
+        except HallmarkError as error:
             # Whatever else it was, it says nothing of the password.
             self._throttle.was_not_tried(attempt)
+            if isinstance(error, DirectoryUnavailableError):
+                raise without_details() from error
             raise
         self._throttle.was_right(attempt)
         return caller, secret
@@ -87,9 +90,11 @@ class IdentityService:
     def _proven(self, directory: Directory, user: str, password: str, attempt: Attempt) -> Account:
         """The account whose password this is; raises LoginRefusedError, with an event."""
         kept: DirectoryAccount | None = None
+        is_somebody = False
 
         def admit(stable_id: str) -> None:
-            nonlocal kept
+            nonlocal kept, is_somebody
+            is_somebody = True
             kept = self._database.read(
                 lambda tx: tx.directory_accounts.get(directory.name, stable_id)
             )
@@ -97,6 +102,9 @@ class IdentityService:
 
         account = directory.authenticate(user, password, admit=admit)
         if account is None:
+            if not is_somebody:
+                # Counted alike, so that neither time nor throttle tells who there is.
+                self._throttle.admit(attempt, f"nobody:{user.casefold()}", "")
             # Names that nobody here bears are not kept: a password is easily typed as a name.
             self._refuse(kept.user if kept else "", "WRONG_PASSWORD", attempt.address)
             raise LoginRefusedError()

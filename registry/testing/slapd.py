@@ -27,7 +27,7 @@ from registry.testing.postgres import free_port
 
 # ldap3 binds each socket to all addresses before it connects, which has no effect; tests that may
 # reach loopback alone cannot tell that from listening.
-ldap3.strategy.base.unix_socket_available = False  # type: ignore[attr-defined]
+ldap3.strategy.base.unix_socket_available = False
 
 SUFFIX = "dc=example,dc=test"
 PEOPLE = f"ou=people,{SUFFIX}"

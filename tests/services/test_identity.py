@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,8 +136,9 @@ def test_a_directory_that_is_down(office: Office) -> None:
     _, secret = office.enter()
     office.people.is_down = True
     for _ in range(10):
-        with pytest.raises(DirectoryUnavailableError):
+        with pytest.raises(DirectoryUnavailableError) as refused:
             office.enter()
+        assert "memory" not in str(refused.value)
     assert office.accounts.refresh_all() == 0
     assert office.authenticator.authenticate(secret).id == "alice"
     office.people.is_down = False
@@ -424,3 +426,40 @@ def test_old_attempts_are_forgotten(office: Office) -> None:
     office.clock.advance(WINDOW_US + 1)
     assert office.throttle.purge() == 4
     assert office.throttle.purge() == 0
+
+
+def test_many_attempts_at_once_are_no_more_than_allowed(office: Office) -> None:
+    """Who tries twenty passwords at the same moment has four tried."""
+
+    def attempt(_: int) -> None:
+        with pytest.raises((LoginRefusedError, LoginThrottledError)):
+            office.enter("alice", "wrong")
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(attempt, range(20)))
+    assert office.people.tried == 4
+
+
+def test_first_logins_that_race_make_one_principal(office: Office) -> None:
+    """However many first logins of somebody come at once, all are let in as the same principal."""
+    office.throttle = office.identity._throttle = LoginThrottle(
+        database=office.database, clock=office.clock, failures_max=100, per_user_max=100
+    )
+    with ThreadPoolExecutor(8) as pool:
+        callers = list(pool.map(lambda _: office.enter()[0], range(8)))
+    assert len({caller.principal.uid for caller in callers}) == 1
+    assert len({caller.token.id for caller in callers}) == 8
+    assert office.actions().count("principal.create") == 1
+
+
+def test_the_throttle_does_not_tell_who_there_is(office: Office) -> None:
+    """From however many addresses, who exists and who does not are refused alike."""
+    outcomes: dict[str, list[str]] = {"alice": [], "nobody": []}
+    for user, found in outcomes.items():
+        for number in range(12):
+            origin = dataclasses.replace(DESK, address=f"10.1.1.{number}")
+            with pytest.raises((LoginRefusedError, LoginThrottledError)) as refused:
+                office.enter(user, "wrong", origin)
+            found.append(str(refused.value))
+    assert outcomes["alice"] == outcomes["nobody"]
+    assert len(set(outcomes["alice"])) == 2

@@ -98,9 +98,10 @@ class LoginAttemptsContract:
         attempts = [("s", "2", T0), ("s", "1", T0 + 2), ("s", "1", T0 + 1), ("t", "1", T0 + 3)]
         for attempt in attempts:
             database.write(lambda tx, each=attempt: tx.login_attempts.insert(*each))  # type: ignore[misc]
-        count = lambda since_us: database.read(  # noqa: E731
-            lambda tx: list(tx.login_attempts.count("s", since_us))
-        )
+
+        def count(since_us: int) -> list[tuple[str, int, int]]:
+            return database.read(lambda tx: list(tx.login_attempts.count("s", since_us)))
+
         assert count(T0 - 1) == [("1", 2, T0 + 1), ("2", 1, T0)]
         assert count(T0) == [("1", 2, T0 + 1)]
         assert count(T0 + 2) == []
