@@ -88,18 +88,21 @@ class TestMemory(DirectoryContract):
         return MemoryCompany()
 
 
+@pytest.mark.slow
 class TestStartTls(DirectoryContract):
     @pytest.fixture
     def company(self, slapd: SlapdServer, connected: Callable[..., LdapDirectory]) -> Company:
         return SlapdCompany(slapd, connected(slapd.url))
 
 
+@pytest.mark.slow
 class TestLdaps(DirectoryContract):
     @pytest.fixture
     def company(self, slapd: SlapdServer, connected: Callable[..., LdapDirectory]) -> Company:
         return SlapdCompany(slapd, connected(slapd.tls_url))
 
 
+@pytest.mark.slow
 class TestRemembered(DirectoryContract):
     """With nothing left to remember by, it is as the one behind it."""
 

@@ -31,6 +31,8 @@ from registry.testing.slapd import (
     person,
 )
 
+pytestmark = pytest.mark.slow
+
 Connect = Callable[..., LdapDirectory]
 Start = Callable[..., SlapdServer]
 
