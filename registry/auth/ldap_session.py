@@ -6,6 +6,7 @@ What is closed, and why: `README.md`.
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -295,6 +296,8 @@ class _StrictTls(ldap3.Tls):
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
         connection.socket.settimeout(self._timeout_s)
+        # Small messages would else wait for 40 ms until the other side says that it has the last.
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.socket = self._context.wrap_socket(
             connection.socket, server_hostname=connection.server.host
         )
