@@ -7,6 +7,7 @@ come from there. Only this module reads the server's environment. Problems are r
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry.board import PLACES
+from registry.domain.directory import LdapSettings
 from registry.errors import StartError
 from registry.names.addresses import Network
 
@@ -66,6 +68,11 @@ class Settings:
     workload_token_minutes: int
     webhook_networks: tuple[Network, ...]
     webhook_ca_file: Path | None
+    ldap: LdapSettings
+    roles_file: Path | None
+    login_token_h: int
+    login_failures_max: int
+    login_failures_per_user_max: int
 
     @property
     def is_development(self) -> bool:
@@ -170,6 +177,38 @@ def _path(text: str) -> Path:
 
 def _optional_path(text: str) -> Path | None:
     return _path(text) if text else None
+
+
+def _ldap_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(text.split())
+    for url in urls:
+        parts = urlsplit(url)
+        beyond = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+        # Asking for a port that is no number raises ValueError.
+        if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or beyond or parts.port == 0:
+            raise ValueError(text)
+    return urls
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(text)
+    return text == "yes"
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(text)
+        return int(text)
+
+    return parse
+
+
+def _attribute(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z][A-Za-z0-9;.-]{0,127}", text):
+        raise ValueError(text)
+    return text
 
 
 FIELDS = (
@@ -335,6 +374,156 @@ FIELDS = (
         default="",
         meaning="Authorities for the certificates of webhooks' receivers; empty: the system's.",
     ),
+    Field(
+        key="ldap_urls",
+        parse=_ldap_urls,
+        expected="ldaps://HOST[:PORT] or ldap://HOST[:PORT], several apart by blanks",
+        default="",
+        meaning="Servers of the directory, asked in this order; empty: no directory.",
+    ),
+    Field(
+        key="ldap_ca_file",
+        parse=_optional_path,
+        expected="a PEM file's path",
+        default="",
+        meaning="Authority that signed their certificates; empty: the system's.",
+    ),
+    Field(
+        key="ldap_start_tls",
+        parse=_yes,
+        expected="yes or no",
+        default="yes",
+        meaning="Encrypt ldap:// by StartTLS before anything else is said.",
+    ),
+    Field(
+        key="ldap_allow_plain",
+        parse=_yes,
+        expected="yes or no",
+        default="no",
+        meaning="Let ldap:// without StartTLS be, on loopback only.",
+    ),
+    Field(
+        key="ldap_bind_dn",
+        parse=str,
+        expected="a DN",
+        default="",
+        meaning="The account that searches. Query: bind as it.",
+    ),
+    Field(
+        key="ldap_bind_password_file",
+        parse=_optional_path,
+        expected="a file's path",
+        default="",
+        meaning="File of its password; one line.",
+    ),
+    Field(
+        key="ldap_user_base",
+        parse=str,
+        expected="a DN",
+        default="",
+        meaning="Where people are. Query: base of their search, scope sub.",
+    ),
+    Field(
+        key="ldap_user_filter",
+        parse=str,
+        expected="a filter in parentheses",
+        default="(objectClass=person)",
+        meaning="Who of them may log in. Query: `(&FILTER(ATTRIBUTE=name))`.",
+    ),
+    Field(
+        key="ldap_user_attribute",
+        parse=_attribute,
+        expected="an attribute's name",
+        default="",
+        meaning="The ATTRIBUTE of that query, which also becomes the principal's id; empty: uid, "
+        "or sAMAccountName.",
+    ),
+    Field(
+        key="ldap_id_attribute",
+        parse=_attribute,
+        expected="an attribute's name",
+        default="",
+        meaning="What never changes or is given anew. Query: `(&FILTER(ATTRIBUTE=id))`; empty: "
+        "entryUUID, or objectGUID.",
+    ),
+    Field(
+        key="ldap_disabled_filter",
+        parse=str,
+        expected="a filter in parentheses",
+        default="",
+        meaning="Who of them is disabled. Query: it on the account's own entry; empty: nobody, or "
+        "bit 2 of userAccountControl.",
+    ),
+    Field(
+        key="ldap_group_base",
+        parse=str,
+        expected="a DN",
+        default="",
+        meaning="Where groups are, under unique names (cn). Query: base of their search, scope "
+        "sub; empty: no groups.",
+    ),
+    Field(
+        key="ldap_group_filter",
+        parse=str,
+        expected="a filter in parentheses",
+        default="",
+        meaning="Which of them count. Query: `(&FILTER(MEMBER=dn))`; empty: (objectClass=*), or "
+        "(objectClass=group).",
+    ),
+    Field(
+        key="ldap_member_attribute",
+        parse=_attribute,
+        expected="an attribute's name",
+        default="member",
+        meaning="The MEMBER of that query; memberUid holds names instead of DNs, and does not "
+        "nest.",
+    ),
+    Field(
+        key="ldap_active_directory",
+        parse=_yes,
+        expected="yes or no",
+        default="no",
+        meaning="Use Active Directory's attributes above and its rule for nested groups, "
+        "`(MEMBER:1.2.840.113556.1.4.1941:=dn)`.",
+    ),
+    Field(
+        key="ldap_cache_s",
+        parse=_whole(0, 300),
+        expected="a whole number from 0 to 300",
+        default="60",
+        meaning="Seconds for which a password that was right is taken for right without asking "
+        "again.",
+    ),
+    Field(
+        key="roles_file",
+        parse=_optional_path,
+        expected="a YAML file's path",
+        default="",
+        meaning="What the directory's groups may do here: see registry/auth/README.md. Read at the "
+        "start.",
+    ),
+    Field(
+        key="login_token_h",
+        parse=_whole(1, 168),
+        expected="a whole number from 1 to 168",
+        default="12",
+        meaning="Hours for which a token from `hallmark login` is good.",
+    ),
+    Field(
+        key="login_failures_max",
+        parse=_whole(1, 100),
+        expected="a whole number from 1 to 100",
+        default="4",
+        meaning="Wrong passwords in 15 minutes, for a user from an address, before none is tried; "
+        "keep it below the directory's own lockout.",
+    ),
+    Field(
+        key="login_failures_per_user_max",
+        parse=_whole(1, 1000),
+        expected="a whole number from 1 to 1000",
+        default="8",
+        meaning="The same for a user from all addresses but the one of the last right password.",
+    ),
 )
 
 #: The file named here holds the same keys in TOML; the environment wins over it.
@@ -373,6 +562,11 @@ def load(environment: Mapping[str, str]) -> Settings:
         problems.append(
             "HALLMARK_TLS_CERTIFICATE_FILE and HALLMARK_TLS_KEY_FILE: found one, expected both"
         )
+    ldap = {key: values.pop(key) for key in list(values) if key.startswith("ldap_")}
+    if not problems:
+        settings = LdapSettings(**{key.removeprefix("ldap_"): ldap[key] for key in ldap})
+        values["ldap"] = settings
+        problems += settings.problems()
     if problems:
         raise StartError(
             what=f"{len(problems)} setting(s) are wrong",

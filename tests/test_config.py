@@ -98,3 +98,70 @@ def test_networks_of_webhooks() -> None:
     assert [str(each) for each in load(given).webhook_networks] == ["10.1.0.0/16", "fd00::/8"]
     with pytest.raises(StartError, match=r"10\.1\.0\.1/16.*expected networks"):
         load({"HALLMARK_WEBHOOK_NETWORKS": "10.1.0.1/16"})
+
+
+LDAP = {
+    "HALLMARK_LDAP_URLS": "ldaps://dc1.corp ldap://dc2.corp:3389",
+    "HALLMARK_LDAP_BIND_DN": "cn=svc,dc=corp",
+    "HALLMARK_LDAP_BIND_PASSWORD_FILE": "/srv/password",
+    "HALLMARK_LDAP_USER_BASE": "dc=corp",
+}
+
+
+def test_a_directory_is_asked_as_set() -> None:
+    """Servers come in order; attributes that are not set are those of the kind of directory."""
+    ldap = load(LDAP).ldap
+    assert ldap.urls == ("ldaps://dc1.corp", "ldap://dc2.corp:3389")
+    assert (ldap.login_attribute, ldap.stable_attribute) == ("uid", "entryUUID")
+    ldap = load({**LDAP, "HALLMARK_LDAP_ACTIVE_DIRECTORY": "yes"}).ldap
+    assert (ldap.login_attribute, ldap.stable_attribute) == ("sAMAccountName", "objectGUID")
+    assert load({}).ldap.urls == ()
+
+
+def test_all_problems_of_the_directory_are_told_together() -> None:
+    """What is missing, malformed or unsafe is told at the start, all of it."""
+    with pytest.raises(StartError) as caught:
+        load(
+            {
+                "HALLMARK_LDAP_URLS": "ldap://dc.corp",
+                "HALLMARK_LDAP_START_TLS": "no",
+                "HALLMARK_LDAP_USER_FILTER": "(a=b)(c=d)",
+                "HALLMARK_LDAP_DISABLED_FILTER": "disabled",
+            }
+        )
+    for part in ("BIND_DN", "BIND_PASSWORD_FILE", "USER_BASE", "USER_FILTER", "DISABLED_FILTER"):
+        assert f"HALLMARK_LDAP_{part}" in str(caught.value)
+    assert "passwords travel in the clear" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "starts"),
+    [
+        ("ldap://127.0.0.1", "yes", True),
+        ("ldap://127.0.0.1", "no", False),
+        ("ldap://dc.corp", "yes", False),
+        ("ldaps://dc.corp", "no", True),
+    ],
+)
+def test_only_loopback_may_go_unencrypted(url: str, allowed: str, starts: bool) -> None:
+    """Without TLS passwords go to this machine alone, and only where that is allowed by name."""
+    given = {
+        **LDAP,
+        "HALLMARK_LDAP_URLS": url,
+        "HALLMARK_LDAP_START_TLS": "no",
+        "HALLMARK_LDAP_ALLOW_PLAIN": allowed,
+    }
+    if starts:
+        assert bool(load(given).ldap.plain_urls) is url.startswith("ldap:")
+        return
+    with pytest.raises(StartError, match="in the clear"):
+        load(given)
+
+
+@pytest.mark.parametrize(
+    "urls", ["http://dc", "ldap://", "ldaps://dc/base", "ldaps://u@dc", "ldaps://dc:0", "dc"]
+)
+def test_addresses_that_are_no_directory(urls: str) -> None:
+    """An address with anything but scheme, host and port is refused."""
+    with pytest.raises(StartError, match="HALLMARK_LDAP_URLS"):
+        load({**LDAP, "HALLMARK_LDAP_URLS": urls})

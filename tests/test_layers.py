@@ -14,7 +14,7 @@ HOME = Path(__file__).resolve().parent.parent / "registry"
 GRPC = {"google", "grpc", "grpc_health", "grpc_reflection", "grpc_status"}
 OUTSIDE = {
     "api": GRPC,
-    "auth": {"cryptography", "httpx", "jwt", "yaml"},
+    "auth": {"cryptography", "httpx", "jwt", "ldap3", "yaml"},
     "cli": {"click", "rich"},
     "client": GRPC | {"httpx"},
     "db": {"alembic", "psycopg", "sqlalchemy"},

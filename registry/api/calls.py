@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from json.encoder import encode_basestring_ascii as _quoted
 from logging import LogRecord
 from typing import Any, ClassVar, Protocol
-from urllib.parse import unquote
 
 import grpc
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
@@ -27,6 +26,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from registry.api.errors import status_of
+from registry.api.peer import Peer, peer_of
 from registry.domain.access import Caller
 from registry.errors import (
     HallmarkError,
@@ -64,10 +64,9 @@ class Call:
         return self._caller
 
     @property
-    def peer(self) -> str:
-        """The address that the call comes from, without its port; of a proxy, where one is."""
-        _, _, address = unquote(self._context.peer()).partition(":")
-        return address.rpartition(":")[0].strip("[]")
+    def peer(self) -> Peer:
+        """The machine that this call comes from, as far as this one can see."""
+        return peer_of(self._context)
 
     def is_active(self) -> bool:
         """False once the client has cancelled or gone."""
@@ -84,7 +83,8 @@ class Servicer(Protocol):
 PUBLIC = frozenset(
     {
         "registry.v1.ServerService/GetServerInfo",
-        # Its request is the credential.
+        # Their requests are the credential.
+        "registry.v1.IdentityService/Login",
         "registry.v1.WorkloadService/ExchangeToken",
     }
 )

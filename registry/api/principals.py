@@ -9,7 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
 from registry.api.convert import EnumCodec, page_request, time_us, timestamp
-from registry.domain.access import TABLE, Grant, Principal, PrincipalKind, Role, Token
+from registry.domain.access import TABLE, Caller, Grant, Principal, PrincipalKind, Role, Token
 from registry.domain.scopes import Scope
 from registry.names import PrincipalName, TokenName
 from registry.services.principals import PrincipalService
@@ -28,9 +28,7 @@ class PrincipalServicer:
         self._tokens = tokens
 
     def get_caller(self, call: Call, request: pb.GetCallerRequest) -> pb.Caller:
-        return pb.Caller(
-            principal=to_proto(call.caller.principal), token=token_to_proto(call.caller.token)
-        )
+        return caller_to_proto(call.caller)
 
     def create_principal(self, call: Call, request: pb.CreatePrincipalRequest) -> pb.Principal:
         kind = KINDS.value_of(request.principal.kind, "principal.kind")
@@ -135,6 +133,15 @@ class PrincipalServicer:
 
     def revoke_token(self, call: Call, request: pb.RevokeTokenRequest) -> pb.Token:
         return token_to_proto(self._tokens.revoke(call.caller, TokenName.parse(request.name)))
+
+
+def caller_to_proto(caller: Caller) -> pb.Caller:
+    return pb.Caller(
+        principal=to_proto(caller.principal),
+        token=token_to_proto(caller.token),
+        groups=caller.groups,
+        group_grants=[grant_to_proto(grant) for grant in caller.group_grants],
+    )
 
 
 def to_proto(principal: Principal) -> pb.Principal:

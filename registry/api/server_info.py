@@ -27,4 +27,5 @@ class ServerServicer:
             schema_revision=self._info.schema_revision,
             development=self._info.development,
             file_size_bytes_max=self._info.file_size_bytes_max,
+            password_login=self._info.password_login,
         )

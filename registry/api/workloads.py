@@ -21,7 +21,7 @@ class WorkloadServicer:
     def exchange_token(
         self, call: Call, request: pb.ExchangeTokenRequest
     ) -> pb.ExchangeTokenResponse:
-        token, secret = self._workloads.exchange(request.jwt, peer=call.peer)
+        token, secret = self._workloads.exchange(request.jwt, peer=call.peer.address)
         return pb.ExchangeTokenResponse(
             name=token.name,
             secret=secret,

@@ -8,6 +8,7 @@ from registry.api.access import AccessServicer
 from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.identity import IdentityServicer
 from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
@@ -49,6 +50,7 @@ def server_info(
         schema_revision=database.schema_revision,
         development=settings.is_development,
         file_size_bytes_max=FILE_SIZE_BYTES_MAX,
+        password_login=bool(settings.ldap.urls),
     )
 
 
@@ -71,6 +73,7 @@ def build_api(
             NamespaceServicer(services.namespaces),
             PrincipalServicer(services.principals, services.tokens),
             AccessServicer(services.access),
+            IdentityServicer(services.identity),
             ModelServicer(services.models),
             CommitServicer(services.commits),
             VersionServicer(

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from registry import config
 from registry.app.files import audit_keys
+from registry.app.people import people_of
 from registry.auth.signing import Ed25519Keys
 from registry.blobs.local import LocalBlobStore
 from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
+from registry.domain.directory import Step
 from registry.domain.events import ChainSummary
 from registry.domain.fsck import Report
+from registry.errors import StartError
 from registry.services.fsck import Fsck, Progress
 from registry.services.verification import verify_evidence
 
@@ -62,6 +65,22 @@ def run_audit_verify(
         return verify_evidence(database, keys, given=notes, trusted=public_keys)
     finally:
         database.close()
+
+
+def run_auth_test(user: str, home: Path | None) -> Sequence[Step]:
+    """`hallmark auth test`: try each step of a login against the configured directory.
+
+    Asks for no password. Raises StartError where settings or files cannot be used.
+    """
+    settings = _settings_of(home)
+    people = people_of(settings, clock=SystemClock())
+    if people.directory is None:
+        raise StartError(
+            what="The directory",
+            found="HALLMARK_LDAP_URLS is not set",
+            fix="Set it, or name the server's own settings file: HALLMARK_SERVER_CONFIG.",
+        )
+    return people.directory.probe(user)
 
 
 def _settings_of(home: Path | None) -> Settings:

@@ -22,6 +22,7 @@ from registry.app.files import (
     tls_files,
     webhook_sender,
 )
+from registry.app.people import people_of
 from registry.app.services import build_services, limits_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
@@ -53,6 +54,8 @@ WEBHOOKS_EVERY_S = 1.0
 #: Requests to receivers at once. A thread each, most of which wait.
 SENT_AT_ONCE = 32
 CHECKPOINT_LOOK_EVERY_S = 30.0
+#: How long somebody's tokens may go on after the directory has let them go.
+REFRESH_EVERY_S = 600.0
 VETTED_AT_ONCE = 64
 
 
@@ -81,6 +84,7 @@ class Registry:
             blobs.check()
             check_belonging(self._database, blobs)
             policy = BuiltinPolicy()
+            people = people_of(settings, clock=clock)
             self.services = build_services(
                 database=self._database,
                 blobs=blobs,
@@ -95,6 +99,7 @@ class Registry:
                 workload_ttl_us=settings.workload_token_minutes * 60_000_000,
                 sender=webhook_sender(settings),
                 box=AesSecretBox(ticket_key(settings.ticket_key_file)),
+                people=people,
             )
             self._sending = self._make_pool()
             self._tasks = self._make_tasks(clock)
@@ -185,6 +190,11 @@ class Registry:
             services.downloads.flush()
             return False
 
+        def refresh() -> bool:
+            services.throttle.purge()
+            services.accounts.refresh_all()
+            return False
+
         def forget() -> bool:
             forget_old(self._database, clock)
             services.workloads.forget_ended()
@@ -210,4 +220,5 @@ class Registry:
             PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
             PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
             PeriodicTask("checkpoint", checkpoint, every_s=CHECKPOINT_LOOK_EVERY_S),
+            PeriodicTask("directory", refresh, every_s=REFRESH_EVERY_S),
         )

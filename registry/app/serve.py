@@ -74,6 +74,8 @@ def _greeting(registry: Registry) -> str:
         lines[0] += " For development: embedded database, loopback only."
     elif not settings.tls_certificate_file:
         lines.append("WARNING: no TLS. Anybody on the way can read tokens; set the TLS files.")
+    for url in settings.ldap.plain_urls:
+        lines.append(f"WARNING: no TLS to {url}. For development: passwords travel in the clear.")
     lines += [
         f"  HTTP  {registry.http_url}",
         f"  gRPC  {registry.grpc_target}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry.app.people import People
 from registry.config import Settings
 from registry.formats.card import parse_card
 from registry.ports.blobs import BlobStore
@@ -21,11 +22,14 @@ from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
+from registry.services.directory_accounts import AccountKeeper
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.identity import IdentityService
 from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
+from registry.services.login_throttle import LoginThrottle
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
@@ -72,6 +76,9 @@ class Services:
     namespaces: NamespaceService
     principals: PrincipalService
     tokens: TokenService
+    accounts: AccountKeeper
+    throttle: LoginThrottle
+    identity: IdentityService
     models: ModelService
     commits: CommitService
     versions: VersionService
@@ -112,6 +119,7 @@ def build_services(
     changes: Changes,
     on_quarantined: Callable[[], None],
     limits: Limits,
+    people: People,
     sender: Sender,
     box: SecretBox,
     verifier: WorkloadVerifier | None = None,
@@ -123,7 +131,17 @@ def build_services(
         database=database,
         clock=clock,
         changes=changes,
+        group_roles=people.group_roles,
         calls_per_minute=limits.calls_per_minute,
+    )
+    accounts = AccountKeeper(
+        database=database, clock=clock, authenticator=authenticator, directory=people.directory
+    )
+    throttle = LoginThrottle(
+        database=database,
+        clock=clock,
+        failures_max=people.login_failures_max,
+        per_user_max=people.login_failures_per_user_max,
     )
     return Services(
         authenticator=authenticator,
@@ -131,6 +149,16 @@ def build_services(
         namespaces=NamespaceService(database=database, clock=clock),
         principals=PrincipalService(database=database, clock=clock, authenticator=authenticator),
         tokens=TokenService(database=database, clock=clock, authenticator=authenticator),
+        accounts=accounts,
+        throttle=throttle,
+        identity=IdentityService(
+            database=database,
+            clock=clock,
+            authenticator=authenticator,
+            directory=people.directory,
+            throttle=throttle,
+            token_ttl_h=people.login_token_h,
+        ),
         models=ModelService(database=database, clock=clock),
         commits=CommitService(database=database, blobs=blobs, clock=clock, policy=policy),
         versions=VersionService(
@@ -144,12 +172,14 @@ def build_services(
         evaluations=EvaluationService(database=database, clock=clock),
         yanks=YankService(database=database, clock=clock, on_quarantined=on_quarantined),
         references=ReferenceService(database=database, clock=clock, policy=policy),
-        promotions=PromotionService(database=database, clock=clock, policy=policy),
+        promotions=PromotionService(
+            database=database, clock=clock, policy=policy, fresh_groups=accounts
+        ),
         stages=StageService(database=database, clock=clock, policy=policy),
-        waivers=WaiverService(database=database, clock=clock, policy=policy),
-        reviews=ReviewService(database=database, clock=clock, policy=policy),
+        waivers=WaiverService(database=database, clock=clock, policy=policy, fresh_groups=accounts),
+        reviews=ReviewService(database=database, clock=clock, policy=policy, fresh_groups=accounts),
         terms=TermsService(database=database, clock=clock),
-        acceptances=AcceptanceService(database=database, clock=clock),
+        acceptances=AcceptanceService(database=database, clock=clock, fresh_groups=accounts),
         inbox=InboxService(database=database, clock=clock),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from registry import config, cores
 from registry.app.api import build_api, server_info
 from registry.app.files import audit_keys, ticket_key, tls_files, webhook_sender
+from registry.app.people import people_of
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
@@ -73,6 +74,7 @@ class Worker:
             workload_ttl_us=settings.workload_token_minutes * 60_000_000,
             sender=webhook_sender(settings),
             box=AesSecretBox(ticket_key(settings.ticket_key_file)),
+            people=people_of(settings, clock=clock),
         )
         self._api = build_api(
             services,

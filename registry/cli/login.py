@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from registry.cli import output
 from registry.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from registry.client import Client
     from registry.client.values import Caller
 
 
@@ -22,14 +24,16 @@ if TYPE_CHECKING:
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file that holds the token; else HALLMARK_TOKEN, else you are asked.",
+    help="A file that holds a token; else HALLMARK_TOKEN, else you are asked.",
 )
 @with_session
 def login(session: Session, address: str, token_file: Path | None) -> None:
-    """Store the address and token of a server.
+    """Log in to a server, with a password or a token.
 
-    The token is tried first, and never taken from the command line, where other users of this
-    machine could read it.
+    On a terminal you are asked for user and password, where the server knows the company's
+    directory; what is stored is a token that is good for some hours. A token that you have is
+    tried first. Neither is ever taken from the command line, where other users of this machine
+    could read it.
     """
     from registry.client import Client
     from registry.client.credentials import (
@@ -45,9 +49,11 @@ def login(session: Session, address: str, token_file: Path | None) -> None:
     if token_file is not None:
         token = token_in_file(token_file)
     else:
-        token = os.environ.get("HALLMARK_TOKEN") or _asked()
+        token = os.environ.get("HALLMARK_TOKEN") or _asked(session, url)
     if not token.strip():
-        raise click.UsageError("Found no token. Give --token-file, HALLMARK_TOKEN, or type it.")
+        raise click.UsageError(
+            "Found no token. Run this on a terminal, or give --token-file or HALLMARK_TOKEN."
+        )
     with Client(url, token=token.strip()) as client:
         caller = client.principals.caller()
     expires = caller.token.expire_time if caller.token else None
@@ -62,6 +68,7 @@ def login(session: Session, address: str, token_file: Path | None) -> None:
         {"url": url, "caller": caller, "store": path},
         [
             f"Logged in to {url} as {caller.principal.id}"
+            + (f" (groups: {', '.join(caller.groups)})" if caller.groups else "")
             + (f". Token valid until {output.when(expires)}." if expires else "."),
             f"Stored in {path}; forget it with: hallmark logout",
         ],
@@ -105,18 +112,40 @@ def whoami(session: Session) -> None:
     session.emit(caller, _caller_lines(session, caller))
 
 
-def _asked() -> str:
-    """What is typed without being shown, or a line that is piped in."""
-    if sys.stdin.isatty():
-        typed: str = click.prompt("Token", hide_input=True)
-        return typed
-    return sys.stdin.readline()
+def _asked(session: Session, url: str) -> str:
+    """A token: that of a login with a password, one that is typed, or a line that is piped in."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    from registry.client import Client
+
+    with Client(url, token="") as client:
+        if client.info().password_login:
+            session.note("Leave the user empty to give a token instead.")
+            user: str = click.prompt("User", default="", show_default=False)
+            if user:
+                return _with_password(client, user)
+    typed: str = click.prompt("Token", hide_input=True)
+    return typed
+
+
+def _with_password(client: Client, user: str) -> str:
+    """A new token for a password, which is only asked for where nobody can read it on its way."""
+    from registry.client.credentials import keeps_secrets
+
+    if not keeps_secrets(client.url):
+        raise click.UsageError(
+            f"{client.url} is not encrypted, and your password could be read on its way. "
+            "Use the server's https:// address."
+        )
+    password: str = click.prompt("Password", hide_input=True)
+    return client.identity.login(user, password, label=f"login from {platform.node()}"[:200]).secret
 
 
 def _caller_lines(session: Session, caller: Caller) -> list[str]:
     who = caller.principal
     name = f" ({who.display_name})" if who.display_name else ""
     grants = list(map(output.grant, who.grants))
+    grants += [f"{output.grant(each)}, by group" for each in caller.group_grants]
     token = scopes = workload = ""
     if caller.token is not None:
         label, expires = caller.token.label or caller.token.name, caller.token.expire_time
@@ -130,6 +159,7 @@ def _caller_lines(session: Session, caller: Caller) -> list[str]:
         *output.details(
             [
                 ("workload", workload),
+                ("groups", ", ".join(caller.groups)),
                 ("grants", "\n".join(grants) or "none"),
                 ("token", token),
                 ("scopes", scopes),

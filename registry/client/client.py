@@ -15,6 +15,7 @@ from registry.client.connection import PATIENCE_S, Connection
 from registry.client.credentials import find_access
 from registry.client.decode import decode
 from registry.client.events import Events
+from registry.client.identity import Identity
 from registry.client.inbox import Inbox
 from registry.client.lineage import Lineage
 from registry.client.models import Models
@@ -69,6 +70,7 @@ class Client:
         )
         self._connection = connection
         self.namespaces = Namespaces(connection)
+        self.identity = Identity(connection)
         self.principals = Principals(connection)
         self.tokens = Tokens(connection)
         self.access = Access(connection)

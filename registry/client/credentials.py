@@ -17,6 +17,7 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -123,6 +124,18 @@ def checked_url(url: str) -> str:
             metadata={"url": url},
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def keeps_secrets(url: str) -> bool:
+    """Whether what is sent to this address can be read by nobody on the way."""
+    parts = urlsplit(url)
+    if parts.scheme in ("https", "grpcs"):
+        return True
+    host = parts.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def token_in_file(path: Path) -> str:

@@ -22,6 +22,7 @@ class ServerInfo:
     schema_revision: str
     development: bool
     file_size_bytes_max: int
+    password_login: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,15 @@ class NewToken:
 class Caller:
     principal: Principal
     token: Token | None
+    #: Held in the company's directory, and what these are given at the registry.
+    groups: tuple[str, ...]
+    group_grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLogin:
+    caller: Caller
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,7 @@ _DECISIONS = (
         _d.create_time_us,
         _d.conditions,
         _d.expire_time_us,
+        _d.groups,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -210,6 +211,7 @@ class SqlPromotions:
                 "create_time_us": decision.create_time_us,
                 "conditions": names_text(decision.conditions, field="conditions"),
                 "expire_time_us": decision.expire_time_us,
+                "groups": names_text(decision.groups, field="groups"),
             },
         )
 
@@ -276,4 +278,5 @@ def _decision(row: AnyRow) -> Decision:
         conditions=names_of(row.conditions),
         expire_time_us=row.expire_time_us,
         create_time_us=row.create_time_us,
+        groups=names_of(row.groups),
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from registry.db.blob_grants import SqlBlobGrants
 from registry.db.checkpoints import SqlCheckpoints
 from registry.db.commits import SqlCommits
+from registry.db.directory_accounts import SqlDirectoryAccounts
 from registry.db.events import SqlEvents
 from registry.db.inbox import SqlInbox
 from registry.db.inspection import SqlInspection
 from registry.db.lineage import SqlLineage
+from registry.db.login_attempts import SqlLoginAttempts
 from registry.db.manifests import SqlManifests
 from registry.db.models import SqlModels
 from registry.db.namespaces import SqlNamespaces
@@ -148,3 +150,11 @@ class SqlTransaction:
     @property
     def inspection(self) -> SqlInspection:
         return SqlInspection(self._connection)
+
+    @property
+    def directory_accounts(self) -> SqlDirectoryAccounts:
+        return SqlDirectoryAccounts(self._connection)
+
+    @property
+    def login_attempts(self) -> SqlLoginAttempts:
+        return SqlLoginAttempts(self._connection)

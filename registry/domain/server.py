@@ -17,3 +17,5 @@ class ServerInfo:
     schema_revision: str
     development: bool
     file_size_bytes_max: int
+    #: Whether there is a directory in which people have passwords.
+    password_login: bool = False

@@ -24,6 +24,14 @@ from registry.errors.base import (
     PreconditionViolation,
     UnforeseenError,
 )
+from registry.errors.identity import (
+    DirectoryUnavailableError,
+    LoginInsecureError,
+    LoginNameTakenError,
+    LoginRefusedError,
+    LoginThrottledError,
+    NoDirectoryError,
+)
 from registry.errors.input import (
     AmbiguousReferenceError,
     InvalidFieldError,
@@ -84,6 +92,7 @@ __all__ = [
     "CorruptBytesError",
     "DatabaseUnavailableError",
     "DigestMismatchError",
+    "DirectoryUnavailableError",
     "ExchangeThrottledError",
     "FieldViolation",
     "HallmarkError",
@@ -93,6 +102,11 @@ __all__ = [
     "IssuerUnavailableError",
     "LastAdminError",
     "LineageCycleError",
+    "LoginInsecureError",
+    "LoginNameTakenError",
+    "LoginRefusedError",
+    "LoginThrottledError",
+    "NoDirectoryError",
     "NotEmptyError",
     "NotFoundError",
     "NotIndependentError",

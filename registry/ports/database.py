@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from registry.ports.access_tables import Principals, Tokens
 from registry.ports.audit_tables import Checkpoints
+from registry.ports.identity_tables import DirectoryAccounts, LoginAttempts
 from registry.ports.review_tables import Reviews
 from registry.ports.tables import (
     BlobGrants,
@@ -94,6 +95,10 @@ class Transaction(Protocol):
     def reminders(self) -> Reminders: ...
     @property
     def inspection(self) -> Inspection: ...
+    @property
+    def directory_accounts(self) -> DirectoryAccounts: ...
+    @property
+    def login_attempts(self) -> LoginAttempts: ...
 
 
 class Database(Protocol):

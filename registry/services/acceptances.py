@@ -20,6 +20,7 @@ from registry.names import AcceptanceName, ModelName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.services.fields import check_text
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -39,7 +40,15 @@ WAITS_US = 14 * DAY_US
 
 
 class AcceptanceService:
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        fresh_groups: FreshGroups | None = None,
+    ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
+        self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
 
@@ -116,6 +125,7 @@ class AcceptanceService:
     ) -> Acceptance:
         """Let somebody in under the terms, or not."""
         require_person(caller, Action.ACCESS_DECIDE, str(name))
+        caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.ACCESS_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         model = ModelName(path=asked.model)

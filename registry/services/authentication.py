@@ -7,6 +7,7 @@ server's processes changes is forgotten at once by all of them, what other repli
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import secrets
@@ -14,7 +15,9 @@ import threading
 import zlib
 from collections.abc import Callable
 
-from registry.domain.access import Caller, Principal, Token
+from registry.domain.access import Caller, Principal, PrincipalKind, Token
+from registry.domain.directory import DirectoryAccount, Standing
+from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.times import show_time
 from registry.errors import (
     RateLimitedError,
@@ -67,11 +70,13 @@ class Authenticator:
         remembered_max: int = REMEMBERED_MAX,
         calls_per_minute: int = CALLS_PER_MINUTE,
         failures_per_minute: int = FAILURES_PER_MINUTE,
+        group_roles: GroupRoles = NO_GROUP_ROLES,
     ) -> None:
         self._database = database
         self._clock = clock
         self._changes = changes
         self._remembered_max = remembered_max
+        self._group_roles = group_roles
         #: Callers and until when they are fresh, all as of one state of `changes`.
         self._remembered: tuple[object, dict[_CacheKey, tuple[Caller, int]]] = (None, {})
         self._last_uses: dict[int, int] = {}
@@ -111,6 +116,14 @@ class Authenticator:
         caller = self._recall(key, now) or self._look_up(key, find)
         self._count_call(caller, now)
         return caller
+
+    def with_account(self, caller: Caller, account: DirectoryAccount) -> Caller:
+        """The caller with the groups of an account in the directory, and what these are given."""
+        return dataclasses.replace(
+            caller,
+            groups=account.groups,
+            group_grants=self._group_roles.grants_of(account.groups),
+        )
 
     def forget(self) -> None:
         """Look all callers up anew from now on, in every process of this server: a token, a grant
@@ -165,12 +178,15 @@ class Authenticator:
         # Before the look: what changes meanwhile may be newer than what is seen.
         state = self._changes.state
         now = self._clock.now_us()
-        found = self._database.read(find)
+        found = self._database.read(lambda tx: _with_account(tx, find(tx)))
         if found is None:
             raise UnauthenticatedError(problem="This token is not known here.")
-        principal, token = found
+        principal, token, account = found
         _check(principal, token, now)
         caller = Caller(principal=principal, token=token)
+        if account is not None:
+            require_active(account)
+            caller = self.with_account(caller, account)
         self._keep(state, key, caller, now + FRESH_US)
         return caller
 
@@ -185,6 +201,27 @@ class Authenticator:
             if len(callers) >= self._remembered_max:
                 del callers[next(iter(callers))]
             callers[key] = (caller, until_us)
+
+
+def require_active(account: DirectoryAccount) -> None:
+    """Raise UnauthenticatedError for an account that is disabled or gone."""
+    if account.standing is not Standing.ACTIVE:
+        raise UnauthenticatedError(
+            problem=f"The account of principals/{account.principal} in the company's directory is "
+            f"{account.standing.value}.",
+            fix="Ask the directory's administrators.",
+        )
+
+
+def _with_account(
+    tx: Transaction, found: tuple[Principal, Token] | None
+) -> tuple[Principal, Token, DirectoryAccount | None] | None:
+    if found is None:
+        return None
+    principal, token = found
+    if principal.kind is PrincipalKind.ROBOT:
+        return principal, token, None
+    return principal, token, tx.directory_accounts.of_principal(principal.key)
 
 
 def _check(principal: Principal, token: Token, now_us: int) -> None:

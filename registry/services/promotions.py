@@ -34,6 +34,7 @@ from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.gates import may_enter
@@ -69,10 +70,19 @@ _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
 
 
 class PromotionService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        policy: Policy,
+        fresh_groups: FreshGroups | None = None,
+    ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
         self._database = database
         self._clock = clock
         self._policy = policy
+        self._fresh_groups = fresh_groups or AsRemembered()
 
     def create(
         self,
@@ -92,6 +102,9 @@ class PromotionService:
         With `break_glass` it enters whatever waits for decisions, and others review that after.
         """
         if break_glass:
+            require_may_break(caller, name, stage, note, NOTE_LENGTH_MAX)
+            # It is a decision, and one that nobody else has to share.
+            caller = self._fresh_groups.refreshed(caller)
             require_may_break(caller, name, stage, note, NOTE_LENGTH_MAX)
         else:
             caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name), stage=stage)
@@ -238,6 +251,7 @@ class PromotionService:
     ) -> Promotion:
         """Record the caller's word; with an approval that satisfies the policy the stage moves."""
         require_person(caller, Action.PROMOTION_DECIDE, str(name))
+        caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         check_expected(expected_current)

@@ -16,6 +16,7 @@ from registry.errors import InvalidStateError, NotFoundError
 from registry.names import ModelName, ReviewName, VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.judging import (
@@ -30,7 +31,16 @@ from registry.services.lookups import event, model_of
 
 
 class ReviewService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        policy: Policy,
+        fresh_groups: FreshGroups | None = None,
+    ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
+        self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
         self._policy = policy
@@ -70,6 +80,7 @@ class ReviewService:
     def decide(self, caller: Caller, name: ReviewName, *, outcome: Outcome, comment: str) -> Review:
         """Say whether the move was right. The stage stays where it is."""
         require_person(caller, Action.PROMOTION_DECIDE, str(name))
+        caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
 

@@ -22,6 +22,7 @@ from registry.names import ModelName, VersionName, WaiverName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy
 from registry.services.fields import check_text
 from registry.services.judging import (
@@ -47,7 +48,16 @@ _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
 
 
 class WaiverService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        policy: Policy,
+        fresh_groups: FreshGroups | None = None,
+    ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
+        self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
         self._policy = policy
@@ -181,6 +191,7 @@ class WaiverService:
     ) -> Waiver:
         """Grant or refuse: the word of a person who neither asked nor had a hand in the version."""
         require_person(caller, Action.WAIVER_DECIDE, str(name))
+        caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.WAIVER_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         if policy_digest not in ("", self._policy.digest):

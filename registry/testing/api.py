@@ -13,6 +13,7 @@ from registry.api.access import AccessServicer
 from registry.api.audit import AuditServicer
 from registry.api.commits import CommitServicer
 from registry.api.events import EventServicer
+from registry.api.identity import IdentityServicer
 from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
@@ -82,6 +83,7 @@ def servicers_of(world: World) -> list[Any]:
         NamespaceServicer(world.namespaces),
         PrincipalServicer(world.principals, world.tokens),
         AccessServicer(world.access),
+        IdentityServicer(world.identity),
         ModelServicer(world.models),
         CommitServicer(world.commits),
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),

@@ -14,6 +14,7 @@ from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
 from registry.domain.builtin_policy import BuiltinPolicy
 from registry.domain.commits import Commit
+from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
 from registry.domain.scopes import Scope
@@ -22,17 +23,21 @@ from registry.formats.card import parse_card
 from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.ports.directory import Directory
 from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
+from registry.services.directory_accounts import AccountKeeper
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.identity import IdentityService
 from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
+from registry.services.login_throttle import LoginThrottle
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
 from registry.services.principals import PrincipalService
@@ -94,7 +99,15 @@ def _sqlite_in(folder: Path) -> str:
 class World:
     """Services on one database. What tests need beside what services offer goes past these."""
 
-    def __init__(self, folder: Path, *, url: str = "", blobs: BlobStore | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        url: str = "",
+        blobs: BlobStore | None = None,
+        directory: Directory | None = None,
+        group_roles: GroupRoles = NO_GROUP_ROLES,
+    ) -> None:
         self.clock = FixedClock()
         self.folder = folder
         self.database = GuardedDatabase(open_database(url or _sqlite_in(folder), clock=self.clock))
@@ -108,6 +121,7 @@ class World:
             changes=self.board.callers,
             # Tests try many bad tokens in an instant that does not pass.
             failures_per_minute=0,
+            group_roles=group_roles,
         )
         self.namespaces = NamespaceService(database=self.database, clock=self.clock)
         self.principals = PrincipalService(
@@ -117,6 +131,7 @@ class World:
             database=self.database, clock=self.clock, authenticator=self.authenticator
         )
         self.access = AccessService(database=self.database, clock=self.clock)
+        self._open_logins(directory)
         self.models = ModelService(database=self.database, clock=self.clock)
         self.usage = UsageService(database=self.database, clock=self.clock)
         self.workloads = WorkloadService(
@@ -143,6 +158,26 @@ class World:
         self._open_versions()
         self._open_webhooks()
 
+    def _open_logins(self, directory: Directory | None) -> None:
+        """What knows people by the company's directory."""
+        self.accounts = AccountKeeper(
+            database=self.database,
+            clock=self.clock,
+            authenticator=self.authenticator,
+            directory=directory,
+        )
+        self.throttle = LoginThrottle(
+            database=self.database, clock=self.clock, failures_max=4, per_user_max=8
+        )
+        self.identity = IdentityService(
+            database=self.database,
+            clock=self.clock,
+            authenticator=self.authenticator,
+            directory=directory,
+            throttle=self.throttle,
+            token_ttl_h=12,
+        )
+
     def _open_versions(self) -> None:
         """The services that make versions and decide on them."""
         database, blobs, clock = self.database, self.blobs, self.clock
@@ -163,12 +198,20 @@ class World:
         self.version_diffs = VersionDiffService(database=database)
         self.evaluations = EvaluationService(database=database, clock=clock)
         self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
-        self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
+        self.promotions = PromotionService(
+            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+        )
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
-        self.waivers = WaiverService(database=database, clock=clock, policy=self.policy)
-        self.reviews = ReviewService(database=database, clock=clock, policy=self.policy)
+        self.waivers = WaiverService(
+            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+        )
+        self.reviews = ReviewService(
+            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+        )
         self.terms = TermsService(database=database, clock=clock)
-        self.acceptances = AcceptanceService(database=database, clock=clock)
+        self.acceptances = AcceptanceService(
+            database=database, clock=clock, fresh_groups=self.accounts
+        )
         self.inbox = InboxService(database=database, clock=clock)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(

@@ -80,7 +80,7 @@ class Decision(_message.Message):
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The groups held in the company's directory at that moment; sorted."""
+        """Groups held in the company's directory at that moment, read for this decision; sorted."""
 
     @_builtins.property
     def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

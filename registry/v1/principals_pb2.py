@@ -27,17 +27,17 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/principals.proto\x12\x0bregistry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Q\n\x05Grant\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x19\n\x11namespace_pattern\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x65ny\x18\x03 \x01(\x08\"5\n\x05Scope\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"\x9d\x02\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.registry.v1.PrincipalKind\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\"\n\x06grants\x18\x05 \x03(\x0b\x32\x12.registry.v1.Grant\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sponsor\x18\n \x01(\t\"\xaf\x02\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\x12\"\n\x06scopes\x18\x08 \x03(\x0b\x32\x12.registry.v1.Scope\x12\x0e\n\x06makers\x18\t \x03(\t\"\x12\n\x10GetCallerRequest\"V\n\x06\x43\x61ller\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\"m\n\x16\x43reatePrincipalRequest\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12)\n\tprincipal\x18\x02 \x01(\x0b\x32\x16.registry.v1.Principal\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"#\n\x13GetPrincipalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x15ListPrincipalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListPrincipalsResponse\x12*\n\nprincipals\x18\x01 \x03(\x0b\x32\x16.registry.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdatePrincipalRequest\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x12\n\x10ListRolesRequest\"~\n\x11ListRolesResponse\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\".registry.v1.ListRolesResponse.Row\x1a\x37\n\x03Row\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x0f\n\x07\x61\x63tions\x18\x02 \x03(\t\"[\n\x12\x43reateTokenRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"J\n\x11ListTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.registry.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x93\x01\n\x12RotateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"@\n\x16RevokeAllTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x65xcept_current\x18\x02 \x01(\x08\"0\n\x17RevokeAllTokensResponse\x12\x15\n\rrevoked_count\x18\x01 \x01(\x05*d\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x18\n\x14PRINCIPAL_KIND_ROBOT\x10\x02*\x9d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x13\n\x0fROLE_REGISTRANT\x10\x02\x12\x11\n\rROLE_REVIEWER\x10\x03\x12\x11\n\rROLE_SECURITY\x10\x04\x12\x11\n\rROLE_DEPLOYER\x10\x05\x12\x10\n\x0cROLE_AUDITOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x32\xf9\x06\n\x10PrincipalService\x12?\n\tGetCaller\x12\x1d.registry.v1.GetCallerRequest\x1a\x13.registry.v1.Caller\x12N\n\x0f\x43reatePrincipal\x12#.registry.v1.CreatePrincipalRequest\x1a\x16.registry.v1.Principal\x12H\n\x0cGetPrincipal\x12 .registry.v1.GetPrincipalRequest\x1a\x16.registry.v1.Principal\x12Y\n\x0eListPrincipals\x12\".registry.v1.ListPrincipalsRequest\x1a#.registry.v1.ListPrincipalsResponse\x12N\n\x0fUpdatePrincipal\x12#.registry.v1.UpdatePrincipalRequest\x1a\x16.registry.v1.Principal\x12J\n\tListRoles\x12\x1d.registry.v1.ListRolesRequest\x1a\x1e.registry.v1.ListRolesResponse\x12P\n\x0b\x43reateToken\x12\x1f.registry.v1.CreateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.registry.v1.ListTokensRequest\x1a\x1f.registry.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.registry.v1.RevokeTokenRequest\x1a\x12.registry.v1.Token\x12P\n\x0bRotateToken\x12\x1f.registry.v1.RotateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12\\\n\x0fRevokeAllTokens\x12#.registry.v1.RevokeAllTokensRequest\x1a$.registry.v1.RevokeAllTokensResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cregistry/v1/principals.proto\x12\x0bregistry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Q\n\x05Grant\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x19\n\x11namespace_pattern\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x65ny\x18\x03 \x01(\x08\"5\n\x05Scope\x12\x0e\n\x06\x61\x63tion\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"\x9d\x02\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.registry.v1.PrincipalKind\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\"\n\x06grants\x18\x05 \x03(\x0b\x32\x12.registry.v1.Grant\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sponsor\x18\n \x01(\t\"\xaf\x02\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\x12\"\n\x06scopes\x18\x08 \x03(\x0b\x32\x12.registry.v1.Scope\x12\x0e\n\x06makers\x18\t \x03(\t\"\x12\n\x10GetCallerRequest\"\x90\x01\n\x06\x43\x61ller\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06groups\x18\x03 \x03(\t\x12(\n\x0cgroup_grants\x18\x04 \x03(\x0b\x32\x12.registry.v1.Grant\"m\n\x16\x43reatePrincipalRequest\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12)\n\tprincipal\x18\x02 \x01(\x0b\x32\x16.registry.v1.Principal\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"#\n\x13GetPrincipalRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x15ListPrincipalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListPrincipalsResponse\x12*\n\nprincipals\x18\x01 \x03(\x0b\x32\x16.registry.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdatePrincipalRequest\x12)\n\tprincipal\x18\x01 \x01(\x0b\x32\x16.registry.v1.Principal\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x12\n\x10ListRolesRequest\"~\n\x11ListRolesResponse\x12\x30\n\x04rows\x18\x01 \x03(\x0b\x32\".registry.v1.ListRolesResponse.Row\x1a\x37\n\x03Row\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.registry.v1.Role\x12\x0f\n\x07\x61\x63tions\x18\x02 \x03(\t\"[\n\x12\x43reateTokenRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12!\n\x05token\x18\x02 \x01(\x0b\x32\x12.registry.v1.Token\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"H\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.registry.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"J\n\x11ListTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.registry.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x93\x01\n\x12RotateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"@\n\x16RevokeAllTokensRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x65xcept_current\x18\x02 \x01(\x08\"0\n\x17RevokeAllTokensResponse\x12\x15\n\rrevoked_count\x18\x01 \x01(\x05*d\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x18\n\x14PRINCIPAL_KIND_ROBOT\x10\x02*\x9d\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x13\n\x0fROLE_REGISTRANT\x10\x02\x12\x11\n\rROLE_REVIEWER\x10\x03\x12\x11\n\rROLE_SECURITY\x10\x04\x12\x11\n\rROLE_DEPLOYER\x10\x05\x12\x10\n\x0cROLE_AUDITOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x32\xf9\x06\n\x10PrincipalService\x12?\n\tGetCaller\x12\x1d.registry.v1.GetCallerRequest\x1a\x13.registry.v1.Caller\x12N\n\x0f\x43reatePrincipal\x12#.registry.v1.CreatePrincipalRequest\x1a\x16.registry.v1.Principal\x12H\n\x0cGetPrincipal\x12 .registry.v1.GetPrincipalRequest\x1a\x16.registry.v1.Principal\x12Y\n\x0eListPrincipals\x12\".registry.v1.ListPrincipalsRequest\x1a#.registry.v1.ListPrincipalsResponse\x12N\n\x0fUpdatePrincipal\x12#.registry.v1.UpdatePrincipalRequest\x1a\x16.registry.v1.Principal\x12J\n\tListRoles\x12\x1d.registry.v1.ListRolesRequest\x1a\x1e.registry.v1.ListRolesResponse\x12P\n\x0b\x43reateToken\x12\x1f.registry.v1.CreateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.registry.v1.ListTokensRequest\x1a\x1f.registry.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.registry.v1.RevokeTokenRequest\x1a\x12.registry.v1.Token\x12P\n\x0bRotateToken\x12\x1f.registry.v1.RotateTokenRequest\x1a .registry.v1.CreateTokenResponse\x12\\\n\x0fRevokeAllTokens\x12#.registry.v1.RevokeAllTokensRequest\x1a$.registry.v1.RevokeAllTokensResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.principals_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRINCIPALKIND']._serialized_start=2185
-  _globals['_PRINCIPALKIND']._serialized_end=2285
-  _globals['_ROLE']._serialized_start=2288
-  _globals['_ROLE']._serialized_end=2445
+  _globals['_PRINCIPALKIND']._serialized_start=2244
+  _globals['_PRINCIPALKIND']._serialized_end=2344
+  _globals['_ROLE']._serialized_start=2347
+  _globals['_ROLE']._serialized_end=2504
   _globals['_GRANT']._serialized_start=144
   _globals['_GRANT']._serialized_end=225
   _globals['_SCOPE']._serialized_start=227
@@ -48,40 +48,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN']._serialized_end=874
   _globals['_GETCALLERREQUEST']._serialized_start=876
   _globals['_GETCALLERREQUEST']._serialized_end=894
-  _globals['_CALLER']._serialized_start=896
-  _globals['_CALLER']._serialized_end=982
-  _globals['_CREATEPRINCIPALREQUEST']._serialized_start=984
-  _globals['_CREATEPRINCIPALREQUEST']._serialized_end=1093
-  _globals['_GETPRINCIPALREQUEST']._serialized_start=1095
-  _globals['_GETPRINCIPALREQUEST']._serialized_end=1130
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1132
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1194
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1196
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1289
-  _globals['_UPDATEPRINCIPALREQUEST']._serialized_start=1291
-  _globals['_UPDATEPRINCIPALREQUEST']._serialized_end=1407
-  _globals['_LISTROLESREQUEST']._serialized_start=1409
-  _globals['_LISTROLESREQUEST']._serialized_end=1427
-  _globals['_LISTROLESRESPONSE']._serialized_start=1429
-  _globals['_LISTROLESRESPONSE']._serialized_end=1555
-  _globals['_LISTROLESRESPONSE_ROW']._serialized_start=1500
-  _globals['_LISTROLESRESPONSE_ROW']._serialized_end=1555
-  _globals['_CREATETOKENREQUEST']._serialized_start=1557
-  _globals['_CREATETOKENREQUEST']._serialized_end=1648
-  _globals['_CREATETOKENRESPONSE']._serialized_start=1650
-  _globals['_CREATETOKENRESPONSE']._serialized_end=1722
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1724
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1798
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1800
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1881
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1883
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1917
-  _globals['_ROTATETOKENREQUEST']._serialized_start=1920
-  _globals['_ROTATETOKENREQUEST']._serialized_end=2067
-  _globals['_REVOKEALLTOKENSREQUEST']._serialized_start=2069
-  _globals['_REVOKEALLTOKENSREQUEST']._serialized_end=2133
-  _globals['_REVOKEALLTOKENSRESPONSE']._serialized_start=2135
-  _globals['_REVOKEALLTOKENSRESPONSE']._serialized_end=2183
-  _globals['_PRINCIPALSERVICE']._serialized_start=2448
-  _globals['_PRINCIPALSERVICE']._serialized_end=3337
+  _globals['_CALLER']._serialized_start=897
+  _globals['_CALLER']._serialized_end=1041
+  _globals['_CREATEPRINCIPALREQUEST']._serialized_start=1043
+  _globals['_CREATEPRINCIPALREQUEST']._serialized_end=1152
+  _globals['_GETPRINCIPALREQUEST']._serialized_start=1154
+  _globals['_GETPRINCIPALREQUEST']._serialized_end=1189
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1191
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1253
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1255
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1348
+  _globals['_UPDATEPRINCIPALREQUEST']._serialized_start=1350
+  _globals['_UPDATEPRINCIPALREQUEST']._serialized_end=1466
+  _globals['_LISTROLESREQUEST']._serialized_start=1468
+  _globals['_LISTROLESREQUEST']._serialized_end=1486
+  _globals['_LISTROLESRESPONSE']._serialized_start=1488
+  _globals['_LISTROLESRESPONSE']._serialized_end=1614
+  _globals['_LISTROLESRESPONSE_ROW']._serialized_start=1559
+  _globals['_LISTROLESRESPONSE_ROW']._serialized_end=1614
+  _globals['_CREATETOKENREQUEST']._serialized_start=1616
+  _globals['_CREATETOKENREQUEST']._serialized_end=1707
+  _globals['_CREATETOKENRESPONSE']._serialized_start=1709
+  _globals['_CREATETOKENRESPONSE']._serialized_end=1781
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1783
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1857
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1859
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1940
+  _globals['_REVOKETOKENREQUEST']._serialized_start=1942
+  _globals['_REVOKETOKENREQUEST']._serialized_end=1976
+  _globals['_ROTATETOKENREQUEST']._serialized_start=1979
+  _globals['_ROTATETOKENREQUEST']._serialized_end=2126
+  _globals['_REVOKEALLTOKENSREQUEST']._serialized_start=2128
+  _globals['_REVOKEALLTOKENSREQUEST']._serialized_end=2192
+  _globals['_REVOKEALLTOKENSRESPONSE']._serialized_start=2194
+  _globals['_REVOKEALLTOKENSRESPONSE']._serialized_end=2242
+  _globals['_PRINCIPALSERVICE']._serialized_start=2507
+  _globals['_PRINCIPALSERVICE']._serialized_end=3396
 # @@protoc_insertion_point(module_scope)

@@ -322,6 +322,8 @@ class Caller(_message.Message):
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    GROUP_GRANTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def principal(self) -> Global___Principal:
         """Who."""
@@ -330,15 +332,25 @@ class Caller(_message.Message):
     def token(self) -> Global___Token:
         """With which token; unset when the credential is no token of ours."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Held in the company's directory when it was last read, nested ones included; sorted."""
+
+    @_builtins.property
+    def group_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]:
+        """What these groups are given here, beside the principal's own grants."""
+
     def __init__(
         self,
         *,
         principal: Global___Principal | None = ...,
         token: Global___Token | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+        group_grants: _abc.Iterable[Global___Grant] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_grants", b"group_grants", "groups", b"groups", "principal", b"principal", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

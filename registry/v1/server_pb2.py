@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18registry/v1/server.proto\x12\x0bregistry.v1\"\x16\n\x14GetServerInfoRequest\"\xbd\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08http_url\x18\x02 \x01(\t\x12\x18\n\x10\x65xclusive_stages\x18\x03 \x03(\t\x12\x15\n\rpolicy_digest\x18\x04 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x05 \x01(\t\x12\x17\n\x0fschema_revision\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x07 \x01(\x08\x12\x1b\n\x13\x66ile_size_bytes_max\x18\x08 \x01(\x03\x32\\\n\rServerService\x12K\n\rGetServerInfo\x12!.registry.v1.GetServerInfoRequest\x1a\x17.registry.v1.ServerInfob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18registry/v1/server.proto\x12\x0bregistry.v1\"\x16\n\x14GetServerInfoRequest\"\xd5\x01\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08http_url\x18\x02 \x01(\t\x12\x18\n\x10\x65xclusive_stages\x18\x03 \x03(\t\x12\x15\n\rpolicy_digest\x18\x04 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x05 \x01(\t\x12\x17\n\x0fschema_revision\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x07 \x01(\x08\x12\x1b\n\x13\x66ile_size_bytes_max\x18\x08 \x01(\x03\x12\x16\n\x0epassword_login\x18\t \x01(\x08\x32\\\n\rServerService\x12K\n\rGetServerInfo\x12!.registry.v1.GetServerInfoRequest\x1a\x17.registry.v1.ServerInfob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVERINFOREQUEST']._serialized_start=41
   _globals['_GETSERVERINFOREQUEST']._serialized_end=63
   _globals['_SERVERINFO']._serialized_start=66
-  _globals['_SERVERINFO']._serialized_end=255
-  _globals['_SERVERSERVICE']._serialized_start=257
-  _globals['_SERVERSERVICE']._serialized_end=349
+  _globals['_SERVERINFO']._serialized_end=279
+  _globals['_SERVERSERVICE']._serialized_start=281
+  _globals['_SERVERSERVICE']._serialized_end=373
 # @@protoc_insertion_point(module_scope)

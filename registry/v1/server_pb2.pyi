@@ -49,6 +49,7 @@ class ServerInfo(_message.Message):
     SCHEMA_REVISION_FIELD_NUMBER: _builtins.int
     DEVELOPMENT_FIELD_NUMBER: _builtins.int
     FILE_SIZE_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    PASSWORD_LOGIN_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Release of the server, such as "0.1.0"."""
     http_url: _builtins.str
@@ -63,6 +64,8 @@ class ServerInfo(_message.Message):
     """Set up for development only: loopback, local administrator."""
     file_size_bytes_max: _builtins.int
     """Largest file that is taken."""
+    password_login: _builtins.bool
+    """People log in with a password of the company's directory: see IdentityService."""
     @_builtins.property
     def exclusive_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stages that point to at most one version, in order of promotion."""
@@ -78,10 +81,11 @@ class ServerInfo(_message.Message):
         schema_revision: _builtins.str = ...,
         development: _builtins.bool = ...,
         file_size_bytes_max: _builtins.int = ...,
+        password_login: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["database", b"database", "development", b"development", "exclusive_stages", b"exclusive_stages", "file_size_bytes_max", b"file_size_bytes_max", "http_url", b"http_url", "policy_digest", b"policy_digest", "schema_revision", b"schema_revision", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["database", b"database", "development", b"development", "exclusive_stages", b"exclusive_stages", "file_size_bytes_max", b"file_size_bytes_max", "http_url", b"http_url", "password_login", b"password_login", "policy_digest", b"policy_digest", "schema_revision", b"schema_revision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from registry.testing.api import Api, code_of, info_of, outcome, reason_of, refu
 from registry.testing.world import World, grant
 
 SCHEMA = Path(__file__).parents[2] / "proto" / "registry" / "v1"
+PUBLIC_OUTCOMES = ("OK", "FAILED_PRECONDITION")
 
 
 def methods(api: Api) -> Iterator[MethodDescriptor]:
@@ -55,7 +56,8 @@ def test_no_rpc_answers_without_a_credential(api: Api) -> None:
             assert reason_of(error) == "WORKLOAD_REFUSED"
             continue
         if is_public(method):
-            call(api.channel(None), method)
+            # Logging in there is refused for want of a directory.
+            assert outcome(partial(call, api.channel(None), method)) in PUBLIC_OUTCOMES
             continue
         error = refusal(partial(call, api.channel(None), method))
         assert code_of(error) == "UNAUTHENTICATED", method.full_name

@@ -13,6 +13,7 @@ from registry.client.credentials import (
     StoredLogin,
     checked_url,
     find_access,
+    keeps_secrets,
     load_logins,
     save_logins,
     store_path,
@@ -167,3 +168,21 @@ def test_a_missing_token_file(tmp_path: Path) -> None:
     env = {"HALLMARK_URL": "http://env:2", "HALLMARK_TOKEN_FILE": str(tmp_path / "none")}
     with pytest.raises(SetupError, match="none"):
         find_access(environment=env)
+
+
+@pytest.mark.parametrize(
+    ("url", "keeps"),
+    [
+        ("https://hub.corp", True),
+        ("grpcs://hub.corp:8081", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost", True),
+        ("http://hub.corp", False),
+        ("grpc://10.0.0.7:8081", False),
+        ("http://localhost.evil.example", False),
+    ],
+)
+def test_where_a_password_may_go(url: str, keeps: bool) -> None:
+    """A password is asked for only where it is encrypted on its way, or stays on this machine."""
+    assert keeps_secrets(url) is keeps

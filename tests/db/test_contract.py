@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from registry.testing.contracts.database.checkpoints import CheckpointsContract
 from registry.testing.contracts.database.events import EventsContract
+from registry.testing.contracts.database.identity import (
+    DirectoryAccountsContract,
+    LoginAttemptsContract,
+)
 from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
@@ -45,4 +49,12 @@ class TestWebhooks(WebhooksContract):
 
 
 class TestReminders(RemindersContract):
+    pass
+
+
+class TestDirectoryAccounts(DirectoryAccountsContract):
+    pass
+
+
+class TestLoginAttempts(LoginAttemptsContract):
     pass

@@ -68,12 +68,20 @@ COVERED = {
     "YankService",
 }
 ELSEWHERE = {
+    "AccountKeeper",
     "AuditService",
     "Authenticator",
     "EventService",
+    "IdentityService",
+    "LoginThrottle",
     "PrincipalService",
     "Reception",
+    "ReminderService",
     "TokenService",
+    "WebhookDeliveryService",
+    "WebhookQueue",
+    "WebhookService",
+    "WorkloadService",
 }
 
 

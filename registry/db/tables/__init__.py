@@ -27,6 +27,10 @@ from registry.db.tables.decisions import (
     refs,
     stage_periods,
 )
+from registry.db.tables.identity import (
+    directory_accounts,
+    login_attempts,
+)
 from registry.db.tables.log import (
     event_heads,
     events,
@@ -58,6 +62,7 @@ __all__ = [
     "blob_grants",
     "commits",
     "decisions",
+    "directory_accounts",
     "download_counts",
     "downloads",
     "evaluations",
@@ -65,6 +70,7 @@ __all__ = [
     "events",
     "likes",
     "lineage_edges",
+    "login_attempts",
     "manifest_files",
     "manifests",
     "metadata",

@@ -123,6 +123,8 @@ decisions = Table(
     number("create_time_us"),
     Column("conditions", ByteText, nullable=False, server_default="[]"),
     optional_number("expire_time_us"),
+    # The default is for releases that know no groups.
+    Column("groups", ByteText, nullable=False, server_default=text("'[]'")),
     Index(None, "promotion", "decider", unique=True),
 )
 

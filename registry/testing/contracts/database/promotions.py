@@ -49,6 +49,7 @@ def a_decision(version: Version, decider: str, outcome: Outcome = Outcome.APPROV
         conditions=("bis Mai",),
         expire_time_us=T0 + 900,
         create_time_us=T0 + 1,
+        groups=("ml", "sécurité"),
     )
 
 

@@ -1,0 +1,116 @@
+"""Wrong passwords, counted below the directory's own lockout, so that nobody is locked out there
+by strangers who guess here.
+
+Counted are attempts of the last quarter of an hour: by the name that was typed, from one address,
+before the directory is asked at all; and by the account that was found, however its name was
+spelt, from one address and from all of them. From the address where the account's password was
+last right, only that address's own failures count: others cannot lock somebody out of their desk.
+
+An attempt is stored before the password is tried and taken back when it was right, so that many at
+once are as few as they are allowed to be. That is in the database: all processes and replicas count
+together, and a restart forgives nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from registry.domain.times import show_time
+from registry.errors import LoginThrottledError
+from registry.ports.clock import Clock
+from registry.ports.database import Database, Transaction
+
+WINDOW_US = 15 * 60 * 1_000_000
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """One password that somebody wants tried."""
+
+    address: str
+    time_us: int
+    #: What it is counted under.
+    subjects: list[str] = field(default_factory=list)
+
+
+class LoginThrottle:
+    def __init__(
+        self, *, database: Database, clock: Clock, failures_max: int, per_user_max: int
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._failures_max = failures_max
+        self._per_user_max = per_user_max
+
+    def begin(self, user: str, address: str) -> Attempt:
+        """Count an attempt for this name; raises LoginThrottledError where there were too many."""
+        attempt = Attempt(address=address, time_us=self._clock.now_us())
+        self._count(attempt, f"name:{user.casefold()}", home=None)
+        return attempt
+
+    def admit(self, attempt: Attempt, account: str, home: str) -> None:
+        """Count it for the account too, whose password was last right at `home`; raises as
+        `begin`."""
+        self._count(attempt, f"account:{account}", home=home)
+
+    def was_right(self, attempt: Attempt) -> None:
+        """Forget all that was counted from there for the same name and account."""
+
+        def fn(tx: Transaction) -> None:
+            for subject in attempt.subjects:
+                tx.login_attempts.forget(subject, attempt.address)
+
+        self._database.write(fn)
+
+    def was_not_tried(self, attempt: Attempt) -> None:
+        """Forget this attempt alone."""
+
+        def fn(tx: Transaction) -> None:
+            for subject in attempt.subjects:
+                tx.login_attempts.forget_one(subject, attempt.address, attempt.time_us)
+
+        self._database.write(fn)
+
+    def purge(self) -> int:
+        before_us = self._clock.now_us() - WINDOW_US
+        return self._database.write(lambda tx: tx.login_attempts.purge(before_us))
+
+    def _count(self, attempt: Attempt, subject: str, *, home: str | None) -> None:
+        # What is typed as a name may be the password, typed too early.
+        hashed = hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()
+        since_us = attempt.time_us - WINDOW_US
+
+        def look(tx: Transaction) -> int | None:
+            counts = tx.login_attempts.count(hashed, since_us)
+            return self._full_since(counts, attempt.address, home)
+
+        def fn(tx: Transaction) -> int | None:
+            tx.login_attempts.lock(hashed)
+            full = look(tx)
+            if full is None:
+                tx.login_attempts.insert(hashed, attempt.address, attempt.time_us)
+            return full
+
+        # Who is refused anyway must not keep the writer busy.
+        full_us = self._database.read(look)
+        if full_us is None:
+            full_us = self._database.write(fn)
+        if full_us is not None:
+            raise LoginThrottledError(retry_time=show_time(full_us + WINDOW_US))
+        attempt.subjects.append(hashed)
+
+    def _full_since(
+        self, counts: Sequence[tuple[str, int, int]], address: str, home: str | None
+    ) -> int | None:
+        """When the first of too many attempts was; None where one more is allowed."""
+        own = [(number, first) for at, number, first in counts if at == address]
+        if own and own[0][0] >= self._failures_max:
+            return own[0][1]
+        if home is None or address == home:
+            return None
+        strangers = [(number, first) for at, number, first in counts if at != home]
+        if sum(number for number, _ in strangers) >= self._per_user_max:
+            return min(first for _, first in strangers)
+        return None
