@@ -161,7 +161,7 @@ def _streamed(
         watch.daemon = True
         watch.start()
         try:
-            caller = authenticator.authenticate(bearer(context), context.peer)
+            caller = authenticator.authenticate(bearer(context), _address_of(context))
             request = _parse(request_class, data)
             for message in run(Call(id, caller, context), request):
                 yield message.SerializeToString()
@@ -207,7 +207,7 @@ def _framed(
         outcome = "OK"
         try:
             if not public:
-                caller = authenticator.authenticate(bearer(context), context.peer)
+                caller = authenticator.authenticate(bearer(context), _address_of(context))
             request = _parse(request_class, data)
             return run(Call(id, caller, context), request).SerializeToString()
         except HallmarkError as error:
@@ -233,6 +233,10 @@ def _framed(
     if name in QUICK:
         frame.experimental_thread_pool = quick  # type: ignore[attr-defined]
     return frame
+
+
+def _address_of(context: grpc.ServicerContext) -> Callable[[], str]:
+    return lambda: peer_of(context).address
 
 
 def bearer(context: grpc.ServicerContext) -> str:

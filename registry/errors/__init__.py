@@ -75,7 +75,6 @@ from registry.errors.transfers import (
     UploadIncompleteError,
 )
 from registry.errors.workloads import (
-    ExchangeThrottledError,
     IssuerUnavailableError,
     WorkloadRefusedError,
 )
@@ -93,7 +92,6 @@ __all__ = [
     "DatabaseUnavailableError",
     "DigestMismatchError",
     "DirectoryUnavailableError",
-    "ExchangeThrottledError",
     "FieldViolation",
     "HallmarkError",
     "InvalidFieldError",

@@ -33,16 +33,3 @@ class IssuerUnavailableError(HallmarkError):
     )
     issuer: str
     retry_s: int
-
-
-@dataclass(eq=False, kw_only=True)
-class ExchangeThrottledError(HallmarkError):
-    status: ClassVar[str] = "RESOURCE_EXHAUSTED"
-    reason: ClassVar[str] = "EXCHANGE_THROTTLED"
-    template: ClassVar[str] = (
-        "Too many {what} from {who}: no more are taken for {retry_s} s. Wait, and keep the token "
-        "that an exchange returns for as long as it lives."
-    )
-    what: str
-    who: str
-    retry_s: int

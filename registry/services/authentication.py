@@ -20,7 +20,6 @@ from registry.domain.directory import DirectoryAccount, Standing
 from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.times import show_time
 from registry.errors import (
-    RateLimitedError,
     TokenExpiredError,
     TokenRevokedError,
     UnauthenticatedError,
@@ -28,7 +27,7 @@ from registry.errors import (
 from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.services.rates import Rates
+from registry.services.rates import Rates, party_of
 
 #: How long a caller is taken for what the database said.
 FRESH_US = 4_000_000
@@ -85,7 +84,7 @@ class Authenticator:
         self._lock = threading.Lock()
 
     def authenticate(self, secret: str, peer: Callable[[], str] = str) -> Caller:
-        """The caller that a token's secret proves. `peer` tells from where it came.
+        """The caller that a token's secret proves. `peer` tells the address that it came from.
 
         Raises UnauthenticatedError (malformed, unknown, or its principal is disabled),
         TokenRevokedError, TokenExpiredError, or RateLimitedError: the principal calls too often, or
@@ -159,18 +158,18 @@ class Authenticator:
     def _look_up_for(self, peer: str, key: bytes, now_us: int) -> Caller:
         """The caller of a secret that is not remembered; an address from which too many came in
         vain is not listened to for a while, so that guesses do not burden the database."""
-        address = peer.rpartition(":")[0]
-        if wait_us := self._failures.wait_us(address, now_us):
-            raise _too_often(f"Tokens from {address}", "failures", self._failures, wait_us)
+        party = party_of(peer)
+        if wait_us := self._failures.wait_us(party, now_us):
+            raise self._failures.refusal(f"Bad tokens from {party}", "failures", wait_us)
         try:
             return self._look_up(key, lambda tx: tx.tokens.by_hash(key))
         except (UnauthenticatedError, TokenExpiredError, TokenRevokedError):
-            self._failures.take(address, now_us)
+            self._failures.take(party, now_us)
             raise
 
     def _count_call(self, caller: Caller, now_us: int) -> None:
         if wait_us := self._calls.take(caller.id, now_us):
-            raise _too_often(f"Calls by {caller.principal.name}", "calls", self._calls, wait_us)
+            raise self._calls.refusal(f"Calls by {caller.principal.name}", "calls", wait_us)
 
     def _look_up(
         self, key: _CacheKey, find: Callable[[Transaction], tuple[Principal, Token] | None]
@@ -234,14 +233,6 @@ def _check(principal: Principal, token: Token, now_us: int) -> None:
         raise TokenRevokedError(token=token.name, revoke_time=show_time(token.revoke_time_us))
     if now_us >= token.expire_time_us:
         raise _expired(token)
-
-
-def _too_often(what: str, of: str, rates: Rates, wait_us: int) -> RateLimitedError:
-    return RateLimitedError(
-        what=what,
-        limit=f"{rates.per_minute} {of} a minute",
-        retry_after_s=wait_us // 1_000_000 + 1,
-    )
 
 
 def _expired(token: Token) -> TokenExpiredError:

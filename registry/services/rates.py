@@ -7,7 +7,10 @@ for two; nobody gains more than that.
 
 from __future__ import annotations
 
+import ipaddress
 import threading
+
+from registry.errors import RateLimitedError
 
 KEYS_MAX = 50_000
 _MINUTE_US = 60_000_000
@@ -49,3 +52,22 @@ class Rates:
             while len(self._due_us) >= self._keys_max:
                 del self._due_us[next(iter(self._due_us))]
             self._due_us[key] = 0
+
+    def refusal(self, what: str, of: str, wait_us: int) -> RateLimitedError:
+        """The error for who has to wait so long: "what: more than the 60 of a minute"."""
+        return RateLimitedError(
+            what=what,
+            limit=f"{self.per_minute} {of} a minute",
+            retry_after_s=wait_us // 1_000_000 + 1,
+        )
+
+
+def party_of(address: str) -> str:
+    """Who is behind an address: in IPv6 whoever has one has a whole /64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

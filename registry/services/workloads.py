@@ -8,12 +8,12 @@ import uuid
 from registry.domain.access import PrincipalKind, Token
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.workloads import Cause, Workload
-from registry.errors import ExchangeThrottledError, WorkloadRefusedError
+from registry.errors import WorkloadRefusedError
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.workloads import WorkloadVerifier
 from registry.services.authentication import hash_of, new_secret
-from registry.services.exchange_limits import Allowances, party_of
+from registry.services.rates import Rates, party_of
 
 _S = 1_000_000
 DEFAULT_TTL_US = 600 * _S
@@ -55,9 +55,9 @@ class WorkloadService:
         self._ttl_us = ttl_us
         # A check takes a tenth of a millisecond. Less would let one job with a wrong token keep out
         # the others of its cluster.
-        self._refusals = Allowances(burst=100, per_s=10.0)
-        self._exchanges = Allowances(burst=300, per_s=2.0)
-        self._records = Allowances(burst=60, per_s=1.0)
+        self._refusals = Rates(per_minute=600, burst=100)
+        self._exchanges = Rates(per_minute=120, burst=300)
+        self._records = Rates(per_minute=60, burst=60)
         #: Refusals since the last one that was recorded.
         self._unrecorded = 0
         self._lock = threading.Lock()
@@ -65,16 +65,18 @@ class WorkloadService:
     def exchange(self, jwt: str, *, peer: str) -> tuple[Token, str]:
         """A token of the robot, and its secret. `peer` is the address that asks.
 
-        Raises WorkloadRefusedError, IssuerUnavailableError or ExchangeThrottledError.
+        Raises WorkloadRefusedError, IssuerUnavailableError or RateLimitedError.
         """
         now = self._clock.now_us()
         party = party_of(peer)
-        if not self._refusals.is_open(party, now):
-            raise _throttled("refused workload tokens", party, self._refusals)
+        if wait_us := self._refusals.wait_us(party, now):
+            what = f"Refused workload tokens from {party}"
+            raise self._refusals.refusal(what, "refusals", wait_us)
         try:
             workload = self._verifier.verify(jwt, now)
-            if not self._exchanges.take(f"{workload.issuer} {workload.subject}", now):
-                raise _throttled("exchanges", workload.subject, self._exchanges)
+            if wait_us := self._exchanges.take(f"{workload.issuer} {workload.subject}", now):
+                what = f"Exchanges of {workload.subject}, whose tokens live for minutes"
+                raise self._exchanges.refusal(what, "exchanges", wait_us)
             return self._issue(workload, now)
         except WorkloadRefusedError as refused:
             self._refusals.take(party, now)
@@ -125,7 +127,7 @@ class WorkloadService:
         """An event, unless there were so many just now that it would be one of a flood; the next
         that is recorded says how many were not."""
         with self._lock:
-            if not self._records.take("", now_us):
+            if self._records.take("", now_us):
                 self._unrecorded += 1
                 return
             unrecorded, self._unrecorded = self._unrecorded, 0
@@ -178,7 +180,3 @@ def _exchanged(workload: Workload, token: Token) -> EventDraft:
             "expire_time_us": token.expire_time_us,
         },
     )
-
-
-def _throttled(what: str, who: str, allowances: Allowances) -> ExchangeThrottledError:
-    return ExchangeThrottledError(what=what, who=who, retry_s=allowances.pause_s)

@@ -59,7 +59,7 @@ class WorkloadServiceServicer:
         UNAUTHENTICATED, reason WORKLOAD_REFUSED: metadata `cause` is one of MALFORMED, HEADER, ALGORITHM,
         ISSUER, KEY, SIGNATURE, CLAIMS, EXPIRED, NOT_YET_VALID, LIFETIME, AUDIENCE, SUBJECT, RULE,
         AMBIGUOUS, PRINCIPAL. UNAVAILABLE, reason ISSUER_UNAVAILABLE: the issuer's keys cannot be had just
-        now; retry. RESOURCE_EXHAUSTED, reason EXCHANGE_THROTTLED: too many refusals from one address, or
+        now; retry. RESOURCE_EXHAUSTED, reason RATE_LIMITED: too many refusals from one address, or
         exchanges of one subject; wait.
 
         A repeat, also with the same platform token, makes another token: Kubernetes hands the same one to

@@ -68,7 +68,7 @@ def test_the_address_counts_without_its_port(world: World, api: Api) -> None:
         refusal(lambda: exchange(api, "x.y.z"))
     error = refusal(lambda: exchange(api, platform_token(world)))
     assert code_of(error) == "RESOURCE_EXHAUSTED"
-    assert info_of(error).metadata["who"] == "127.0.0.1"
+    assert info_of(error).metadata["what"] == "Refused workload tokens from 127.0.0.1"
 
 
 def test_a_platform_token_is_no_credential(world: World, api: Api) -> None:

@@ -10,7 +10,7 @@ from registry.domain.access import Role
 from registry.errors import RateLimitedError, TokenRevokedError, UnauthenticatedError
 from registry.names import PrincipalName, TokenName
 from registry.services.authentication import Authenticator, new_secret
-from registry.services.rates import Rates
+from registry.services.rates import Rates, party_of
 from registry.testing.world import World, grant
 
 SECOND_US = 1_000_000
@@ -103,21 +103,21 @@ def test_a_principal_calls_too_often(world: World) -> None:
 
 
 def test_an_address_that_guesses(world: World) -> None:
-    """Who sends one unknown token after the other is no longer looked up, whatever port it comes
-    from; tokens that were used lately, and other addresses, are served as before."""
+    """Who sends one unknown token after the other is no longer looked up; tokens that were used
+    lately, and other addresses, are served as before."""
     ada, ben = world.login("ada"), world.login("ben")
     here = authenticator(world, calls_per_minute=0)
-    here.authenticate(ada.secret, lambda: "ipv4:10.0.0.1:1")
-    for port in range(30):
+    here.authenticate(ada.secret, lambda: "10.0.0.1")
+    for _ in range(30):
         with pytest.raises(UnauthenticatedError, match="not known"):
-            here.authenticate(new_secret(), lambda: f"ipv4:10.0.0.1:{port}")  # noqa: B023
-    with pytest.raises(RateLimitedError, match=r"ipv4:10\.0\.0\.1"):
-        here.authenticate(ben.secret, lambda: "ipv4:10.0.0.1:99")
-    assert here.authenticate(ada.secret, lambda: "ipv4:10.0.0.1:98") == ada.caller
-    assert here.authenticate(ben.secret, lambda: "ipv4:10.0.0.2:1") == ben.caller
+            here.authenticate(new_secret(), lambda: "10.0.0.1")
+    with pytest.raises(RateLimitedError, match=r"from 10\.0\.0\.1"):
+        here.authenticate(ben.secret, lambda: "10.0.0.1")
+    assert here.authenticate(ada.secret, lambda: "10.0.0.1") == ada.caller
+    assert here.authenticate(ben.secret, lambda: "10.0.0.2") == ben.caller
     world.clock.advance(SECOND_US)
     with pytest.raises(UnauthenticatedError, match="not known"):
-        here.authenticate(new_secret(), lambda: "ipv4:10.0.0.1:1")
+        here.authenticate(new_secret(), lambda: "10.0.0.1")
 
 
 def test_a_revoked_token_in_a_loop(world: World) -> None:
@@ -128,6 +128,22 @@ def test_a_revoked_token_in_a_loop(world: World) -> None:
     world.tokens.revoke(ada.caller, name)
     for _ in range(30):
         with pytest.raises(TokenRevokedError):
-            here.authenticate(ada.secret, lambda: "ipv4:10.0.0.1:1")
+            here.authenticate(ada.secret, lambda: "10.0.0.1")
     with pytest.raises(RateLimitedError):
-        here.authenticate(ada.secret, lambda: "ipv4:10.0.0.1:1")
+        here.authenticate(ada.secret, lambda: "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "party"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_parties(address: str, party: str) -> None:
+    """Who changes addresses within what is theirs stays the same."""
+    assert party_of(address) == party
