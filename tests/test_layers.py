@@ -19,6 +19,7 @@ OUTSIDE = {
     "db": {"alembic", "psycopg", "sqlalchemy"},
     "doors": {"starlette", "uvicorn"},
     "formats": {"numpy", "onnx", "yaml"},
+    "policies": {"cel_expr_python", "yaml"},
     "v1": GRPC,
     "web": {"starlette"},
 }

@@ -34,6 +34,14 @@ class Decision:
     policy_digest: str
     comment: str
     create_time_us: int
+    #: The person's stable id, whatever they are called.
+    decider_uid: str = ""
+    #: Of the version's verdict at that moment: what vetting knew when the word was given.
+    rules_digest: str = ""
+    #: Directory groups held at that moment, sorted.
+    groups: tuple[str, ...] = ()
+    #: When the word stops counting; None for what the policy says.
+    expire_time_us: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""Whether a remedy can be typed: the command at its end, read by our own command line."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from registry.cli.tree import cli
+
+_PROGRAM = "hallmark "
+
+
+def command_of(fix: str) -> str:
+    """The command that a remedy ends in, without the words before it; "" where there is none."""
+    place = fix.rfind(_PROGRAM)
+    return fix[place:].rstrip(" .") if place >= 0 else ""
+
+
+def command_problem(fix: str) -> str:
+    """What is wrong with the command of a remedy; "" where it parses."""
+    command = command_of(fix)
+    if not command:
+        return "found no command: expected it to end in hallmark ..."
+    try:
+        words = shlex.split(command)[1:]
+    except ValueError as error:
+        return f"{command}: {error}"
+    try:
+        _parse(cli, words)
+    except click.UsageError as error:
+        return f"{command}: {error.format_message()}"
+    return ""
+
+
+def _parse(command: click.Command, words: list[str]) -> None:
+    """Find the command and see that options and arguments fit; values are not looked at, since
+    files and models of a remedy need not be here."""
+    context = click.Context(command, info_name=command.name)
+    if isinstance(command, click.Group):
+        if not words:
+            raise click.UsageError("a command is missing.")
+        _, found, rest = command.resolve_command(context, words)
+        if found is None:
+            raise click.UsageError(f"there is no command {words[0]!r}.")
+        _parse(found, rest)
+        return
+    given, left, _ = command.make_parser(context).parse_args(list(words))
+    if left:
+        raise click.UsageError(f"{' '.join(map(str, left))!r} is too much.")
+    for each in command.params:
+        if each.required and not given.get(each.name or ""):
+            raise click.UsageError(f"{each.name} is missing.")
