@@ -9,6 +9,7 @@ from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
+from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
@@ -59,7 +60,7 @@ def build_api(
         host=address.host,
         port=address.port,
         servicers=(
-            ServerServicer(info),
+            ServerServicer(info, services.policies.active_digest),
             NamespaceServicer(services.namespaces),
             PrincipalServicer(services.principals, services.tokens),
             ModelServicer(services.models),
@@ -69,6 +70,7 @@ def build_api(
             ),
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
+            PolicyServicer(services.policies),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

@@ -10,18 +10,22 @@ from registry.ports.blobs import BlobStore
 from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicyReader
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.facts import VersionFacts
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
+from registry.services.policies import PolicyService
+from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.registration import RegisterGate
 from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
@@ -57,6 +61,8 @@ class Services:
     usage: UsageService
     events: EventService
     vetting: VettingService
+    policies: PolicyService
+    active: ActivePolicies
 
 
 def build_services(
@@ -64,33 +70,38 @@ def build_services(
     database: Database,
     blobs: BlobStore,
     clock: Clock,
-    policy: Policy,
+    reader: PolicyReader,
     signer: TicketSigner,
     changes: Changes,
     on_quarantined: Callable[[], None],
 ) -> Services:
     """The services on any database and store. `on_quarantined` is told of versions to be vetted."""
     authenticator = Authenticator(database=database, clock=clock, changes=changes)
+    policies = ActivePolicies(database=database, reader=reader)
+    # Stages never change; all else is asked of the active set in each transaction.
+    stages = policies.recent()
+    facts = VersionFacts()
     return Services(
         authenticator=authenticator,
         namespaces=NamespaceService(database=database, clock=clock),
         principals=PrincipalService(database=database, clock=clock, authenticator=authenticator),
         tokens=TokenService(database=database, clock=clock, authenticator=authenticator),
-        models=ModelService(database=database, clock=clock),
-        commits=CommitService(database=database, blobs=blobs, clock=clock, policy=policy),
+        models=ModelService(database=database, clock=clock, policies=policies),
+        commits=CommitService(database=database, blobs=blobs, clock=clock, policy=stages),
         versions=VersionService(
             database=database,
             blobs=blobs,
             clock=clock,
             read_card=parse_card,
             on_quarantined=on_quarantined,
+            gate=RegisterGate(database=database, clock=clock, policies=policies, facts=facts),
         ),
         diffs=VersionDiffService(database=database),
         evaluations=EvaluationService(database=database, clock=clock),
         yanks=YankService(database=database, clock=clock, on_quarantined=on_quarantined),
-        references=ReferenceService(database=database, clock=clock, policy=policy),
-        promotions=PromotionService(database=database, clock=clock, policy=policy),
-        stages=StageService(database=database, clock=clock, policy=policy),
+        references=ReferenceService(database=database, clock=clock, policy=stages),
+        promotions=PromotionService(database=database, clock=clock, policies=policies, facts=facts),
+        stages=StageService(database=database, clock=clock, policy=stages),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(
             database=database,
@@ -105,13 +116,18 @@ def build_services(
             clock=clock,
             signer=signer,
             authenticator=authenticator,
+            policies=policies,
+            facts=facts,
         ),
         usage=UsageService(database=database, clock=clock),
         events=EventService(database=database),
         vetting=VettingService(
             database=database,
             clock=clock,
-            policy=policy,
+            policies=policies,
+            facts=facts,
             vetter=StructureVetter(blobs=blobs),
         ),
+        policies=PolicyService(database=database, clock=clock, reader=reader, policies=policies),
+        active=policies,
     )

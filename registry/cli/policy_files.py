@@ -65,11 +65,11 @@ def check(session: Session, folder: str) -> None:
     problems = remedy_problems(loaded)
     if problems:
         _tell(session, problems)
-    gates = loaded.policy.policy_set.gates
+    gates, digest = loaded.policy.policy_set.gates, loaded.policy.digest
     rules = sum(len(gate.rules) for gate in gates)
     session.emit(
-        {"digest": loaded.policy.digest, "gates": len(gates), "rules": rules, "problems": []},
-        [f"{rules} rules of {len(gates)} gates and {SETTINGS_FILE}: good.   {loaded.policy.digest}"],
+        {"digest": digest, "gates": len(gates), "rules": rules, "problems": []},
+        [f"{rules} rules of {len(gates)} gates, and {SETTINGS_FILE}: good.   {digest}"],
     )
 
 

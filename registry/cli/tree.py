@@ -47,6 +47,7 @@ COMMANDS = (
     _entry("commit", "commits:commit", "List and show commits."),
     _entry("ref", "references:ref", "List, set and delete aliases, tags and branches."),
     _entry("promotion", "promotions:promotion", "Show, list and withdraw promotions."),
+    _entry("policy", "policies:policy", "Test, compare, propose and explain the gates' rules."),
     _entry("login", "login:login", "Store the address and token of a server."),
     _entry("logout", "login:logout", "Forget a server's token."),
     _entry("whoami", "login:whoami", "Show who you are there, and what you may do."),

@@ -16,6 +16,7 @@ from registry.client.events import Events
 from registry.client.lineage import Lineage
 from registry.client.models import Models
 from registry.client.namespaces import Namespaces
+from registry.client.policies import Policies
 from registry.client.principals import Principals
 from registry.client.progress import Progress, Silent
 from registry.client.promotions import Promotions
@@ -59,6 +60,7 @@ class Client:
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)
+        self.policies = Policies(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.usage = Usage(connection)

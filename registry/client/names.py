@@ -9,6 +9,7 @@ from registry.client.errors import checked_locally
 from registry.names import (
     ModelName,
     NamespaceName,
+    PolicyChangeName,
     PrincipalName,
     PromotionName,
     Reference,
@@ -54,6 +55,12 @@ def promotion_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("promotions/")
         return str(PromotionName.parse(f"promotions/{number}", field="promotion"))
+
+
+def policy_change_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).rpartition("/")[2]
+        return str(PolicyChangeName.parse(f"policyChanges/{number}", field="policy change"))
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -85,6 +85,8 @@ _DECISIONS = (
         _d.policy_digest,
         _d.comment,
         _d.create_time_us,
+        _d.decider_uid,
+        _d.rules_digest,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -196,6 +198,8 @@ class SqlPromotions:
                 "policy_digest": decision.policy_digest,
                 "comment": decision.comment,
                 "create_time_us": decision.create_time_us,
+                "decider_uid": decision.decider_uid,
+                "rules_digest": decision.rules_digest,
             },
         )
 
@@ -259,4 +263,6 @@ def _decision(row: AnyRow) -> Decision:
         policy_digest=row.policy_digest,
         comment=row.comment,
         create_time_us=row.create_time_us,
+        decider_uid=row.decider_uid,
+        rules_digest=row.rules_digest,
     )

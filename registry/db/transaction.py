@@ -10,6 +10,7 @@ from registry.db.lineage import SqlLineage
 from registry.db.manifests import SqlManifests
 from registry.db.models import SqlModels
 from registry.db.namespaces import SqlNamespaces
+from registry.db.policies import SqlPolicies
 from registry.db.prepared import PreparedConnection
 from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
@@ -76,6 +77,10 @@ class SqlTransaction:
     @property
     def promotions(self) -> SqlPromotions:
         return SqlPromotions(self._connection)
+
+    @property
+    def policies(self) -> SqlPolicies:
+        return SqlPolicies(self._connection, writing=self._writing)
 
     @property
     def lineage(self) -> SqlLineage:

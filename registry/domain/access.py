@@ -52,6 +52,9 @@ class Action(StrEnum):
     PROMOTION_DECIDE = "promotion.decide"
     PROMOTION_WITHDRAW = "promotion.withdraw"
     STAGE_ROLLBACK = "stage.rollback"
+    POLICY_READ = "policy.read"
+    POLICY_PROPOSE = "policy.propose"
+    POLICY_DECIDE = "policy.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
 
@@ -87,12 +90,16 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.PROMOTION_DECIDE,
         Action.PROMOTION_WITHDRAW,
         Action.VERSION_YANK,
+        Action.POLICY_READ,
+        Action.POLICY_PROPOSE,
+        Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },
     Role.DEPLOYER: _READ
     | {Action.PROMOTION_REQUEST, Action.STAGE_ROLLBACK, Action.EVALUATION_CREATE},
-    Role.AUDITOR: _METADATA | {Action.PRINCIPAL_READ, Action.USAGE_READ, Action.EVENT_READ},
+    Role.AUDITOR: _METADATA
+    | {Action.PRINCIPAL_READ, Action.POLICY_READ, Action.USAGE_READ, Action.EVENT_READ},
     Role.ADMIN: _METADATA
     | {
         Action.NAMESPACE_CREATE,
@@ -106,6 +113,9 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.REFERENCE_SET,
         Action.REFERENCE_DELETE_TAG,
         Action.PROMOTION_WITHDRAW,
+        Action.POLICY_READ,
+        Action.POLICY_PROPOSE,
+        Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },

@@ -1,8 +1,8 @@
-"""The document that a gate's rules look at: plain JSON values, so that it can be kept and replayed.
+"""The document that a gate's rules look at: plain JSON values, to be kept and replayed.
 
-There is no null in it. What is not there is "" or an empty map or list, and nulls of a card are left
-out: the CEL library gives back a null with one reference too few, and enough of those end a process
-of Python 3.11 ("deallocating None").
+There is no null in it. What is not there is "" or an empty map or list, and nulls of a card are
+left out: the CEL library gives back a null with one reference too few, and enough of those end a
+process of Python 3.11 ("deallocating None").
 
 `policies/README.md` is its reference; a test holds the two together. Rules
 and stored documents name fields, so none is ever renamed or dropped.

@@ -1,4 +1,4 @@
-"""The settings of a policy set: which there are, and what each may be. Rules see them as they are."""
+"""The settings of a policy set: which there are, and what each may be. Rules see them as is."""
 
 from __future__ import annotations
 

@@ -121,6 +121,24 @@ def require_pending(promotion: Promotion, now_us: int, *, action: str) -> None:
         )
 
 
+def counts(
+    decision: Decision,
+    *,
+    digest: str,
+    policy_digest: str,
+    rules_digest: str,
+    now_us: int,
+    validity_us: int,
+) -> bool:
+    """Whether a word still holds: of these bytes, under this policy and this verdict, and not run
+    out. Policies decide by themselves what counts; this is for showing it."""
+    if decision.expire_time_us is not None and now_us >= decision.expire_time_us:
+        return False
+    bound_to = (decision.digest, decision.policy_digest, decision.rules_digest)
+    is_same = bound_to == (digest, policy_digest, rules_digest)
+    return is_same and now_us < decision.create_time_us + validity_us
+
+
 def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:
     """The decisions with `new` in place of an earlier one by the same person, in order of time."""
     return (*(d for d in decisions if d.decider != new.decider), new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from registry.domain.canonical import canonical_json
 from registry.domain.file_formats import formats_of
 from registry.domain.gate_documents import document_of
 from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
@@ -197,7 +198,10 @@ def _version(base: str, number: int, gate: Gate) -> Version:
         registrant="alice",
         create_time_us=_NOW_US - 2 * _DAY_US,
         spec=VersionSpec(),
-        card=Card(metadata_json='{"license":"%s","tags":["tabular"]}' % license, license=license),
+        card=Card(
+            metadata_json=canonical_json({"license": license, "tags": ["tabular"]}).decode(),
+            license=license,
+        ),
         file_count=3,
         size_bytes=1_200_005_100,
         vetting=None if state is VersionState.QUARANTINED else vetting,

@@ -12,10 +12,9 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from cel_expr_python import cel
+from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from registry.policies.engine import LENGTH_MAX, ExpressionError, Program
-
 
 _STRING = re.compile(
     r"""[bBrR]{0,2}(?:'{3}.*?'{3}|"{3}.*?"{3}|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")""", re.DOTALL
@@ -58,7 +57,7 @@ class GoogleEngine:
 
 @lru_cache(maxsize=64)
 def _environment(names: frozenset[str]) -> Any:
-    return cel.NewEnv(variables={name: cel.Type.DYN for name in sorted(names)})
+    return cel.NewEnv(variables=dict.fromkeys(sorted(names), cel.Type.DYN))
 
 
 def _one_line(text: str) -> str:

@@ -13,8 +13,8 @@ from registry.domain.policies import Gate
 from registry.domain.policy_sets import Example, GateRules, PolicySet, Rule
 from registry.domain.policy_settings import settings_problems
 from registry.errors import FieldViolation, InvalidRequestError
-from registry.policies.evaluator import CompiledPolicy
 from registry.policies.engine import Engine, ExpressionError
+from registry.policies.evaluator import CompiledPolicy
 from registry.policies.examples import BASES, answer_to
 from registry.policies.templates import Template
 from registry.policies.yaml_lines import Document, Problem, UnreadableError, read_yaml
@@ -31,8 +31,8 @@ _RULE_KEYS = {"id", "when", "require", "message", "fix", "waits", "waivable"}
 _TEST_KEYS = {"name", "base", "given", "refused", "accepted"}
 #: Words that CEL keeps for itself, so that no let can bear them.
 _RESERVED = frozenset(
-    "as break const continue else false for function if import in let loop package namespace null "
-    "return true var void while".split()
+    {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in"}
+    | {"let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while"}
 )
 
 

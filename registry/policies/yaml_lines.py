@@ -86,7 +86,7 @@ def _refuse_clever(text: str) -> None:
     """Events come one by one, so that whatever is refused ends the reading on the spot."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = 0 if event.start_mark is None else event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise UnreadableError(line, "found an anchor or alias, expected each value written out")
         if getattr(event, "tag", None) is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from registry.ports.policy_tables import Policies
 from registry.ports.tables import (
     BlobGrants,
     Commits,
@@ -58,6 +59,8 @@ class Transaction(Protocol):
     def stages(self) -> Stages: ...
     @property
     def promotions(self) -> Promotions: ...
+    @property
+    def policies(self) -> Policies: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+
 from registry.domain.access import Caller
-from registry.domain.gates import GateInput
-from registry.domain.policies import Gate, GateAnswer
+from registry.domain.canonical import canonical_json
+from registry.domain.gates import Facts, GateInput, ModelFacts
+from registry.domain.models import Model
+from registry.domain.policies import Gate, GateAnswer, results_value
+from registry.domain.policy_sets import GateRecord
 from registry.domain.promotions import Outcome, Promotion, StagePeriod
 from registry.domain.versions import Version
 from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
+from registry.services.facts import VersionFacts
 
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
 
 
+def asked_by(
+    caller: Caller, gate: Gate, version: Version | None, namespace: str, *, now_us: int
+) -> GateInput:
+    """A question by somebody, to be completed."""
+    return GateInput(
+        gate=gate,
+        version=version,
+        now_us=now_us,
+        actor=caller.principal.name,
+        actor_kind=caller.principal.kind.value,
+        actor_groups=caller.groups,
+        actor_roles=tuple(sorted(role.value for role in caller.roles_on(namespace))),
+    )
+
+
 def may_enter(
     tx: Transaction,
     policy: Policy,
+    facts: VersionFacts,
     caller: Caller,
     promotion: Promotion,
     version: Version,
@@ -26,22 +49,87 @@ def may_enter(
     now_us: int,
 ) -> GateAnswer:
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
+    inside = tx.versions.by_key(current.version_key) if current else None
+    asked = asked_by(caller, Gate.PROMOTE, version, version.namespace, now_us=now_us)
     answer = policy.evaluate(
-        GateInput(
-            gate=Gate.PROMOTE,
-            version=version,
-            now_us=now_us,
-            actor=caller.principal.name,
+        dataclasses.replace(
+            asked,
             stage=promotion.stage,
             requester=promotion.requester,
+            promotion=promotion.number,
+            note=promotion.note,
             decisions=tuple(d for d in promotion.decisions if d.outcome is Outcome.APPROVE),
-            current=tx.versions.by_key(current.version_key) if current else None,
+            current=inside,
             evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
+            current_evaluations=()
+            if inside is None
+            else tuple(tx.versions.evaluations(inside.key, None, _EVALUATIONS_MAX)),
+            facts=facts.of(tx, version),
+            current_facts=Facts() if inside is None else facts.of(tx, inside),
         )
     )
     if answer.refusals:
         raise refused(answer, f"{version.ref} -> {promotion.stage}")
     return answer
+
+
+def keep_record(
+    tx: Transaction, promotion: Promotion, answer: GateAnswer, *, decider: str, now_us: int
+) -> None:
+    """Keep what the policy was shown and what it said, for whoever asks why later."""
+    document = canonical_json(answer.document, field="gate document")
+    tx.policies.record(
+        GateRecord(
+            promotion=promotion.number,
+            decider=decider,
+            input_sha256=hashlib.sha256(document).hexdigest(),
+            policy_digest=answer.policy_digest,
+            results_json=canonical_json(results_value(answer.results)).decode(),
+            create_time_us=now_us,
+        ),
+        document,
+    )
+
+
+def require_fetch(
+    tx: Transaction,
+    policy: Policy,
+    facts: VersionFacts,
+    caller: Caller,
+    version: Version,
+    *,
+    by_digest: bool,
+    now_us: int,
+) -> None:
+    """Raise PolicyRefusedError unless the gate fetch lets the version's bytes leave."""
+    asked = asked_by(caller, Gate.FETCH, version, version.namespace, now_us=now_us)
+    answer = policy.evaluate(
+        dataclasses.replace(asked, by_digest=by_digest, facts=facts.of(tx, version))
+    )
+    require(answer, version.ref)
+
+
+def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int) -> None:
+    """Raise PolicyRefusedError unless the gate delete lets the model go."""
+    asked = asked_by(caller, Gate.DELETE, None, model.namespace, now_us=now_us)
+    answer = policy.evaluate(
+        dataclasses.replace(
+            asked,
+            model=ModelFacts(
+                name=model.path,
+                namespace=model.namespace,
+                latest_version=model.latest_version,
+                stages=tuple(sorted(stage for stage, _ in model.stages)),
+            ),
+        )
+    )
+    require(answer, model.path)
+
+
+def require(answer: GateAnswer, subject: str) -> None:
+    """Raise PolicyRefusedError unless every rule passed."""
+    if not answer.allowed:
+        raise refused(answer, subject)
 
 
 def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:
@@ -55,6 +143,7 @@ def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:
         # In brackets, so that nothing sticks to a command that is copied.
         summary="; ".join(f"{r.rule}: {r.message} ({r.fix})" for r in failed) + ".",
         policy_digest=answer.policy_digest,
+        bound="; ".join(f"{r.rule}: {k} = {v}" for r in failed for k, v in r.bound.items()),
         violations=tuple(
             PreconditionViolation(type=r.rule, subject=subject, description=r.message, fix=r.fix)
             for r in failed

@@ -14,12 +14,14 @@ from registry.domain.access import (
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.domain.policies import GateAnswer, Requirement
 from registry.domain.promotions import (
     Decision,
     Outcome,
     Promotion,
     PromotionState,
     StagePeriod,
+    counts,
     require_pending,
     with_decision,
 )
@@ -36,9 +38,10 @@ from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicySets
+from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import may_enter
+from registry.services.gates import keep_record, may_enter
 from registry.services.lookups import event, model_of, version_of
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -58,10 +61,13 @@ _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
 
 
 class PromotionService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, policies: PolicySets, facts: VersionFacts
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._policy = policy
+        self._policies = policies
+        self._facts = facts
 
     def create(
         self,
@@ -77,11 +83,14 @@ class PromotionService:
     ) -> Promotion:
         """Ask for a version to enter a stage; where nothing waits, it enters at once."""
         caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name))
-        check_stage_of(self._policy, stage)
+        check_stage_of(self._policies.recent(), stage)
         check_text("note", note, NOTE_LENGTH_MAX)
         check_expected(expected_current)
 
-        def planned(tx: Transaction, now: int, *, lock: bool) -> tuple[Model, Version, Promotion]:
+        def planned(
+            tx: Transaction, now: int, *, lock: bool
+        ) -> tuple[Model, Version, Promotion, GateAnswer]:
+            policy = self._policies.active(tx)
             model = model_of(tx, name.model, lock=lock)
             version = version_of(tx, name, lock=lock)
             current = tx.stages.current(version.model, stage)
@@ -103,18 +112,18 @@ class PromotionService:
                 previous_number=current.version_number if current else None,
                 expected_current=expected_current,
                 create_time_us=now,
-                expire_time_us=_expire_time(
-                    expire_time_us, now, ttl_us=self._policy.promotion_ttl_us
-                ),
+                expire_time_us=_expire_time(expire_time_us, now, ttl_us=policy.promotion_ttl_us),
                 end_time_us=None,
             )
-            answer = may_enter(tx, self._policy, caller, asked, version, current, now_us=now)
+            answer = may_enter(tx, policy, self._facts, caller, asked, version, current, now_us=now)
             if answer.waiting:
-                return model, version, dataclasses.replace(asked, waiting=answer.waiting)
+                waits = dataclasses.replace(asked, waiting=answer.waiting)
+                return model, version, waits, answer
             require_held(name.model, stage, current, expected_current)
             done = dataclasses.replace(asked, state=PromotionState.COMPLETED, end_time_us=now)
-            return model, version, done
+            return model, version, done, answer
 
+        self._facts.look(self._database, name)
         if validate_only:
             now = self._clock.now_us()
             return self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
@@ -123,14 +132,15 @@ class PromotionService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Promotion]:
-                model, version, plan = planned(tx, now, lock=True)
+                model, version, plan, answer = planned(tx, now, lock=True)
                 promotion = tx.promotions.insert(plan)
+                keep_record(tx, promotion, answer, decider="", now_us=now)
                 detail: dict[str, object] = {
                     "version": version.name,
                     "digest": version.digest,
                     "stage": stage,
                     "note": note,
-                    "policy_digest": self._policy.digest,
+                    "policy_digest": answer.policy_digest,
                 }
                 tx.events.append(
                     event(caller, "promotion.create", promotion.name, promotion.namespace, detail)
@@ -154,10 +164,41 @@ class PromotionService:
 
     def get(self, caller: Caller, name: PromotionName) -> Promotion:
         now = self._clock.now_us()
-        found = self._database.snapshot(
-            lambda tx: _visible(tx, caller, Action.PROMOTION_READ, name)
+
+        def fn(tx: Transaction) -> Promotion:
+            found = _shown(_visible(tx, caller, Action.PROMOTION_READ, name), now)
+            return self._with_dead(tx, found, now)
+
+        return self._database.snapshot(fn)
+
+    def _with_dead(self, tx: Transaction, promotion: Promotion, now_us: int) -> Promotion:
+        """An open promotion says which of its approvals no longer count."""
+        if promotion.state is not PromotionState.PENDING or not promotion.decisions:
+            return promotion
+        policy = self._policies.active(tx)
+        version = tx.versions.by_key(promotion.version_key)
+        dead = [
+            each
+            for each in promotion.decisions
+            if version is not None
+            and not counts(
+                each,
+                digest=promotion.digest,
+                policy_digest=policy.digest,
+                rules_digest=_rules_of(version),
+                now_us=now_us,
+                validity_us=policy.approval_validity_us,
+            )
+        ]
+        if not dead:
+            return promotion
+        again = Requirement(
+            rule="AGAIN",
+            message=f"{', '.join(each.decider for each in dead)}: needs deciding again, since the "
+            "policy or the vetting result has changed since then, or the approval ran out.",
+            fix=f"Look at it anew: hallmark decide {promotion.number} --approve",
         )
-        return _shown(found, now)
+        return dataclasses.replace(promotion, waiting=(*promotion.waiting, again))
 
     def list(
         self,
@@ -177,7 +218,7 @@ class PromotionService:
             caller.require(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
             patterns = (namespace,)
         if stage:
-            check_stage_of(self._policy, stage)
+            check_stage_of(self._policies.recent(), stage)
         of = fingerprint("promotions", str(model), namespace, state, stage)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -221,8 +262,11 @@ class PromotionService:
         _check_digest(asked, digest)
         model_name = ModelName(path=asked.model)
 
+        self._facts.look(self._database, VersionName(model=model_name, number=asked.version_number))
+
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
+            policy = self._policies.active(tx)
             model = model_of(tx, model_name, lock=True)
             version = version_of(
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
@@ -233,11 +277,14 @@ class PromotionService:
                 decider=caller.id,
                 roles=tuple(sorted(role.value for role in caller.roles_on(promotion.namespace))),
                 digest=digest,
-                policy_digest=self._policy.digest,
+                policy_digest=policy.digest,
                 comment=comment,
                 create_time_us=now,
+                decider_uid=caller.principal.uid,
+                rules_digest=_rules_of(version),
+                groups=caller.groups,
             )
-            if _is_repeat(promotion, new):
+            if _is_repeat(promotion, new, now, validity_us=policy.approval_validity_us):
                 return _shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
             current = tx.stages.current(promotion.model, promotion.stage)
@@ -248,7 +295,10 @@ class PromotionService:
             )
             state = PromotionState.REJECTED
             if outcome is Outcome.APPROVE:
-                answer = may_enter(tx, self._policy, caller, decided, version, current, now_us=now)
+                answer = may_enter(
+                    tx, policy, self._facts, caller, decided, version, current, now_us=now
+                )
+                keep_record(tx, decided, answer, decider=caller.id, now_us=now)
                 decided = dataclasses.replace(decided, waiting=answer.waiting)
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return _record(tx, caller, model, decided, state, now_us=now)
@@ -382,9 +432,26 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
         )
 
 
-def _is_repeat(promotion: Promotion, new: Decision) -> bool:
+def _is_repeat(promotion: Promotion, new: Decision, now_us: int, *, validity_us: int) -> bool:
+    """Whether the same was said before, and still counts where anything still can."""
     earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
-    return earlier is not None and (earlier.outcome, earlier.comment) == (new.outcome, new.comment)
+    if earlier is None or (earlier.outcome, earlier.comment) != (new.outcome, new.comment):
+        return False
+    if promotion.state_at(now_us) is not PromotionState.PENDING:
+        return True
+    return counts(
+        earlier,
+        digest=new.digest,
+        policy_digest=new.policy_digest,
+        rules_digest=new.rules_digest,
+        now_us=now_us,
+        validity_us=validity_us,
+    )
+
+
+def _rules_of(version: Version) -> str:
+    """The rules digest of its verdict, which a decision dies with."""
+    return "" if version.vetting is None else version.vetting.rules_digest
 
 
 def _shown(promotion: Promotion, now_us: int) -> Promotion:

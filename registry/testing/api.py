@@ -14,6 +14,7 @@ from registry.api.events import EventServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
+from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
@@ -70,7 +71,7 @@ def servicers_of(world: World) -> list[Any]:
         file_size_bytes_max=2**50,
     )
     return [
-        ServerServicer(info),
+        ServerServicer(info, world.policies.active_digest),
         NamespaceServicer(world.namespaces),
         PrincipalServicer(world.principals, world.tokens),
         ModelServicer(world.models),
@@ -78,6 +79,7 @@ def servicers_of(world: World) -> list[Any]:
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
+        PolicyServicer(world.policies),
         LineageServicer(world.lineage),
         TransferServicer(
             world.uploads,

@@ -11,7 +11,6 @@ from pathlib import Path
 from registry.board import Board
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
-from registry.domain.builtin_policy import BuiltinPolicy
 from registry.domain.commits import Commit
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
@@ -24,12 +23,16 @@ from registry.services.commits import CommitService
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.facts import VersionFacts
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
+from registry.services.policies import PolicyService
+from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.registration import RegisterGate
 from registry.services.stages import StageService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
@@ -43,6 +46,7 @@ from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
 from registry.testing.faults import GuardedDatabase
+from registry.testing.policies import RememberingReader, activate_shipped
 from registry.vetting.structure import StructureVetter
 
 DAY_US = 24 * 3600 * 1_000_000
@@ -95,7 +99,15 @@ class World:
         self.tokens = TokenService(
             database=self.database, clock=self.clock, authenticator=self.authenticator
         )
-        self.models = ModelService(database=self.database, clock=self.clock)
+        activate_shipped(self.database, self.clock.now_us())
+        self.reader = RememberingReader()
+        self.active = ActivePolicies(database=self.database, reader=self.reader)
+        self.policy = self.active.recent()
+        self.facts = VersionFacts()
+        self.policies = PolicyService(
+            database=self.database, clock=self.clock, reader=self.reader, policies=self.active
+        )
+        self.models = ModelService(database=self.database, clock=self.clock, policies=self.active)
         self.usage = UsageService(database=self.database, clock=self.clock)
         self.events = EventService(database=self.database)
         self.uploads = UploadService(
@@ -111,13 +123,14 @@ class World:
             clock=self.clock,
             signer=self.signer,
             authenticator=self.authenticator,
+            policies=self.active,
+            facts=self.facts,
         )
         self._open_versions()
 
     def _open_versions(self) -> None:
         """The services that make versions and decide on them."""
         database, blobs, clock = self.database, self.blobs, self.clock
-        self.policy = BuiltinPolicy()
         #: How often a service said that there is something to vet.
         self.wakes = 0
         self.commits = CommitService(
@@ -129,18 +142,24 @@ class World:
             clock=clock,
             read_card=parse_card,
             on_quarantined=self._wake,
+            gate=RegisterGate(
+                database=database, clock=clock, policies=self.active, facts=self.facts
+            ),
         )
         self.yanks = YankService(database=database, clock=clock, on_quarantined=self._wake)
         self.version_diffs = VersionDiffService(database=database)
         self.evaluations = EvaluationService(database=database, clock=clock)
         self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
-        self.promotions = PromotionService(database=database, clock=clock, policy=self.policy)
+        self.promotions = PromotionService(
+            database=database, clock=clock, policies=self.active, facts=self.facts
+        )
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(
             database=database,
             clock=clock,
-            policy=self.policy,
+            policies=self.active,
+            facts=self.facts,
             vetter=StructureVetter(blobs=blobs),
         )
 

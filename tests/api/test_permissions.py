@@ -22,6 +22,7 @@ from registry.v1 import (
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
+    policies_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
@@ -243,6 +244,24 @@ NEEDS = {
         ),
         "ListDescendants": Need(
             lineage_pb2.ListDescendantsRequest(version=VERSION), Action.VERSION_READ
+        ),
+    },
+    "PolicyService": {
+        "GetActivePolicySet": Need(policies_pb2.GetActivePolicySetRequest(), None),
+        "GetPolicySet": Need(policies_pb2.GetPolicySetRequest(digest="sha256:gone"), None),
+        "ListPolicyChanges": _wide(policies_pb2.ListPolicyChangesRequest(), Action.POLICY_READ),
+        "ProposePolicySet": _wide(policies_pb2.ProposePolicySetRequest(), Action.POLICY_PROPOSE),
+        "DecidePolicyChange": _wide(
+            policies_pb2.DecidePolicyChangeRequest(
+                name="policyChanges/1", outcome=decisions_pb2.DECISION_OUTCOME_APPROVE
+            ),
+            Action.POLICY_DECIDE,
+        ),
+        "WithdrawPolicyChange": _wide(
+            policies_pb2.WithdrawPolicyChangeRequest(name="policyChanges/1"), Action.POLICY_DECIDE
+        ),
+        "ExplainDecision": _wide(
+            policies_pb2.ExplainDecisionRequest(promotion="promotions/1"), Action.PROMOTION_READ
         ),
     },
     "TransferService": {

@@ -57,6 +57,7 @@ COVERED = {
 ELSEWHERE = {
     "Authenticator",
     "EventService",
+    "PolicyService",
     "PrincipalService",
     "Reception",
     "TokenService",

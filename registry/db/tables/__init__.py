@@ -36,6 +36,13 @@ from registry.db.tables.people import (
     principals,
     tokens,
 )
+from registry.db.tables.policies import (
+    active_policy,
+    gate_inputs,
+    gate_records,
+    policy_changes,
+    policy_sets,
+)
 from registry.db.tables.transfers import (
     blob_grants,
     download_counts,
@@ -46,6 +53,7 @@ from registry.db.tables.transfers import (
 )
 
 __all__ = [
+    "active_policy",
     "blob_grants",
     "commits",
     "decisions",
@@ -54,6 +62,8 @@ __all__ = [
     "evaluations",
     "event_heads",
     "events",
+    "gate_inputs",
+    "gate_records",
     "likes",
     "lineage_edges",
     "manifest_files",
@@ -63,6 +73,8 @@ __all__ = [
     "model_numbers",
     "models",
     "namespaces",
+    "policy_changes",
+    "policy_sets",
     "principals",
     "promotions",
     "refs",

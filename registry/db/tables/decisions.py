@@ -109,6 +109,8 @@ decisions = Table(
     string("policy_digest"),
     string("comment"),
     number("create_time_us"),
+    Column("decider_uid", ByteText, nullable=False, server_default=text("''")),
+    Column("rules_digest", ByteText, nullable=False, server_default=text("''")),
     Index(None, "promotion", "decider", unique=True),
 )
 
