@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("policy", cls=Group)
 def policy() -> None:
-    """Test, check, compare, propose and decide on policy sets; explain decisions."""
+    """Test, compare, propose and explain the gates' rules."""
 
 
 policy.add_command(policy_files.test)
@@ -186,11 +186,9 @@ def _traits(rule: dict[str, Any]) -> str:
 def _change_lines(session: Session, change: PolicyChange) -> list[str]:
     proposed = f"{output.when(change.create_time)} by {output.path_of(change.proposer)}"
     ended = f"{output.when(change.end_time)} by {output.path_of(change.decider)}"
+    move = f"{session.digest(change.base_digest)} -> {session.digest(change.digest)}"
     return [
-        (
-            f"Policy change {change.number}   {change.state}   {session.digest(change.base_digest)} -> "
-            f"{session.digest(change.digest)}"
-        ),
+        f"Policy change {change.number}   {change.state}   {move}",
         *output.details(
             [
                 ("proposed", proposed),

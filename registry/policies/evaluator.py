@@ -15,7 +15,8 @@ from registry.domain.times import time_of
 from registry.policies.engine import Engine, ExpressionError, Program
 from registry.policies.templates import Template
 
-_BROKEN_FIX = "Nobody can pass until the rule is mended: change the file, then hallmark policy propose DIR --note WHY"
+_PROPOSE = "hallmark policy propose DIR --note WHY"
+_BROKEN_FIX = f"Nobody passes until the rule is mended: change the file, then {_PROPOSE}"
 
 
 class CompiledPolicy:
@@ -205,5 +206,5 @@ def _unruled(gate: Gate) -> RuleResult:
         rule="UNRULED",
         passed=False,
         message=f"no rule says what may pass gate {gate.value}.",
-        fix="Ask the operator for a policy that has rules for it: hallmark policy propose DIR --note WHY",
+        fix=f"Ask the operator for a policy that has rules for it: {_PROPOSE}",
     )

@@ -166,9 +166,9 @@ def test_what_the_policy_sees(
     second = ask(story, promotions)
     approve(promotions, second, story.bob)
     given = policy.asked[-1]
+    assert given.version is not None
     assert given.version.number == second.version_number
     assert given.current is not None
-    assert given.version is not None
     assert given.current.number == first.version_number
     assert (given.stage, given.requester, given.actor) == ("live", "alice", "principals/bob")
     assert [d.decider for d in given.decisions] == ["bob"]
