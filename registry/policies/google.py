@@ -49,9 +49,11 @@ class GoogleEngine:
                 f"found `{forbidden[1]}`, which documents do not have: what is not there is '', [] "
                 "or {}, and has(x.y) asks for a member"
             )
+        if not expression.isascii() and any("\ud800" <= each <= "\udfff" for each in expression):
+            raise ExpressionError("found halves of surrogates, expected text")
         try:
             return _Compiled(_environment(frozenset(names)).compile(expression))
-        except (RuntimeError, UnicodeEncodeError) as cause:
+        except RuntimeError as cause:
             raise ExpressionError(_one_line(str(cause))) from cause
 
 

@@ -20,7 +20,7 @@ class _Compiled:
     def evaluate(self, document: Mapping[str, object]) -> object:
         try:
             value: object = self._program.execute(dict(document))
-        except (ValueError, TypeError, RuntimeError, OverflowError) as cause:
+        except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as cause:
             raise ExpressionError(str(cause)) from cause
         return value
 

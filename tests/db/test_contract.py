@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry.testing.contracts.database.events import EventsContract
 from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
+from registry.testing.contracts.database.policies import PoliciesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
@@ -19,6 +20,10 @@ class TestPrincipals(PrincipalsContract):
 
 
 class TestTokens(TokensContract):
+    pass
+
+
+class TestPolicies(PoliciesContract):
     pass
 
 

@@ -47,6 +47,8 @@ def a_decision(version: Version, decider: str, outcome: Outcome = Outcome.APPROV
         policy_digest="sha256:" + "3" * 64,
         comment="größer",
         create_time_us=T0 + 1,
+        decider_uid=f"uid-{decider}",
+        rules_digest="sha256:" + "4" * 64,
     )
 
 
