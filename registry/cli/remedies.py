@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from enum import Enum
 
 import click
 
@@ -49,5 +50,10 @@ def _parse(command: click.Command, words: list[str]) -> None:
     if left:
         raise click.UsageError(f"{' '.join(map(str, left))!r} is too much.")
     for each in command.params:
-        if each.required and not given.get(each.name or ""):
+        if each.required and not _is_given(given.get(each.name or "")):
             raise click.UsageError(f"{each.name} is missing.")
+
+
+def _is_given(value: object) -> bool:
+    """Whether click found it on the line; what it did not find it says with an enumeration."""
+    return bool(value) and not isinstance(value, Enum)

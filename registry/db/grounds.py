@@ -11,6 +11,7 @@ from registry.db.documents import names_of
 from registry.db.locks import lock_rows
 from registry.db.manifests import key_of_manifest
 from registry.db.models import model_of
+from registry.db.policies import ONLY_POLICY
 from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
@@ -62,7 +63,10 @@ _GROUND = (
         was_staged(_cut.c.model_key, _cut.c.digest).label("cut_staged"),
         key_of_manifest("tree").label("tree_key"),
         not_(exists(select(_sha256).where(not_(_granted)))).label("all_granted"),
-        select(active_policy.c.digest).scalar_subquery().label("policy_digest"),
+        select(active_policy.c.digest)
+        .where(active_policy.c.id == ONLY_POLICY)
+        .scalar_subquery()
+        .label("policy_digest"),
     )
     .outerjoin_from(
         models,

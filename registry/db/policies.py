@@ -21,14 +21,15 @@ from registry.db.tables import (
 from registry.domain.pages import Cursor
 from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
 
-_ONLY = 1
+#: Id of the one row that says which set is active.
+ONLY_POLICY = 1
 
-_ACTIVE = select(active_policy.c.digest).where(active_policy.c.id == _ONLY)
+_ACTIVE = select(active_policy.c.digest).where(active_policy.c.id == ONLY_POLICY)
 # SQLite has one writer at a time, and knows no such words.
 _ACTIVE_SHARED = _ACTIVE.with_for_update(read=True)
 _ACTIVATE = (
     update(active_policy)
-    .where(active_policy.c.id == _ONLY, active_policy.c.digest == bindparam("before"))
+    .where(active_policy.c.id == ONLY_POLICY, active_policy.c.digest == bindparam("before"))
     .values(digest=bindparam("to_digest"), time_us=bindparam("at_us"))
 )
 _ACTIVATE_FIRST = (
@@ -90,7 +91,7 @@ class SqlPolicies:
         return self._connection.execute(_ACTIVATE, given).rowcount == 1
 
     def activate_first(self, digest: str, time_us: int) -> bool:
-        given = {"id": _ONLY, "digest": digest, "time_us": time_us}
+        given = {"id": ONLY_POLICY, "digest": digest, "time_us": time_us}
         return self._connection.execute(_ACTIVATE_FIRST, given).scalar_one_or_none() is not None
 
     def put(self, digest: str, content: bytes, time_us: int) -> None:

@@ -39,6 +39,39 @@ _KINDS = {
 BASES = tuple(_KINDS)
 
 
+#: What examples see of settings, save `custom`: they are about rules, and go on to hold where a
+#: registry sets a freeze, a list of licenses or a Triton release of its own.
+EXAMPLE_SETTINGS: Mapping[str, Any] = {
+    "stages": {"exclusive": ["staging", "production"], "labels": ["development", "archived"]},
+    "promotion_ttl": "336h",
+    "approval_validity": "2160h",
+    "freezes": [],
+    "licenses": {
+        "permissive": [
+            *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc"),
+            *("cc0-1.0", "cc-by-4.0", "unlicense"),
+        ],
+        "allowed": [],
+    },
+    "mirrors": {"publishers": [], "approvals": 2, "group": "security"},
+    "limits": {
+        "version_bytes": 5_000_000_000_000,
+        "file_bytes": 5_000_000_000_000,
+        "files": 1_000_000,
+    },
+    "formats": {
+        "denied": [],
+        "denied_in": {"production": ["pickle", "joblib", "torch-pickle"]},
+    },
+    "content_flags": {"allowed": []},
+    "triton": {},
+    "metrics": {"floors": [], "no_worse": []},
+    "card": {"required": []},
+    "protected_namespaces": [],
+    "custom": {},
+}
+
+
 def base_document(base: str, gate: Gate, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Version 7 of a model, vetted and, save at register and release, released; version 6 is in
     production; for promote, alice asks and bob has approved."""
@@ -87,7 +120,8 @@ def document_of_example(policy: CompiledPolicy, example: Example) -> dict[str, A
     """The base document with the example's changes: maps are merged, all else is replaced; each
     entry of decisions, evaluations and waivers is merged over one that counts. A null takes a key
     away, and empties `current`."""
-    document = base_document(example.base, example.gate, policy.policy_set.settings)
+    settings = {**EXAMPLE_SETTINGS, "custom": policy.policy_set.settings["custom"]}
+    document = base_document(example.base, example.gate, settings)
     given = dict(example.given)
     if "current" in given and given["current"] is None:
         # Nothing is in the stage.

@@ -11,7 +11,7 @@ import yaml
 
 from registry.domain.policy_settings import SETTINGS
 from registry.policies.evaluator import CompiledPolicy
-from registry.policies.examples import whole_document
+from registry.policies.examples import EXAMPLE_SETTINGS, whole_document
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import failed_examples, load
 from registry.policies.shipped import shipped_folder
@@ -70,6 +70,7 @@ def test_every_setting_is_shipped_with_a_word() -> None:
     """settings.yaml has each setting."""
     text = shipped_files()["settings.yaml"].decode()
     assert yaml.safe_load(text).keys() == SETTINGS.keys()
+    assert yaml.safe_load(text) == EXAMPLE_SETTINGS
 
 
 def test_the_new_rule_of_the_readme_works() -> None:

@@ -131,7 +131,7 @@ def test_law_of_approvals(drawn: list[dict[str, Any]], base: str) -> None:
 
 
 def decision(document: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
-    right = document["decisions"][0]
+    right: dict[str, Any] = document["decisions"][0]
     return (
         right
         | {
