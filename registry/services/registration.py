@@ -46,17 +46,12 @@ class RegisterGate:
     def ask(self, caller: Caller, candidate: Candidate, bases: Sequence[VersionName]) -> Question:
         """What `require` needs to judge the candidate within the unit of work."""
         licenses = self._database.read(lambda tx: _licenses(tx, bases)) if bases else ()
-        facts = dataclasses.replace(candidate.facts, base_licenses=licenses)
-        asked = dataclasses.replace(
-            asked_by(
-                caller,
-                Gate.REGISTER,
-                _draft(caller, candidate, self._clock.now_us()),
-                candidate.model.namespace,
-                now_us=self._clock.now_us(),
-            ),
-            facts=facts,
-        )
+        facts = candidate.facts
+        if licenses:
+            facts = dataclasses.replace(facts, base_licenses=licenses)
+        now = self._clock.now_us()
+        version = _draft(caller, candidate, now)
+        asked = asked_by(caller, Gate.REGISTER, version, version.namespace, now_us=now, facts=facts)
         return Question(asked, self._policies.recent().evaluate(asked))
 
     def require(self, tx: Transaction, question: Question, *, active: str = "") -> None:

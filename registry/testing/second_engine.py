@@ -7,6 +7,7 @@ Its distribution is `common-expression-language`, whose module is `cel`; the one
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 import cel as rust_cel
 
@@ -17,9 +18,9 @@ class _Compiled:
     def __init__(self, program: rust_cel.Program) -> None:
         self._program = program
 
-    def evaluate(self, document: Mapping[str, object]) -> object:
+    def evaluate(self, bound: object) -> object:
         try:
-            value: object = self._program.execute(dict(document))
+            value: object = self._program.execute(cast("dict[str, Any]", bound))
         except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as cause:
             raise ExpressionError(str(cause)) from cause
         return value
@@ -27,6 +28,9 @@ class _Compiled:
 
 class RustEngine:
     """Knows neither budgets nor the names of a document before it is evaluated: for tests alone."""
+
+    def bind(self, document: Mapping[str, object]) -> object:
+        return dict(document)
 
     def compile(self, expression: str, names: Collection[str]) -> Program:
         try:

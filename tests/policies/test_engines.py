@@ -30,7 +30,7 @@ NAMES = tuple(DOCUMENT)
 def value(engine: Engine, expression: str) -> object:
     """The value, or "error" for none."""
     try:
-        return engine.compile(expression, NAMES).evaluate(DOCUMENT)
+        return engine.compile(expression, NAMES).evaluate(engine.bind(DOCUMENT))
     except ExpressionError:
         return "error"
 
@@ -135,7 +135,7 @@ def test_a_budget_ends_what_runs_long() -> None:
     for name in "pqrstuv":
         expression = f"{ten}.all({name}, {expression})"
     with pytest.raises(ExpressionError, match="budget"):
-        GOOGLE.compile(expression, ()).evaluate({})
+        GOOGLE.compile(expression, ()).evaluate(GOOGLE.bind({}))
 
 
 def compiled(**rule: str | bool) -> CompiledPolicy:
@@ -206,11 +206,11 @@ def test_a_gate_without_rules_stays_shut() -> None:
 )
 def test_templates(text: str, expected: str) -> None:
     """A placeholder stands for its value, as people read it."""
-    assert Template(text, GOOGLE, NAMES).render(DOCUMENT)[0] == expected
+    assert Template(text, GOOGLE, NAMES).render(GOOGLE.bind(DOCUMENT))[0] == expected
 
 
 def test_long_values_are_cut() -> None:
     """No message grows without bound."""
-    shown, bound = Template("{a}", GOOGLE, ("a",)).render({"a": "x" * 10_000})
+    shown, bound = Template("{a}", GOOGLE, ("a",)).render(GOOGLE.bind({"a": "x" * 10_000}))
     assert len(shown) == 300
     assert bound == {"a": shown}
