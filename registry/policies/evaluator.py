@@ -15,6 +15,8 @@ from registry.domain.times import time_of
 from registry.policies.engine import Engine, ExpressionError, Program
 from registry.policies.templates import Template
 
+#: Of a let's value: characters of a text, entries of a list or map.
+VALUE_SIZE_MAX = 100_000
 _PROPOSE = "hallmark policy propose DIR --note WHY"
 _BROKEN_FIX = f"Nobody passes until the rule is mended: change the file, then {_PROPOSE}"
 
@@ -189,7 +191,10 @@ def _broken(place: str, error: ExpressionError) -> RuleResult:
 
 
 def _plain(value: object) -> object:
-    """A let's value, which has to be JSON: it is shown to the engine again."""
+    """A let's value, which has to be JSON: it is shown to the engine again. And bounded, since each
+    let could be twice as long as the one before."""
+    if isinstance(value, str | list | dict) and len(value) > VALUE_SIZE_MAX:
+        raise ExpressionError(f"found {len(value)} entries or characters, at most {VALUE_SIZE_MAX}")
     if isinstance(value, dict):
         return {_key(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -167,8 +167,9 @@ class _Reader:
         return GateRules(gate=gate, lets=tuple(lets), rules=tuple(rules))
 
     def _lets(self, file: str, document: Document, lets: Any) -> list[tuple[str, str]]:
-        if not isinstance(lets, dict):
-            self._tell(file, document.line("lets"), "", "lets: expected names with expressions")
+        if not isinstance(lets, dict) or len(lets) > RULES_MAX:
+            text = f"lets: expected names with expressions, at most {RULES_MAX}"
+            self._tell(file, document.line("lets"), "", text)
             return []
         found: list[tuple[str, str]] = []
         for name, expression in lets.items():

@@ -208,7 +208,10 @@ class PolicyService:
                 change, state=state, decider=caller.id, comment=comment, end_time_us=now
             )
 
-        return self._database.write(fn)
+        decided = self._database.write(fn)
+        # Compiled here, and not while the next unit of work keeps others waiting.
+        self._database.read(self._policies.active)
+        return decided
 
     def withdraw(self, caller: Caller, name: PolicyChangeName) -> PolicyChange:
         """End an open proposal: its proposer may, and who may decide on it."""

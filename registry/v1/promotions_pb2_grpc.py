@@ -118,7 +118,9 @@ class PromotionServiceServicer:
 
         One decision a principal and promotion. A repeat (same outcome and comment) by the same principal
         changes nothing and returns the promotion in whatever state it is; another one replaces it while
-        the promotion is open. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        the promotion is open. An approval dies when another policy set becomes active, when the version
+        is vetted anew under other rules, or when its time runs out: the open promotion then has a
+        requirement AGAIN in `waiting`, and the same word by the same principal is a new decision. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). A decision that the policy does not

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import values
+from registry.client import policy_values, values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
@@ -19,6 +19,7 @@ from registry.v1 import (
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
+    policies_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
@@ -57,6 +58,10 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.Decision, decisions_pb2.Decision),
     (values.Requirement, decisions_pb2.Requirement),
     (values.Promotion, promotions_pb2.Promotion),
+    (policy_values.PolicySet, policies_pb2.PolicySet),
+    (policy_values.PolicyChange, policies_pb2.PolicyChange),
+    (policy_values.RuleResult, policies_pb2.RuleResult),
+    (policy_values.DecisionExplanation, policies_pb2.DecisionExplanation),
     (values.StagePeriod, promotions_pb2.StagePeriod),
     (values.LineageEdge, lineage_pb2.LineageEdge),
     (values.Event, events_pb2.Event),
@@ -89,8 +94,9 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for each in vars(values).values()
-        if dataclasses.is_dataclass(each) and each.__module__ == values.__name__
+        for module in (values, policy_values)
+        for each in vars(module).values()
+        if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }
     assert declared == {kind for kind, _ in PAIRS}
 

@@ -172,6 +172,19 @@ def test_an_error_denies(rule: dict[str, str | bool]) -> None:
     assert "could not be evaluated" in result.message
 
 
+def test_lets_do_not_grow_without_bound() -> None:
+    """Lets that double each other end with an error, and deny."""
+    lets = [("a0", "'xxxxxxxxxx'"), *((f"a{n}", f"a{n - 1} + a{n - 1}") for n in range(1, 40))]
+    rule = Rule(id="R-1", require="true", message="m", fix="hallmark x")
+    gates = (GateRules(gate=Gate.FETCH, lets=tuple(lets), rules=(rule,)),)
+    settings = shipped().policy.policy_set.settings
+    policy = CompiledPolicy(PolicySet(settings=settings, gates=gates), GOOGLE)
+    results = policy.replay(Gate.FETCH, base_document("internal", Gate.FETCH, settings))
+    first = next(result for result in results if not result.passed)
+    assert first.rule == "let a14"
+    assert "at most 100000" in first.message
+
+
 def test_an_error_in_a_let_denies() -> None:
     """A let without a value denies by itself, also where no rule uses it."""
     policy = compiled()
