@@ -14,14 +14,13 @@ from registry.domain.access import (
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
-from registry.domain.policies import GateAnswer, Requirement
+from registry.domain.policies import GateAnswer
 from registry.domain.promotions import (
     Decision,
     Outcome,
     Promotion,
     PromotionState,
     StagePeriod,
-    counts,
     require_pending,
     with_decision,
 )
@@ -53,6 +52,7 @@ from registry.services.stages import (
     enter,
     require_held,
 )
+from registry.services.standing import is_repeat, rules_of, with_dead
 
 COMMENT_LENGTH_MAX = 2000
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
@@ -167,38 +167,9 @@ class PromotionService:
 
         def fn(tx: Transaction) -> Promotion:
             found = _shown(_visible(tx, caller, Action.PROMOTION_READ, name), now)
-            return self._with_dead(tx, found, now)
+            return with_dead(tx, self._policies.active(tx), found, now)
 
         return self._database.snapshot(fn)
-
-    def _with_dead(self, tx: Transaction, promotion: Promotion, now_us: int) -> Promotion:
-        """An open promotion says which of its approvals no longer count."""
-        if promotion.state is not PromotionState.PENDING or not promotion.decisions:
-            return promotion
-        policy = self._policies.active(tx)
-        version = tx.versions.by_key(promotion.version_key)
-        dead = [
-            each
-            for each in promotion.decisions
-            if version is not None
-            and not counts(
-                each,
-                digest=promotion.digest,
-                policy_digest=policy.digest,
-                rules_digest=_rules_of(version),
-                now_us=now_us,
-                validity_us=policy.approval_validity_us,
-            )
-        ]
-        if not dead:
-            return promotion
-        again = Requirement(
-            rule="AGAIN",
-            message=f"{', '.join(each.decider for each in dead)}: needs deciding again, since the "
-            "policy or the vetting result has changed since then, or the approval ran out.",
-            fix=f"Look at it anew: hallmark decide {promotion.number} --approve",
-        )
-        return dataclasses.replace(promotion, waiting=(*promotion.waiting, again))
 
     def list(
         self,
@@ -281,10 +252,10 @@ class PromotionService:
                 comment=comment,
                 create_time_us=now,
                 decider_uid=caller.principal.uid,
-                rules_digest=_rules_of(version),
+                rules_digest=rules_of(version),
                 groups=caller.groups,
             )
-            if _is_repeat(promotion, new, now, validity_us=policy.approval_validity_us):
+            if is_repeat(promotion, new, policy, now):
                 return _shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
             current = tx.stages.current(promotion.model, promotion.stage)
@@ -430,28 +401,6 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
             expected=f"the promotion's digest, {promotion.digest}",
             fix="Look at the version that is asked for, and decide on its digest.",
         )
-
-
-def _is_repeat(promotion: Promotion, new: Decision, now_us: int, *, validity_us: int) -> bool:
-    """Whether the same was said before, and still counts where anything still can."""
-    earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
-    if earlier is None or (earlier.outcome, earlier.comment) != (new.outcome, new.comment):
-        return False
-    if promotion.state_at(now_us) is not PromotionState.PENDING:
-        return True
-    return counts(
-        earlier,
-        digest=new.digest,
-        policy_digest=new.policy_digest,
-        rules_digest=new.rules_digest,
-        now_us=now_us,
-        validity_us=validity_us,
-    )
-
-
-def _rules_of(version: Version) -> str:
-    """The rules digest of its verdict, which a decision dies with."""
-    return "" if version.vetting is None else version.vetting.rules_digest
 
 
 def _shown(promotion: Promotion, now_us: int) -> Promotion:
