@@ -7,67 +7,58 @@ parsers; until then a rule about formats keeps honest people from mistakes and n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
-#: Pattern of the file's name in lower case, and its format; the first that fits counts.
-_TABLE = (
-    ("*.safetensors", "safetensors"),
-    ("*.gguf", "gguf"),
-    ("*.onnx", "onnx"),
-    ("*.pkl", "pickle"),
-    ("*.pickle", "pickle"),
-    ("*.dill", "pickle"),
-    ("*.cloudpickle", "pickle"),
-    ("*.joblib", "joblib"),
-    ("*.skops", "skops"),
-    ("*.pt", "torch-pickle"),
-    ("*.pth", "torch-pickle"),
-    ("*.ckpt", "torch-pickle"),
-    ("pytorch_model*.bin", "torch-pickle"),
-    ("adapter_model.bin", "torch-pickle"),
-    ("training_args.bin", "torch-pickle"),
-    ("*.nemo", "nemo"),
-    ("*.mar", "torch-archive"),
-    ("*.keras", "keras"),
-    ("*.h5", "hdf5"),
-    ("*.hdf5", "hdf5"),
-    ("saved_model.pb", "tensorflow"),
-    ("*.tflite", "tflite"),
-    ("*.npy", "numpy"),
-    ("*.npz", "numpy"),
-    ("*.rds", "rds"),
-    ("*.plan", "tensorrt"),
-    ("*.engine", "tensorrt"),
-    ("*.pte", "executorch"),
-    ("*.mlmodel", "coreml"),
-    ("*.so", "native-code"),
-    ("*.dll", "native-code"),
-    ("*.dylib", "native-code"),
-    ("*.py", "code"),
-    ("*.pyc", "code"),
-    ("*.sh", "code"),
-    ("*.ipynb", "code"),
-    ("*.json", "json"),
-    ("*.yaml", "yaml"),
-    ("*.yml", "yaml"),
-    ("*.md", "text"),
-    ("*.txt", "text"),
-    ("*.csv", "text"),
-    ("*.pbtxt", "text"),
-    ("*.zip", "archive"),
-    ("*.tar", "archive"),
-    ("*.tar.gz", "archive"),
-    ("*.tgz", "archive"),
-    ("*.7z", "archive"),
-)
-#: Of whatever the table has no row for.
+#: By what stands behind the last dot of the file's name in lower case.
+_BY_ENDING = {
+    ending: format
+    for format, endings in {
+        "safetensors": "safetensors",
+        "gguf": "gguf",
+        "onnx": "onnx",
+        "pickle": "pkl pickle dill cloudpickle",
+        "joblib": "joblib",
+        "skops": "skops",
+        "torch-pickle": "pt pth ckpt",
+        "nemo": "nemo",
+        "torch-archive": "mar",
+        "keras": "keras",
+        "hdf5": "h5 hdf5",
+        "tflite": "tflite",
+        "numpy": "npy npz",
+        "rds": "rds",
+        "tensorrt": "plan engine",
+        "executorch": "pte",
+        "coreml": "mlmodel",
+        "native-code": "so dll dylib",
+        "code": "py pyc sh ipynb",
+        "json": "json",
+        "yaml": "yaml yml",
+        "text": "md txt csv pbtxt",
+        "archive": "zip tar tgz 7z",
+    }.items()
+    for ending in endings.split()
+}
+#: Whole names, which say more than their ending.
+_BY_NAME = {
+    "adapter_model.bin": "torch-pickle",
+    "training_args.bin": "torch-pickle",
+    "saved_model.pb": "tensorflow",
+}
+#: Of whatever has no row above.
 OTHER = "other"
 
 
 def format_of(path: str) -> str:
     """The format of one file by the last part of its path."""
     name = path.rpartition("/")[2].casefold()
-    return next((format for pattern, format in _TABLE if fnmatchcase(name, pattern)), OTHER)
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if name.startswith("pytorch_model") and name.endswith(".bin"):
+        return "torch-pickle"
+    if name.endswith(".tar.gz"):
+        return "archive"
+    _, dot, ending = name.rpartition(".")
+    return _BY_ENDING.get(ending, OTHER) if dot else OTHER
 
 
 def formats_of(paths: Iterable[str]) -> tuple[str, ...]:
