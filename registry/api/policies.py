@@ -12,7 +12,8 @@ from registry.api.promotions import OUTCOMES
 from registry.domain.policies import RuleResult
 from registry.domain.policy_sets import ChangeState, PolicyChange
 from registry.domain.promotions import Outcome
-from registry.names import PolicyChangeName, PrincipalName, PromotionName
+from registry.names import PolicyChangeName, PrincipalName, PromotionName, VersionName
+from registry.services.gate_trials import GateTrials
 from registry.services.policies import Explanation, PolicyService, StoredSet
 from registry.v1 import policies_pb2 as pb
 
@@ -26,8 +27,9 @@ NOBODY = "principals/-"
 class PolicyServicer:
     DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["PolicyService"]
 
-    def __init__(self, policies: PolicyService) -> None:
+    def __init__(self, policies: PolicyService, trials: GateTrials) -> None:
         self._policies = policies
+        self._trials = trials
 
     def get_active_policy_set(
         self, call: Call, request: pb.GetActivePolicySetRequest
@@ -81,6 +83,15 @@ class PolicyServicer:
         self, call: Call, request: pb.WithdrawPolicyChangeRequest
     ) -> pb.PolicyChange:
         return to_proto(self._policies.withdraw(call.caller, PolicyChangeName.parse(request.name)))
+
+    def evaluate_gate(self, call: Call, request: pb.EvaluateGateRequest) -> pb.GateEvaluation:
+        name = VersionName.parse(request.version, field="version")
+        answer = self._trials.evaluate(call.caller, name, request.gate, request.stage)
+        return pb.GateEvaluation(
+            gate=answer.gate.value,
+            policy_digest=answer.policy_digest,
+            results=[result_to_proto(result) for result in answer.results],
+        )
 
     def explain_decision(
         self, call: Call, request: pb.ExplainDecisionRequest

@@ -70,7 +70,7 @@ def build_api(
             ),
             ReferenceServicer(services.references),
             PromotionServicer(services.promotions, services.stages),
-            PolicyServicer(services.policies),
+            PolicyServicer(services.policies, services.trials),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

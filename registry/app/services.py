@@ -17,6 +17,7 @@ from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
 from registry.services.facts import VersionFacts
+from registry.services.gate_trials import GateTrials
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -62,6 +63,7 @@ class Services:
     events: EventService
     vetting: VettingService
     policies: PolicyService
+    trials: GateTrials
     active: ActivePolicies
 
 
@@ -129,5 +131,6 @@ def build_services(
             vetter=StructureVetter(blobs=blobs),
         ),
         policies=PolicyService(database=database, clock=clock, reader=reader, policies=policies),
+        trials=GateTrials(database=database, clock=clock, policies=policies, facts=facts),
         active=policies,
     )

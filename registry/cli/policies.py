@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from registry.cli import output, policy_files
+from registry.cli import exits, output, policy_files
+from registry.cli.finding import find_reference
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.tree import Group
 
@@ -40,6 +41,21 @@ def explain(session: Session, promotion: str, decider: str, document: bool) -> N
         return
     value = output.plain(found) | {"document": shown}
     session.emit(value, _explained_lines(session, found))
+
+
+@policy.command("try")
+@click.argument("reference", metavar="MODEL@REF")
+@click.argument("gate", type=click.Choice(["register", "release", "promote", "fetch"]))
+@click.option("--stage", default="", help="At promote: which one.")
+@with_session
+def try_gate(session: Session, reference: str, gate: str, stage: str) -> None:
+    """Say what a gate would say to a version now; exit code 1 where it refuses."""
+    name = session.client.versions.name(find_reference(session, reference))
+    found = session.client.policies.evaluate(name, gate, stage=stage)
+    lines = [f"gate {found.gate}   {session.digest(found.policy_digest)}"]
+    session.emit(found, [*lines, *result_lines(found.results)])
+    if any(not each.passed and not each.waits for each in found.results):
+        raise click.exceptions.Exit(exits.REFUSED)
 
 
 @policy.command("propose")

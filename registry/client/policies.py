@@ -8,7 +8,12 @@ from typing import ClassVar
 from registry.client.connection import new_request_id
 from registry.client.decode import number_of
 from registry.client.names import policy_change_name, principal_name, promotion_name
-from registry.client.policy_values import DecisionExplanation, PolicyChange, PolicySet
+from registry.client.policy_values import (
+    DecisionExplanation,
+    GateEvaluation,
+    PolicyChange,
+    PolicySet,
+)
 from registry.client.service import Service
 from registry.v1 import decisions_pb2
 from registry.v1 import policies_pb2 as pb
@@ -60,6 +65,11 @@ class Policies(Service):
     def withdraw(self, change: str | int) -> PolicyChange:
         request = pb.WithdrawPolicyChangeRequest(name=policy_change_name(change))
         return self._read(self._stub.WithdrawPolicyChange, request, PolicyChange)
+
+    def evaluate(self, version: str, gate: str, *, stage: str = "") -> GateEvaluation:
+        """What a gate would say to a version (by resource name) now; changes nothing."""
+        request = pb.EvaluateGateRequest(version=version, gate=gate, stage=stage)
+        return self._read(self._stub.EvaluateGate, request, GateEvaluation)
 
     def explain(self, promotion: str | int, *, decider: str = "") -> DecisionExplanation:
         """Of one person's approval, of the request itself with "-", or of what came last."""

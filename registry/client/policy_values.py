@@ -59,3 +59,10 @@ class DecisionExplanation:
     replayed: tuple[RuleResult, ...]
     equal: bool
     create_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateEvaluation:
+    gate: str
+    policy_digest: str
+    results: tuple[RuleResult, ...]

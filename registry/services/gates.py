@@ -57,9 +57,27 @@ def may_enter(
     now_us: int,
 ) -> GateAnswer:
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
+    answer = ask_promote(tx, policy, facts, caller, promotion, version, current, now_us=now_us)
+    if answer.refusals:
+        raise refused(answer, f"{version.ref} -> {promotion.stage}")
+    return answer
+
+
+def ask_promote(
+    tx: Transaction,
+    policy: Policy,
+    facts: VersionFacts,
+    caller: Caller,
+    promotion: Promotion,
+    version: Version,
+    current: StagePeriod | None,
+    *,
+    now_us: int,
+) -> GateAnswer:
+    """What the gate promote says, refusals too."""
     inside = tx.versions.by_key(current.version_key) if current else None
     asked = asked_by(caller, Gate.PROMOTE, version, version.namespace, now_us=now_us)
-    answer = policy.evaluate(
+    return policy.evaluate(
         dataclasses.replace(
             asked,
             stage=promotion.stage,
@@ -76,9 +94,6 @@ def may_enter(
             current_facts=Facts() if inside is None else facts.of(tx, inside),
         )
     )
-    if answer.refusals:
-        raise refused(answer, f"{version.ref} -> {promotion.stage}")
-    return answer
 
 
 def keep_record(

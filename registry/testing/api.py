@@ -79,7 +79,7 @@ def servicers_of(world: World) -> list[Any]:
         VersionServicer(world.versions, world.version_diffs, world.evaluations, world.yanks),
         ReferenceServicer(world.references),
         PromotionServicer(world.promotions, world.stages),
-        PolicyServicer(world.policies),
+        PolicyServicer(world.policies, world.trials),
         LineageServicer(world.lineage),
         TransferServicer(
             world.uploads,

@@ -24,6 +24,7 @@ from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
 from registry.services.facts import VersionFacts
+from registry.services.gate_trials import GateTrials
 from registry.services.lineage import LineageService
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
@@ -106,6 +107,9 @@ class World:
         self.facts = VersionFacts()
         self.policies = PolicyService(
             database=self.database, clock=self.clock, reader=self.reader, policies=self.active
+        )
+        self.trials = GateTrials(
+            database=self.database, clock=self.clock, policies=self.active, facts=self.facts
         )
         self.models = ModelService(database=self.database, clock=self.clock, policies=self.active)
         self.usage = UsageService(database=self.database, clock=self.clock)

@@ -491,6 +491,68 @@ class WithdrawPolicyChangeRequest(_message.Message):
 Global___WithdrawPolicyChangeRequest: _TypeAlias = WithdrawPolicyChangeRequest  # noqa: Y015
 
 @_typing.final
+class GateEvaluation(_message.Message):
+    """What a gate would say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATE_FIELD_NUMBER: _builtins.int
+    POLICY_DIGEST_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    gate: _builtins.str
+    """As asked."""
+    policy_digest: _builtins.str
+    """Digest of the active set."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleResult]:
+        """Each rule's answer, in the order of the set."""
+
+    def __init__(
+        self,
+        *,
+        gate: _builtins.str = ...,
+        policy_digest: _builtins.str = ...,
+        results: _abc.Iterable[Global___RuleResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gate", b"gate", "policy_digest", b"policy_digest", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GateEvaluation: _TypeAlias = GateEvaluation  # noqa: Y015
+
+@_typing.final
+class EvaluateGateRequest(_message.Message):
+    """Request of EvaluateGate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    GATE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """`models/.../versions/{n}`."""
+    gate: _builtins.str
+    """"register", "release", "promote" or "fetch"."""
+    stage: _builtins.str
+    """At promote: an exclusive stage."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        gate: _builtins.str = ...,
+        stage: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gate", b"gate", "stage", b"stage", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateGateRequest: _TypeAlias = EvaluateGateRequest  # noqa: Y015
+
+@_typing.final
 class ExplainDecisionRequest(_message.Message):
     """Request of ExplainDecision."""
 

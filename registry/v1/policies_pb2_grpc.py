@@ -66,6 +66,11 @@ class PolicyServiceStub:
                 request_serializer=registry_dot_v1_dot_policies__pb2.WithdrawPolicyChangeRequest.SerializeToString,
                 response_deserializer=registry_dot_v1_dot_policies__pb2.PolicyChange.FromString,
                 _registered_method=True)
+        self.EvaluateGate = channel.unary_unary(
+                '/registry.v1.PolicyService/EvaluateGate',
+                request_serializer=registry_dot_v1_dot_policies__pb2.EvaluateGateRequest.SerializeToString,
+                response_deserializer=registry_dot_v1_dot_policies__pb2.GateEvaluation.FromString,
+                _registered_method=True)
         self.ExplainDecision = channel.unary_unary(
                 '/registry.v1.PolicyService/ExplainDecision',
                 request_serializer=registry_dot_v1_dot_policies__pb2.ExplainDecisionRequest.SerializeToString,
@@ -136,6 +141,15 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EvaluateGate(self, request, context):
+        """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
+        active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
+        no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainDecision(self, request, context):
         """Explains a request or approval of a promotion: the document that the gate was shown then, what
         its rules said, and what the same set says to the same document now. Needs promotion.read on the
@@ -178,6 +192,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.WithdrawPolicyChange,
                     request_deserializer=registry_dot_v1_dot_policies__pb2.WithdrawPolicyChangeRequest.FromString,
                     response_serializer=registry_dot_v1_dot_policies__pb2.PolicyChange.SerializeToString,
+            ),
+            'EvaluateGate': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateGate,
+                    request_deserializer=registry_dot_v1_dot_policies__pb2.EvaluateGateRequest.FromString,
+                    response_serializer=registry_dot_v1_dot_policies__pb2.GateEvaluation.SerializeToString,
             ),
             'ExplainDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainDecision,
@@ -349,6 +368,33 @@ class PolicyService:
             '/registry.v1.PolicyService/WithdrawPolicyChange',
             registry_dot_v1_dot_policies__pb2.WithdrawPolicyChangeRequest.SerializeToString,
             registry_dot_v1_dot_policies__pb2.PolicyChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateGate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/registry.v1.PolicyService/EvaluateGate',
+            registry_dot_v1_dot_policies__pb2.EvaluateGateRequest.SerializeToString,
+            registry_dot_v1_dot_policies__pb2.GateEvaluation.FromString,
             options,
             channel_credentials,
             insecure,

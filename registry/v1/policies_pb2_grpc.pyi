@@ -67,6 +67,11 @@ class PolicyServiceStub:
     """Withdraws an open proposal: the proposer, or policy.decide on "*". Repeats safely.
     FAILED_PRECONDITION when it has ended otherwise.
     """
+    EvaluateGate: _grpc.UnaryUnaryMultiCallable[_policies_pb2.EvaluateGateRequest, _policies_pb2.GateEvaluation]
+    """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
+    active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
+    no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+    """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]
     """Explains a request or approval of a promotion: the document that the gate was shown then, what
     its rules said, and what the same set says to the same document now. Needs promotion.read on the
@@ -112,6 +117,11 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     WithdrawPolicyChange: _aio.UnaryUnaryMultiCallable[_policies_pb2.WithdrawPolicyChangeRequest, _policies_pb2.PolicyChange]  # type: ignore[assignment]
     """Withdraws an open proposal: the proposer, or policy.decide on "*". Repeats safely.
     FAILED_PRECONDITION when it has ended otherwise.
+    """
+    EvaluateGate: _aio.UnaryUnaryMultiCallable[_policies_pb2.EvaluateGateRequest, _policies_pb2.GateEvaluation]  # type: ignore[assignment]
+    """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
+    active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
+    no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
     """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]  # type: ignore[assignment]
     """Explains a request or approval of a promotion: the document that the gate was shown then, what
@@ -191,6 +201,17 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_policies_pb2.PolicyChange, _abc.Awaitable[_policies_pb2.PolicyChange]]:
         """Withdraws an open proposal: the proposer, or policy.decide on "*". Repeats safely.
         FAILED_PRECONDITION when it has ended otherwise.
+        """
+
+    @_abc_1.abstractmethod
+    def EvaluateGate(
+        self,
+        request: _policies_pb2.EvaluateGateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policies_pb2.GateEvaluation, _abc.Awaitable[_policies_pb2.GateEvaluation]]:
+        """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
+        active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
+        no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
         """
 
     @_abc_1.abstractmethod

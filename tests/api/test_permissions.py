@@ -260,6 +260,9 @@ NEEDS = {
         "WithdrawPolicyChange": _wide(
             policies_pb2.WithdrawPolicyChangeRequest(name="policyChanges/1"), Action.POLICY_DECIDE
         ),
+        "EvaluateGate": Need(
+            policies_pb2.EvaluateGateRequest(version=VERSION, gate="fetch"), Action.VERSION_READ
+        ),
         "ExplainDecision": _wide(
             policies_pb2.ExplainDecisionRequest(promotion="promotions/1"), Action.PROMOTION_READ
         ),

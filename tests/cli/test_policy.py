@@ -175,6 +175,20 @@ def test_explain(hallmark: Hallmark, team: Team, folder: Path) -> None:
     assert shown["decisions"][0]["by"].startswith("bob")
 
 
+def test_try(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """A gate is tried without a request: what waits is no refusal, what fails is."""
+    model = f"{team.namespace}/scorer"
+    (folder / "model.pkl").write_bytes(b"x")
+    hallmark("push", str(folder), model, "--wait")
+    staging = hallmark("policy", "try", f"{model}@1", "promote", "--stage", "staging")
+    assert "… FOUR-EYES" in staging.out
+    production = hallmark("policy", "try", f"{model}@1", "promote", "--stage", "production", code=1)
+    assert "✗ FMT-1" in production.out
+    assert "denied_formats = pickle" in production.out
+    assert hallmark("policy", "try", f"{model}@1", "fetch", "--json").json["results"][0]["passed"]
+    hallmark("policy", "try", f"{model}@1", "promote", code=2)
+
+
 @pytest.mark.parametrize(
     ("fix", "problem"),
     [

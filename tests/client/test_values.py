@@ -61,6 +61,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (policy_values.PolicySet, policies_pb2.PolicySet),
     (policy_values.PolicyChange, policies_pb2.PolicyChange),
     (policy_values.RuleResult, policies_pb2.RuleResult),
+    (policy_values.GateEvaluation, policies_pb2.GateEvaluation),
     (policy_values.DecisionExplanation, policies_pb2.DecisionExplanation),
     (values.StagePeriod, promotions_pb2.StagePeriod),
     (values.LineageEdge, lineage_pb2.LineageEdge),

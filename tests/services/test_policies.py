@@ -428,6 +428,29 @@ def test_explain_replays(story: Story, sam: Caller, eve: Caller) -> None:
         world.policies.explain(story.mallory, name, None)
 
 
+@pytest.mark.parametrize("gate", ["register", "release", "promote", "fetch"])
+def test_gates_can_be_tried(story: Story, gate: str) -> None:
+    """A version that is released would pass each gate, at promote but for decisions; trying needs
+    version.read, and leaves no trace."""
+    version = story.released()
+    before = actions(story.world)
+    found = story.world.trials.evaluate(story.rosa, name_of(version), gate, "production")
+    waiting = ["FOUR-EYES"] if gate == "promote" else []
+    assert [r.rule for r in found.results if not r.passed] == waiting
+    assert found.policy_digest == story.world.policy.digest
+    assert actions(story.world) == before
+    with pytest.raises(PermissionDeniedError):
+        story.world.trials.evaluate(story.mallory, name_of(version), gate, "production")
+
+
+def test_only_gates_of_versions_are_tried(story: Story) -> None:
+    """Other gates, and stages that are not there, are refused."""
+    version = story.released()
+    for gate, stage in (("delete", ""), ("", ""), ("promote", ""), ("promote", "archived")):
+        with pytest.raises(InvalidFieldError):
+            story.world.trials.evaluate(story.rosa, name_of(version), gate, stage)
+
+
 def test_licenses_are_inherited(story: Story) -> None:
     """A promotion sees the licenses of everything above a version, and of what is gone none."""
     world = story.world
