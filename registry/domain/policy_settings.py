@@ -173,6 +173,12 @@ SETTINGS: Mapping[str, Check] = {
 }
 
 
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_null, value.values()))
+    return any(map(_has_null, value)) if isinstance(value, list) else value is None
+
+
 def settings_problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Key and what is wrong with it, for all that is wrong."""
     for key in settings:
@@ -183,3 +189,5 @@ def settings_problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, "missing"
         elif wrong := check(settings[key]):
             yield key, f"expected {wrong}"
+        elif _has_null(settings[key]):
+            yield key, "found null, which documents do not have: leave the key out, or write ''"

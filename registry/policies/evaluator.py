@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,18 +113,13 @@ class _CompiledGate:
         return tuple(results)
 
 
-class _placed:  # noqa: N801 - reads as a clause
+@contextmanager
+def _placed(gate: Gate, place: str) -> Iterator[None]:
     """Says where an expression stands that does not compile."""
-
-    def __init__(self, gate: Gate, place: str) -> None:
-        self._place = f"{gate.value} {place}"
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ExpressionError):
-            raise ExpressionError(f"{self._place}: {error}") from error
+    try:
+        yield
+    except ExpressionError as error:
+        raise ExpressionError(f"{gate.value} {place}: {error}") from error
 
 
 def _compiled(gate: Gate, rule: Rule, engine: Engine, names: Sequence[str]) -> _CompiledRule:

@@ -7,7 +7,7 @@ from typing import Any
 
 from registry.domain.canonical import canonical_json
 from registry.domain.file_formats import formats_of
-from registry.domain.gate_documents import document_of
+from registry.domain.gate_documents import document_of, without_nulls
 from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.policies import Gate, RuleResult
 from registry.domain.policy_sets import Example
@@ -145,6 +145,8 @@ def _merge(base: Any, change: Any, place: tuple[str, ...]) -> Any:
         return merged
     if isinstance(change, list) and place and place[-1] in _ENTRIES:
         return [_entry(place, each) for each in change]
+    if isinstance(change, list | dict):
+        return without_nulls(change)
     return change
 
 

@@ -19,6 +19,7 @@ from registry.policies.engine import LENGTH_MAX, ExpressionError, Program
 _STRING = re.compile(
     r"""[bBrR]{0,2}(?:'{3}.*?'{3}|"{3}.*?"{3}|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")""", re.DOTALL
 )
+_NO_VALUES = (cel.Type.ERROR, cel.Type.NULL, cel.Type.UNKNOWN)
 _NULLS = re.compile(r"\b(null|google)\b")
 
 
@@ -29,8 +30,8 @@ class _Compiled:
     def evaluate(self, bound: object) -> object:
         try:
             value = self._expression.eval(bound)
-            # Errors come back as values, which are not false but nothing.
-            failed = value.type() == cel.Type.ERROR
+            # Errors come back as values, which are not false but nothing. So would a null.
+            failed = value.type() in _NO_VALUES
             found = None if failed else value.plain_value()
         except (RuntimeError, TypeError, ValueError, OverflowError) as cause:
             raise ExpressionError(_one_line(str(cause))) from cause

@@ -76,6 +76,12 @@ CHANGES = {
         'freezes: [{start: "2026-12-20", end: "2027-01-04T00:00:00Z", stages: [], reason: x}]',
         "a time such as",
     ),
+    "a null in a setting": (
+        "settings.yaml",
+        "custom: {}",
+        "custom: {a: [{b: null}]}",
+        "found null",
+    ),
     "a stage twice": ("settings.yaml", "[staging, production]", "[staging, staging]", "once"),
     "a quoted number": ("settings.yaml", "approvals: 2", 'approvals: "2"', "whole number"),
 }
