@@ -19,3 +19,5 @@ cd "$away"
 env --ignore-environment PATH=/usr/bin:/bin venv/bin/python -P -W error \
     -W ignore::DeprecationWarning:ldap3.utils.asn1 import_all.py  # asks pyasn1 for old names
 env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark --help >/dev/null
+# The policy files come with the wheel.
+env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark policy test >/dev/null

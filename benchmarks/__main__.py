@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import access, audit, files, footprint, metadata
+from benchmarks import access, audit, files, footprint, metadata, policy
 from benchmarks.report import Bound, Row, table
 
 Part = Callable[..., Iterator[Row | Bound]]
@@ -26,6 +26,7 @@ def main() -> None:
         "files": files.measure,
         "footprint": footprint.measure,
         "access": access.measure,
+        "policy": policy.measure,
     }
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--rounds", type=int, default=3)

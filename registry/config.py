@@ -59,6 +59,8 @@ class Settings:
     tls_certificate_file: Path | None
     tls_key_file: Path | None
     accel_prefix: str
+    #: None: those that come with Hallmark.
+    policy_dir: Path | None
     processes: int
     calls_per_minute: int
     upload_bytes: int
@@ -314,6 +316,14 @@ FIELDS = (
         default="",
         meaning="Let an nginx in front send the bytes (X-Accel-Redirect) from this internal "
         "location; empty: send them ourselves.",
+    ),
+    Field(
+        key="policy_dir",
+        parse=_optional_path,
+        expected="a folder's path",
+        default="",
+        meaning="Folder of the policy files that become active on the first start; empty: those "
+        "that come with Hallmark. Also what `hallmark policy` reads.",
     ),
     Field(
         key="processes",

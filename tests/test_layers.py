@@ -21,6 +21,7 @@ OUTSIDE = {
     "doors": {"starlette", "uvicorn"},
     "formats": {"numpy", "onnx", "yaml"},
     "jobs": {"cryptography"},
+    "policies": {"cel_expr_python", "yaml"},
     "v1": GRPC,
     "web": {"starlette"},
 }

@@ -59,6 +59,13 @@ def test_packages_are_named_one_by_one() -> None:
     ]
 
 
+def test_policy_files_come_with_the_wheel() -> None:
+    """The wheel has policies/ where an installed server looks for it."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {"policies": "registry/policies/shipped"}
+    assert not (ROOT / "registry" / "policies" / "shipped").exists()
+
+
 def test_schema_folder_is_no_package() -> None:
     """An __init__.py in proto/ would hide the import package `proto` of proto-plus."""
     assert not list((ROOT / "proto").rglob("__init__.py"))

@@ -13,6 +13,7 @@ from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
+from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
@@ -69,7 +70,7 @@ def build_api(
         host=address.host,
         port=address.port,
         servicers=(
-            ServerServicer(info),
+            ServerServicer(info, services.policies.active_digest),
             NamespaceServicer(services.namespaces),
             PrincipalServicer(services.principals, services.tokens),
             AccessServicer(services.access),
@@ -85,6 +86,7 @@ def build_api(
             ReviewServicer(services.reviews),
             TermsServicer(services.terms, services.acceptances),
             InboxServicer(services.inbox),
+            PolicyServicer(services.policies, services.trials),
             LineageServicer(services.lineage),
             TransferServicer(
                 services.uploads,

@@ -13,6 +13,8 @@ from registry.auth.signing import Ed25519Keys, new_private_pem
 from registry.config import Settings
 from registry.errors import StartError
 from registry.jobs.webhooks import HttpSender
+from registry.policies.loader import PolicyFilesError, read_folder
+from registry.policies.shipped import shipped_folder
 from registry.services.tickets import KEY_BYTES_MIN
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,18 @@ def make_home(home: Path) -> None:
             what=f"Home folder {home}",
             found=f"it cannot be made: {error.strerror}",
             fix="Choose another with HALLMARK_HOME.",
+        ) from error
+
+
+def policy_files(folder: Path | None) -> dict[str, bytes]:
+    """The policy files for the very first start."""
+    try:
+        return read_folder(shipped_folder() if folder is None else folder)
+    except PolicyFilesError as error:
+        raise StartError(
+            what="The policy files",
+            found=str(error),
+            fix="Name a folder that has them with HALLMARK_POLICY_DIR, or leave it out.",
         ) from error
 
 

@@ -18,6 +18,7 @@ from registry.app.files import (
     make_audit_key,
     make_home,
     make_ticket_key,
+    policy_files,
     ticket_key,
     tls_files,
     webhook_sender,
@@ -30,17 +31,17 @@ from registry.board import Board
 from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
-from registry.domain.builtin_policy import BuiltinPolicy
 from registry.doors.app import build_app
 from registry.doors.http_server import HttpServer
 from registry.jobs.checkpoint_folder import CheckpointFolder
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.pool import Pool
 from registry.jobs.secret_box import AesSecretBox
+from registry.policies.reader import CelPolicyReader
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
-from registry.ports.policy import Policy
 from registry.services.fsck import check_belonging
+from registry.services.policy_sets import bootstrap_policy
 from registry.services.principals import bootstrap_admin
 from registry.services.requests import forget_old
 from registry.services.tickets import TicketSigner
@@ -83,13 +84,14 @@ class Registry:
             blobs = LocalBlobStore(settings.blob_dir)
             blobs.check()
             check_belonging(self._database, blobs)
-            policy = BuiltinPolicy()
+            reader = CelPolicyReader()
+            bootstrap_policy(self._database, clock, reader, policy_files(settings.policy_dir))
             people = people_of(settings, clock=clock)
             self.services = build_services(
                 database=self._database,
                 blobs=blobs,
                 clock=clock,
-                policy=policy,
+                reader=reader,
                 signer=signer,
                 audit_keys=audit_keys(settings.audit_key_file),
                 changes=self.board.callers,
@@ -107,22 +109,22 @@ class Registry:
                 host=settings.http_address.host, port=settings.http_address.port, tls=tls
             )
             undo.callback(self._http.stop, 0)
-            self._bind(blobs, policy, tls, shares_port)
+            self._bind(blobs, tls, shares_port)
             undo.callback(self._api.stop, 0)
             #: Set on the very first start only. The last thing that may fail: nobody would ever see
             #: the token that a start made which then came to nothing.
             self.admin_token = bootstrap_admin(self._database, clock)
             undo.pop_all()
 
-    def _bind(
-        self, blobs: BlobStore, policy: Policy, tls: TlsFiles | None, shares_port: bool
-    ) -> None:
+    def _bind(self, blobs: BlobStore, tls: TlsFiles | None, shares_port: bool) -> None:
         """Listen on both addresses; each side tells clients where the other one is."""
         settings, services = self.settings, self.services
         scheme = "https" if tls else "http"
         http_address = config.Address(host=settings.http_address.host, port=self._http.port)
         self.http_url = settings.http_url or f"{scheme}://{http_address}"
-        info = server_info(settings, self._database, policy, http_url=self.http_url)
+        info = server_info(
+            settings, self._database, services.active.recent(), http_url=self.http_url
+        )
         self._api = build_api(services, info, settings.grpc_address, tls=tls, shared=shares_port)
         grpc_address = config.Address(host=settings.grpc_address.host, port=self._api.port)
         self.grpc_target = settings.grpc_target or str(grpc_address)

@@ -12,7 +12,7 @@ from registry.ports.blobs import BlobStore
 from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicyReader
 from registry.ports.signing import SigningKeys
 from registry.ports.webhooks import SecretBox, Sender
 from registry.ports.workloads import WorkloadVerifier
@@ -26,15 +26,20 @@ from registry.services.directory_accounts import AccountKeeper
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.facts import VersionFacts
+from registry.services.gate_trials import GateTrials
 from registry.services.identity import IdentityService
 from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.login_throttle import LoginThrottle
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
+from registry.services.policies import PolicyService
+from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.registration import RegisterGate
 from registry.services.reminders import ReminderService
 from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
@@ -106,6 +111,9 @@ class Services:
     webhook_deliveries: WebhookDeliveryService
     webhook_queue: WebhookQueue
     reminders: ReminderService
+    policies: PolicyService
+    trials: GateTrials
+    active: ActivePolicies
 
 
 def build_services(
@@ -113,7 +121,7 @@ def build_services(
     database: Database,
     blobs: BlobStore,
     clock: Clock,
-    policy: Policy,
+    reader: PolicyReader,
     signer: TicketSigner,
     audit_keys: SigningKeys,
     changes: Changes,
@@ -143,6 +151,10 @@ def build_services(
         failures_max=people.login_failures_max,
         per_user_max=people.login_failures_per_user_max,
     )
+    policies = ActivePolicies(database=database, reader=reader)
+    # Stages never change; all else is asked of the active set in each transaction.
+    stages = policies.recent()
+    facts = VersionFacts()
     return Services(
         authenticator=authenticator,
         access=AccessService(database=database, clock=clock),
@@ -159,25 +171,30 @@ def build_services(
             throttle=throttle,
             token_ttl_h=people.login_token_h,
         ),
-        models=ModelService(database=database, clock=clock),
-        commits=CommitService(database=database, blobs=blobs, clock=clock, policy=policy),
+        models=ModelService(database=database, clock=clock, policies=policies),
+        commits=CommitService(database=database, blobs=blobs, clock=clock, policy=stages),
         versions=VersionService(
             database=database,
             blobs=blobs,
             clock=clock,
             read_card=parse_card,
             on_quarantined=on_quarantined,
+            gate=RegisterGate(database=database, clock=clock, policies=policies, facts=facts),
         ),
         diffs=VersionDiffService(database=database),
         evaluations=EvaluationService(database=database, clock=clock),
         yanks=YankService(database=database, clock=clock, on_quarantined=on_quarantined),
-        references=ReferenceService(database=database, clock=clock, policy=policy),
+        references=ReferenceService(database=database, clock=clock, policy=stages),
         promotions=PromotionService(
-            database=database, clock=clock, policy=policy, fresh_groups=accounts
+            database=database, clock=clock, policies=policies, facts=facts, fresh_groups=accounts
         ),
-        stages=StageService(database=database, clock=clock, policy=policy),
-        waivers=WaiverService(database=database, clock=clock, policy=policy, fresh_groups=accounts),
-        reviews=ReviewService(database=database, clock=clock, policy=policy, fresh_groups=accounts),
+        stages=StageService(database=database, clock=clock, policy=stages),
+        waivers=WaiverService(
+            database=database, clock=clock, policies=policies, fresh_groups=accounts
+        ),
+        reviews=ReviewService(
+            database=database, clock=clock, policies=policies, fresh_groups=accounts
+        ),
         terms=TermsService(database=database, clock=clock),
         acceptances=AcceptanceService(database=database, clock=clock, fresh_groups=accounts),
         inbox=InboxService(database=database, clock=clock),
@@ -196,6 +213,8 @@ def build_services(
             clock=clock,
             signer=signer,
             authenticator=authenticator,
+            policies=policies,
+            facts=facts,
         ),
         usage=UsageService(database=database, clock=clock),
         events=EventService(database=database, keys=audit_keys),
@@ -204,7 +223,8 @@ def build_services(
         vetting=VettingService(
             database=database,
             clock=clock,
-            policy=policy,
+            policies=policies,
+            facts=facts,
             vetter=StructureVetter(blobs=blobs),
         ),
         workloads=WorkloadService(
@@ -217,4 +237,7 @@ def build_services(
         webhook_deliveries=WebhookDeliveryService(database=database, clock=clock),
         webhook_queue=WebhookQueue(database=database, clock=clock, sender=sender, box=box),
         reminders=ReminderService(database=database, clock=clock),
+        policies=PolicyService(database=database, clock=clock, reader=reader, policies=policies),
+        trials=GateTrials(database=database, clock=clock, policies=policies, facts=facts),
+        active=policies,
     )

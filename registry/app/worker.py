@@ -27,10 +27,10 @@ from registry.board import Board
 from registry.clock import SystemClock
 from registry.config import Address, Settings
 from registry.db.engine import join_database
-from registry.domain.builtin_policy import BuiltinPolicy
 from registry.errors import HallmarkError
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.secret_box import AesSecretBox
+from registry.policies.reader import CelPolicyReader
 from registry.services.tickets import TicketSigner
 
 logger = logging.getLogger("registry.app.worker")
@@ -59,13 +59,12 @@ class Worker:
             board=self._board,
             lock_file=files[1] if len(files) > 1 else None,
         )
-        policy = BuiltinPolicy()
         self._services = services = build_services(
             database=self._database,
             blobs=LocalBlobStore(settings.blob_dir),
             clock=clock,
-            policy=policy,
             audit_keys=audit_keys(settings.audit_key_file),
+            reader=CelPolicyReader(),
             signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,
@@ -78,7 +77,9 @@ class Worker:
         )
         self._api = build_api(
             services,
-            server_info(settings, self._database, policy, http_url=handover.http_url),
+            server_info(
+                settings, self._database, services.active.recent(), http_url=handover.http_url
+            ),
             Address(host=settings.grpc_address.host, port=handover.grpc_port),
             tls=tls_files(settings),
             shared=True,

@@ -56,6 +56,7 @@ COMMANDS = (
         "List and decide on reviews of moves with --break-glass.",
     ),
     _entry("login", "login:login", "Log in to a server, with a password or a token."),
+    _entry("policy", "policies:policy", "Test, compare, propose and explain the gates' rules."),
     _entry("logout", "login:logout", "Forget a server's token."),
     _entry("whoami", "login:whoami", "Show who you are there, and what you may do."),
     _entry("token", "tokens:token", "Create, list, rotate and revoke tokens."),

@@ -20,6 +20,7 @@ from registry.client.inbox import Inbox
 from registry.client.lineage import Lineage
 from registry.client.models import Models
 from registry.client.namespaces import Namespaces
+from registry.client.policies import Policies
 from registry.client.principals import Principals
 from registry.client.progress import Progress, Silent
 from registry.client.promotions import Promotions
@@ -83,6 +84,7 @@ class Client:
         self.reviews = Reviews(connection)
         self.terms = Terms(connection)
         self.inbox = Inbox(connection)
+        self.policies = Policies(connection)
         self.lineage = Lineage(connection)
         self.events = Events(connection)
         self.audit = Audit(connection)

@@ -10,6 +10,7 @@ from registry.names import (
     AcceptanceName,
     ModelName,
     NamespaceName,
+    PolicyChangeName,
     PrincipalName,
     PromotionName,
     Reference,
@@ -82,6 +83,12 @@ def waiver_name(text: str | int) -> str:
     with checked_locally():
         number = str(text).removeprefix("waivers/")
         return str(WaiverName.parse(f"waivers/{number}", field="waiver"))
+
+
+def policy_change_name(text: str | int) -> str:
+    with checked_locally():
+        number = str(text).rpartition("/")[2]
+        return str(PolicyChangeName.parse(f"policyChanges/{number}", field="policy change"))
 
 
 def split_reference(text: str) -> tuple[str, str]:

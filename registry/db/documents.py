@@ -195,6 +195,8 @@ def decisions_text(decisions: Iterable[Decision]) -> str:
             {
                 "outcome": decision.outcome.value,
                 "decider": decision.decider,
+                "decider_uid": decision.decider_uid,
+                "rules_digest": decision.rules_digest,
                 "roles": decision.roles,
                 "groups": decision.groups,
                 "digest": decision.digest,
@@ -216,6 +218,8 @@ def decisions_of(text: str) -> tuple[Decision, ...]:
         Decision(
             outcome=Outcome(value["outcome"]),
             decider=value["decider"],
+            decider_uid=value["decider_uid"],
+            rules_digest=value["rules_digest"],
             roles=tuple(value["roles"]),
             groups=tuple(value["groups"]),
             digest=value["digest"],

@@ -11,10 +11,19 @@ from registry.db.documents import names_of
 from registry.db.locks import lock_rows
 from registry.db.manifests import key_of_manifest
 from registry.db.models import model_of
+from registry.db.policies import ONLY_POLICY
 from registry.db.prepared import PreparedConnection
 from registry.db.references import target_name
 from registry.db.rows import AnyRow
-from registry.db.tables import blob_grants, commits, models, refs, stage_periods, versions
+from registry.db.tables import (
+    active_policy,
+    blob_grants,
+    commits,
+    models,
+    refs,
+    stage_periods,
+    versions,
+)
 from registry.domain.references import Reference, ReferenceKind
 from registry.ports.tables import Ground
 
@@ -54,6 +63,10 @@ _GROUND = (
         was_staged(_cut.c.model_key, _cut.c.digest).label("cut_staged"),
         key_of_manifest("tree").label("tree_key"),
         not_(exists(select(_sha256).where(not_(_granted)))).label("all_granted"),
+        select(active_policy.c.digest)
+        .where(active_policy.c.id == ONLY_POLICY)
+        .scalar_subquery()
+        .label("policy_digest"),
     )
     .outerjoin_from(
         models,
@@ -107,6 +120,7 @@ def lock_ground(
         else [(r.cut_digest, names_of(r.cut_contributors)) for r in rows if not r.cut_staged],
         has_tree=row.tree_key is not None,
         all_granted=bool(row.all_granted),
+        policy_digest=row.policy_digest or "",
     )
 
 

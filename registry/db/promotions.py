@@ -88,6 +88,8 @@ _DECISIONS = (
         _d.conditions,
         _d.expire_time_us,
         _d.groups,
+        _d.decider_uid,
+        _d.rules_digest,
     )
     .where(_d.promotion.in_(numbers("promotions")))
     .order_by(_d.promotion, _d.key)
@@ -212,6 +214,8 @@ class SqlPromotions:
                 "conditions": names_text(decision.conditions, field="conditions"),
                 "expire_time_us": decision.expire_time_us,
                 "groups": names_text(decision.groups, field="groups"),
+                "decider_uid": decision.decider_uid,
+                "rules_digest": decision.rules_digest,
             },
         )
 
@@ -279,4 +283,6 @@ def _decision(row: AnyRow) -> Decision:
         expire_time_us=row.expire_time_us,
         create_time_us=row.create_time_us,
         groups=names_of(row.groups),
+        decider_uid=row.decider_uid,
+        rules_digest=row.rules_digest,
     )

@@ -14,6 +14,7 @@ from registry.db.login_attempts import SqlLoginAttempts
 from registry.db.manifests import SqlManifests
 from registry.db.models import SqlModels
 from registry.db.namespaces import SqlNamespaces
+from registry.db.policies import SqlPolicies
 from registry.db.prepared import PreparedConnection
 from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
@@ -106,6 +107,10 @@ class SqlTransaction:
     @property
     def inbox(self) -> SqlInbox:
         return SqlInbox(self._connection)
+
+    @property
+    def policies(self) -> SqlPolicies:
+        return SqlPolicies(self._connection, writing=self._writing)
 
     @property
     def lineage(self) -> SqlLineage:

@@ -69,6 +69,9 @@ class Action(StrEnum):
     TERMS_SET = "terms.set"
     ACCESS_READ = "access.read"
     ACCESS_DECIDE = "access.decide"
+    POLICY_READ = "policy.read"
+    POLICY_PROPOSE = "policy.propose"
+    POLICY_DECIDE = "policy.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
     TOKEN_CREATE = "token.create"
@@ -101,6 +104,9 @@ WIDE_ACTIONS = frozenset(
         Action.NAMESPACE_DELETE,
         Action.PRINCIPAL_READ,
         Action.PRINCIPAL_WRITE,
+        Action.POLICY_READ,
+        Action.POLICY_PROPOSE,
+        Action.POLICY_DECIDE,
     }
 )
 
@@ -148,6 +154,9 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.ACCESS_READ,
         Action.ACCESS_DECIDE,
         Action.VERSION_YANK,
+        Action.POLICY_READ,
+        Action.POLICY_PROPOSE,
+        Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
     },
@@ -161,6 +170,7 @@ TABLE: dict[Role, frozenset[Action]] = {
     Role.AUDITOR: _METADATA
     | {
         Action.PRINCIPAL_READ,
+        Action.POLICY_READ,
         Action.ACCESS_READ,
         Action.USAGE_READ,
         Action.EVENT_READ,
@@ -181,6 +191,9 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.PROMOTION_WITHDRAW,
         Action.TERMS_SET,
         Action.ACCESS_READ,
+        Action.POLICY_READ,
+        Action.POLICY_PROPOSE,
+        Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
         Action.WEBHOOK_READ,

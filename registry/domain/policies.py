@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class Gate(StrEnum):
     REGISTER = "register"
+    MIRROR = "mirror"
     RELEASE = "release"
     PROMOTE = "promote"
     FETCH = "fetch"
@@ -23,6 +25,10 @@ class RuleResult:
     message: str = ""
     fix: str = ""
     waits: bool = False
+    #: What the placeholders of a failed rule's message and fix stood for.
+    bound: Mapping[str, str] = field(default_factory=dict)
+    #: The waiver by which a failed rule passes.
+    waived_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +40,13 @@ class Requirement:
 
 @dataclass(frozen=True, kw_only=True)
 class GateAnswer:
-    """Every rule's answer, none left out, and which policy gave it."""
+    """Every rule's answer, none left out, and which policy gave it on what."""
 
     gate: Gate
     results: tuple[RuleResult, ...]
     policy_digest: str
+    #: All that the rules were shown; see `gate_documents.py`.
+    document: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def allowed(self) -> bool:
@@ -56,3 +64,19 @@ class GateAnswer:
             for r in self.results
             if not r.passed and r.waits
         )
+
+
+def results_value(results: tuple[RuleResult, ...]) -> list[object]:
+    """Results as plain values, for canonical JSON: what a replay is compared with."""
+    return [
+        {
+            "rule": each.rule,
+            "passed": each.passed,
+            "message": each.message,
+            "fix": each.fix,
+            "waits": each.waits,
+            "bound": dict(each.bound),
+            "waived_by": each.waived_by,
+        }
+        for each in results
+    ]

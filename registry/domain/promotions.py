@@ -38,6 +38,10 @@ class Decision:
     #: When an approval stops counting, for what is still open then; None: never.
     expire_time_us: int | None = None
     create_time_us: int
+    #: The person's stable id, whatever they are called.
+    decider_uid: str = ""
+    #: Of the version's verdict at that moment: what vetting knew when the word was given.
+    rules_digest: str = ""
     #: Groups held in the company's directory at that moment, sorted.
     groups: tuple[str, ...] = ()
 
@@ -119,6 +123,24 @@ def require_pending(promotion: Promotion, now_us: int, *, action: str) -> None:
             fix=f"Open a new one: hallmark promote {promotion.model}@{promotion.version_number} "
             f"{promotion.stage}",
         )
+
+
+def counts(
+    decision: Decision,
+    *,
+    digest: str,
+    policy_digest: str,
+    rules_digest: str,
+    now_us: int,
+    validity_us: int,
+) -> bool:
+    """Whether a word still holds: of these bytes, under this policy and this verdict, and not run
+    out. Policies decide by themselves what counts; this is for showing it."""
+    if decision.expire_time_us is not None and now_us >= decision.expire_time_us:
+        return False
+    bound_to = (decision.digest, decision.policy_digest, decision.rules_digest)
+    is_same = bound_to == (digest, policy_digest, rules_digest)
+    return is_same and now_us < decision.create_time_us + validity_us
 
 
 def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:

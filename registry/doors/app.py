@@ -55,7 +55,13 @@ def build_app(
         routes=[
             Route("/healthz", LiveDoor(), methods=["GET"]),
             Route("/readyz", ReadyDoor(checks, workers), methods=["GET"]),
-            Route("/hallmark/v1/server", ServerInfoDoor(info), methods=["GET"]),
+            Route(
+                "/hallmark/v1/server",
+                ServerInfoDoor(
+                    info, lambda: database.read(lambda tx: tx.policies.active()), workers
+                ),
+                methods=["GET"],
+            ),
             Route(
                 "/hallmark/v1/uploads/{ticket}",
                 UploadDoor(uploads, workers),

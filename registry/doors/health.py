@@ -64,11 +64,18 @@ class ReadyDoor:
 class ServerInfoDoor:
     """/hallmark/v1/server: how this registry is reached and what it can do, as JSON."""
 
-    def __init__(self, info: ServerInfo) -> None:
-        self._info = dataclasses.asdict(info)
+    def __init__(
+        self, info: ServerInfo, policy_digest: Callable[[], str], workers: Workers
+    ) -> None:
+        self._info = info
+        self._policy_digest = policy_digest
+        self._workers = workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await answer_json(send, 200, self._info)
+        # It changes while the server runs.
+        digest = await self._workers.call(self._policy_digest)
+        info = dataclasses.replace(self._info, policy_digest=digest)
+        await answer_json(send, 200, dataclasses.asdict(info))
 
 
 def _run(name: str, check: Callable[[], object]) -> str:

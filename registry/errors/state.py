@@ -106,6 +106,8 @@ class PolicyRefusedError(HallmarkError):
     total: int
     summary: str
     policy_digest: str
+    #: What the failed rules' placeholders stood for: "RULE: expression = value; ...".
+    bound: str = ""
     violations: tuple[PreconditionViolation, ...] = ()
 
     @property

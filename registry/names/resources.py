@@ -209,6 +209,26 @@ class PromotionName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyChangeName:
+    """A proposal of another policy set, by its number."""
+
+    FORM: ClassVar[str] = "policyChanges/<number>"
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        own = _own(text, cls.FORM, field)
+        return cls(number=parse_number(own, field=field), field=field)
+
+    def __str__(self) -> str:
+        return f"policyChanges/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaiverName:
     """A waiver by its number, counted from 1 over the whole server."""
 

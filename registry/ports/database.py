@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 from registry.ports.access_tables import Principals, Tokens
 from registry.ports.audit_tables import Checkpoints
 from registry.ports.identity_tables import DirectoryAccounts, LoginAttempts
+from registry.ports.policy_tables import Policies
 from registry.ports.review_tables import Reviews
 from registry.ports.tables import (
     BlobGrants,
@@ -73,6 +74,8 @@ class Transaction(Protocol):
     def reviews(self) -> Reviews: ...
     @property
     def inbox(self) -> Inbox: ...
+    @property
+    def policies(self) -> Policies: ...
     @property
     def lineage(self) -> Lineage: ...
     @property

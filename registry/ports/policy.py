@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from registry.domain.gates import GateInput
-from registry.domain.policies import GateAnswer
+from registry.domain.policies import Gate, GateAnswer, RuleResult
+from registry.ports.database import Transaction
 
-__all__ = ["GateInput", "Policy"]
+__all__ = ["GateInput", "Policy", "PolicyReader", "PolicySets"]
 
 
 class Policy(Protocol):
@@ -27,9 +29,37 @@ class Policy(Protocol):
     def promotion_ttl_us(self) -> int:
         """How long a promotion waits for decisions."""
 
+    @property
+    def approval_validity_us(self) -> int:
+        """How long an approval counts, unless it says so itself."""
+
     def is_waivable(self, rule: str) -> bool:
-        """Whether a waiver may be granted for the rule with this id."""
+        """Whether a waiver of this rule can ever help."""
 
     def evaluate(self, given: GateInput) -> GateAnswer:
         """Every rule's answer. Pure: no input but `given`, so that it can be replayed. Never
         raises: a rule that cannot be evaluated denies, and says why."""
+
+    def replay(self, gate: Gate, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
+        """What `evaluate` answered to the document that is in its answer."""
+
+
+class PolicySets(Protocol):
+    def active(self, tx: Transaction) -> Policy:
+        """The set that is active in this transaction, and in a unit of work stays so to its end."""
+
+    def recent(self) -> Policy:
+        """The set that was active when it was last looked, for what is prepared before a unit of
+        work: that must compare its digest with the active one."""
+
+    def of(self, tx: Transaction, digest: str) -> Policy | None:
+        """A stored set; None where there is none of this digest."""
+
+
+class PolicyReader(Protocol):
+    def compile(self, content: bytes) -> Policy:
+        """The set that was stored as these bytes."""
+
+    def read(self, files: Mapping[str, bytes]) -> tuple[bytes, Policy]:
+        """The set in files, and the bytes to store of it. InvalidRequestError for files that make
+        no set, or one that fails its own examples; with all that is wrong."""

@@ -109,6 +109,8 @@ class Ground:
     has_tree: bool
     #: Whether all blobs that were asked for were sent to the model's namespace.
     all_granted: bool
+    #: Of the active set.
+    policy_digest: str
 
 
 class Commits(Protocol):

@@ -33,7 +33,10 @@ from registry.names.text import show
 from registry.ports.blobs import BlobStore, Pieces
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.policy import PolicySets
 from registry.services.authentication import Authenticator
+from registry.services.facts import VersionFacts
+from registry.services.gates import require_fetch
 from registry.services.lookups import version_of
 from registry.services.recent import Recent
 from registry.services.terms import require_terms
@@ -80,12 +83,16 @@ class DownloadService:
         clock: Clock,
         signer: TicketSigner,
         authenticator: Authenticator,
+        policies: PolicySets,
+        facts: VersionFacts,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._clock = clock
         self._signer = signer
         self._authenticator = authenticator
+        self._policies = policies
+        self._facts = facts
         self._lock = threading.Lock()
         self._counted = Recent(COUNTED_MAX)
         self._uncounted: dict[str, tuple[Downloadable, int]] = {}
@@ -104,6 +111,15 @@ class DownloadService:
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
             require_terms(tx, caller, version, self._clock.now_us())
+            require_fetch(
+                tx,
+                self._policies.active(tx),
+                self._facts,
+                caller,
+                version,
+                by_digest=bool(digest),
+                now_us=self._clock.now_us(),
+            )
             if not paths and version.file_count > FILES_MAX:
                 raise _too_many(version.file_count)
             if not paths:

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+
 from registry.domain.access import Caller
-from registry.domain.gates import GateInput
-from registry.domain.policies import Gate, GateAnswer
-from registry.domain.promotions import Promotion, StagePeriod, counted
+from registry.domain.canonical import canonical_json
+from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
+from registry.domain.models import Model
+from registry.domain.policies import Gate, GateAnswer, results_value
+from registry.domain.policy_sets import GateRecord
+from registry.domain.promotions import Outcome, Promotion, StagePeriod
 from registry.domain.versions import Version
+from registry.domain.waivers import Waiver
 from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
+from registry.services.facts import VersionFacts
 
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
+_NO_FACTS = Facts()
+
+
+def asked_by(
+    caller: Caller,
+    gate: Gate,
+    version: Version | None,
+    namespace: str,
+    *,
+    now_us: int,
+    facts: Facts = _NO_FACTS,
+) -> GateInput:
+    """A question by somebody, to be completed."""
+    return GateInput(
+        gate=gate,
+        version=version,
+        now_us=now_us,
+        actor=caller.principal.name,
+        actor_kind=caller.principal.kind.value,
+        actor_groups=caller.groups,
+        actor_roles=tuple(sorted(role.value for role in caller.roles_on(namespace))),
+        facts=facts,
+    )
 
 
 def may_enter(
     tx: Transaction,
     policy: Policy,
+    facts: VersionFacts,
     caller: Caller,
     promotion: Promotion,
     version: Version,
@@ -26,22 +58,114 @@ def may_enter(
     now_us: int,
 ) -> GateAnswer:
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
-    answer = policy.evaluate(
-        GateInput(
-            gate=Gate.PROMOTE,
-            version=version,
-            now_us=now_us,
-            actor=caller.principal.name,
-            stage=promotion.stage,
-            requester=promotion.requester,
-            decisions=counted(promotion.decisions, now_us),
-            current=tx.versions.by_key(current.version_key) if current else None,
-            evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
-        )
-    )
+    answer = ask_promote(tx, policy, facts, caller, promotion, version, current, now_us=now_us)
     if answer.refusals:
         raise refused(answer, f"{version.ref} -> {promotion.stage}")
     return answer
+
+
+def ask_promote(
+    tx: Transaction,
+    policy: Policy,
+    facts: VersionFacts,
+    caller: Caller,
+    promotion: Promotion,
+    version: Version,
+    current: StagePeriod | None,
+    *,
+    now_us: int,
+) -> GateAnswer:
+    """What the gate promote says, refusals too."""
+    inside = tx.versions.by_key(current.version_key) if current else None
+    asked = asked_by(caller, Gate.PROMOTE, version, version.namespace, now_us=now_us)
+    return policy.evaluate(
+        dataclasses.replace(
+            asked,
+            stage=promotion.stage,
+            requester=promotion.requester,
+            promotion=promotion.number,
+            note=promotion.note,
+            break_glass=promotion.break_glass,
+            waivers=tuple(map(_granted, tx.waivers.live(version, promotion.stage, now_us))),
+            decisions=tuple(d for d in promotion.decisions if d.outcome is Outcome.APPROVE),
+            current=inside,
+            evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
+            current_evaluations=()
+            if inside is None
+            else tuple(tx.versions.evaluations(inside.key, None, _EVALUATIONS_MAX)),
+            facts=facts.of(tx, version),
+            current_facts=Facts() if inside is None else facts.of(tx, inside),
+        )
+    )
+
+
+def _granted(waiver: Waiver) -> GrantedWaiver:
+    return GrantedWaiver(
+        id=waiver.name,
+        rule=waiver.rule,
+        owner=waiver.requester,
+        reason=waiver.reason,
+        until_us=waiver.expire_time_us,
+    )
+
+
+def keep_record(
+    tx: Transaction, promotion: Promotion, answer: GateAnswer, *, decider: str, now_us: int
+) -> None:
+    """Keep what the policy was shown and what it said, for whoever asks why later."""
+    document = canonical_json(answer.document, field="gate document")
+    tx.policies.record(
+        GateRecord(
+            promotion=promotion.number,
+            decider=decider,
+            input_sha256=hashlib.sha256(document).hexdigest(),
+            policy_digest=answer.policy_digest,
+            results_json=canonical_json(results_value(answer.results)).decode(),
+            create_time_us=now_us,
+        ),
+        document,
+    )
+
+
+def require_fetch(
+    tx: Transaction,
+    policy: Policy,
+    facts: VersionFacts,
+    caller: Caller,
+    version: Version,
+    *,
+    by_digest: bool,
+    now_us: int,
+) -> None:
+    """Raise PolicyRefusedError unless the gate fetch lets the version's bytes leave."""
+    asked = asked_by(caller, Gate.FETCH, version, version.namespace, now_us=now_us)
+    answer = policy.evaluate(
+        dataclasses.replace(asked, by_digest=by_digest, facts=facts.of(tx, version))
+    )
+    require(answer, version.ref)
+
+
+def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int) -> None:
+    """Raise PolicyRefusedError unless the gate delete lets the model go."""
+    asked = asked_by(caller, Gate.DELETE, None, model.namespace, now_us=now_us)
+    answer = policy.evaluate(
+        dataclasses.replace(
+            asked,
+            model=ModelFacts(
+                name=model.path,
+                namespace=model.namespace,
+                latest_version=model.latest_version,
+                stages=tuple(sorted(stage for stage, _ in model.stages)),
+            ),
+        )
+    )
+    require(answer, model.path)
+
+
+def require(answer: GateAnswer, subject: str) -> None:
+    """Raise PolicyRefusedError unless every rule passed."""
+    if not answer.allowed:
+        raise refused(answer, subject)
 
 
 def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:
@@ -55,6 +179,7 @@ def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:
         # In brackets, so that nothing sticks to a command that is copied.
         summary="; ".join(f"{r.rule}: {r.message} ({r.fix})" for r in failed) + ".",
         policy_digest=answer.policy_digest,
+        bound="; ".join(f"{r.rule}: {k} = {v}" for r in failed for k, v in r.bound.items()),
         violations=tuple(
             PreconditionViolation(type=r.rule, subject=subject, description=r.message, fix=r.fix)
             for r in failed

@@ -103,6 +103,7 @@ def word_of(
     policy_digest: str,
     comment: str,
     now_us: int,
+    rules_digest: str = "",
     conditions: tuple[str, ...] = (),
     expire_time_us: int | None = None,
 ) -> Decision:
@@ -110,6 +111,8 @@ def word_of(
     return Decision(
         outcome=outcome,
         decider=caller.id,
+        decider_uid=caller.principal.uid,
+        rules_digest=rules_digest,
         roles=tuple(sorted(role.value for role in caller.roles_on(namespace))),
         groups=caller.groups,
         digest=digest,

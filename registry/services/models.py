@@ -27,7 +27,9 @@ from registry.names import ModelName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.policy import PolicySets
 from registry.services.fields import check_mask, check_text, check_words
+from registry.services.gates import require_delete
 from registry.services.lookups import event, model_of
 from registry.services.namespaces import get_namespace, new_etag
 from registry.services.requests import fingerprint as content_of
@@ -39,9 +41,10 @@ DESCRIPTION_MAX = 10_000
 
 
 class ModelService:
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, clock: Clock, policies: PolicySets) -> None:
         self._database = database
         self._clock = clock
+        self._policies = policies
 
     def create(
         self,
@@ -152,6 +155,8 @@ class ModelService:
                     holder=f"stage {period.stage}, which points to version {period.version},",
                     fix=f"Empty it first: hallmark rollback {model.path} {period.stage} --to-empty",
                 )
+            policy = self._policies.active(tx)
+            require_delete(policy, caller, model, now_us=self._clock.now_us())
 
         def fn(tx: Transaction) -> None:
             model = model_of(tx, name, lock=True)

@@ -12,8 +12,8 @@ from registry.domain.access import (
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
+from registry.domain.policies import GateAnswer
 from registry.domain.promotions import (
-    Decision,
     Outcome,
     Promotion,
     PromotionState,
@@ -35,9 +35,10 @@ from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.directory import AsRemembered, FreshGroups
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicySets
+from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import may_enter
+from registry.services.gates import keep_record, may_enter
 from registry.services.independence import require_independent
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -60,13 +61,11 @@ from registry.services.stages import (
     enter,
     require_held,
 )
+from registry.services.standing import is_repeat, rules_of, with_dead
 
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
 #: A version in one of these states never enters a stage, whatever the policy.
 _WITHDRAWN = (VersionState.YANKED, VersionState.RECALLED)
-
-
-#: Said of a promotion whether or not there is one.
 
 
 class PromotionService:
@@ -75,13 +74,15 @@ class PromotionService:
         *,
         database: Database,
         clock: Clock,
-        policy: Policy,
+        policies: PolicySets,
+        facts: VersionFacts,
         fresh_groups: FreshGroups | None = None,
     ) -> None:
         """`fresh_groups` is asked before somebody decides; None where there is no directory."""
         self._database = database
         self._clock = clock
-        self._policy = policy
+        self._policies = policies
+        self._facts = facts
         self._fresh_groups = fresh_groups or AsRemembered()
 
     def create(
@@ -108,13 +109,16 @@ class PromotionService:
             require_may_break(caller, name, stage, note, NOTE_LENGTH_MAX)
         else:
             caller.require(Action.PROMOTION_REQUEST, name.model.namespace, str(name), stage=stage)
-        check_stage_of(self._policy, stage)
+        check_stage_of(self._policies.recent(), stage)
         check_text("note", note, NOTE_LENGTH_MAX)
         check_expected(expected_current)
 
         extra = ("break glass",) if break_glass else ()
 
-        def planned(tx: Transaction, now: int, *, lock: bool) -> tuple[Model, Version, Promotion]:
+        def planned(
+            tx: Transaction, now: int, *, lock: bool
+        ) -> tuple[Model, Version, Promotion, GateAnswer]:
+            policy = self._policies.active(tx)
             model = model_of(tx, name.model, lock=lock)
             version = version_of(tx, name, lock=lock)
             current = tx.stages.current(version.model, stage)
@@ -138,20 +142,19 @@ class PromotionService:
                 previous_number=current.version_number if current else None,
                 expected_current=expected_current,
                 create_time_us=now,
-                expire_time_us=_expire_time(
-                    expire_time_us, now, ttl_us=self._policy.promotion_ttl_us
-                ),
+                expire_time_us=_expire_time(expire_time_us, now, ttl_us=policy.promotion_ttl_us),
                 end_time_us=None,
                 break_glass=break_glass,
             )
-            answer = may_enter(tx, self._policy, caller, asked, version, current, now_us=now)
+            answer = may_enter(tx, policy, self._facts, caller, asked, version, current, now_us=now)
             asked = dataclasses.replace(asked, waiting=answer.waiting)
             if answer.waiting and not break_glass:
-                return model, version, asked
+                return model, version, asked, answer
             require_held(name.model, stage, current, expected_current)
             done = dataclasses.replace(asked, state=PromotionState.COMPLETED, end_time_us=now)
-            return model, version, done
+            return model, version, done, answer
 
+        self._facts.look(self._database, name)
         if validate_only:
             now = self._clock.now_us()
             plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
@@ -161,22 +164,23 @@ class PromotionService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Promotion]:
-                model, version, plan = planned(tx, now, lock=True)
+                model, version, plan, answer = planned(tx, now, lock=True)
                 # What a broken glass passed by is in its review; the promotion waits for nothing.
                 promotion = _shown(tx.promotions.insert(_shown(plan, now)), now)
+                keep_record(tx, promotion, answer, decider="", now_us=now)
                 detail: dict[str, object] = {
                     "version": version.name,
                     "digest": version.digest,
                     "stage": stage,
                     "note": note,
-                    "policy_digest": self._policy.digest,
+                    "policy_digest": answer.policy_digest,
                 }
                 tx.events.append(
                     event(caller, "promotion.create", promotion.name, promotion.namespace, detail)
                 )
                 if break_glass:
                     withdraw_open(tx, caller, version, now_us=now, stage=stage)
-                    open_review(tx, caller, promotion, plan.waiting, self._policy.digest, now)
+                    open_review(tx, caller, promotion, plan.waiting, answer.policy_digest, now)
                 if promotion.state is PromotionState.COMPLETED:
                     enter(tx, caller, model, promotion, now_us=now)
                 return str(promotion.number), promotion
@@ -196,10 +200,12 @@ class PromotionService:
 
     def get(self, caller: Caller, name: PromotionName) -> Promotion:
         now = self._clock.now_us()
-        found = self._database.snapshot(
-            lambda tx: _visible(tx, caller, Action.PROMOTION_READ, name)
-        )
-        return _shown(found, now)
+
+        def fn(tx: Transaction) -> Promotion:
+            found = _shown(_visible(tx, caller, Action.PROMOTION_READ, name), now)
+            return with_dead(tx, self._policies.active(tx), found, now)
+
+        return self._database.snapshot(fn)
 
     def list(
         self,
@@ -218,7 +224,7 @@ class PromotionService:
             caller.require_list(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
         reach = caller.reach(Action.PROMOTION_READ, namespace)
         if stage:
-            check_stage_of(self._policy, stage)
+            check_stage_of(self._policies.recent(), stage)
         of = fingerprint("promotions", str(model), namespace, state, stage)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -259,8 +265,11 @@ class PromotionService:
         lines = check_conditions(conditions)
         model_name = ModelName(path=asked.model)
 
+        self._facts.look(self._database, VersionName(model=model_name, number=asked.version_number))
+
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
+            policy = self._policies.active(tx)
             model = model_of(tx, model_name, lock=True)
             version = version_of(
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
@@ -279,13 +288,14 @@ class PromotionService:
                 promotion.namespace,
                 outcome,
                 digest=digest,
-                policy_digest=self._policy.digest,
+                policy_digest=policy.digest,
                 comment=comment,
                 now_us=now,
+                rules_digest=rules_of(version),
                 conditions=lines,
                 expire_time_us=expire_time_us,
             )
-            if _is_repeat(promotion, new):
+            if is_repeat(promotion, new, policy, now):
                 return _shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
             check_approval_end(outcome, expire_time_us, now)
@@ -297,7 +307,10 @@ class PromotionService:
             )
             state = PromotionState.REJECTED
             if outcome is Outcome.APPROVE:
-                answer = may_enter(tx, self._policy, caller, decided, version, current, now_us=now)
+                answer = may_enter(
+                    tx, policy, self._facts, caller, decided, version, current, now_us=now
+                )
+                keep_record(tx, decided, answer, decider=caller.id, now_us=now)
                 decided = dataclasses.replace(decided, waiting=answer.waiting)
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return _record(tx, caller, model, decided, state, now_us=now)
@@ -442,14 +455,6 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
             expected=f"the promotion's digest, {promotion.digest}",
             fix="Look at the version that is asked for, and decide on its digest.",
         )
-
-
-def _is_repeat(promotion: Promotion, new: Decision) -> bool:
-    earlier = next((d for d in promotion.decisions if d.decider == new.decider), None)
-    return earlier is not None and all(
-        getattr(earlier, field) == getattr(new, field)
-        for field in ("outcome", "comment", "conditions", "expire_time_us")
-    )
 
 
 def _shown(promotion: Promotion, now_us: int) -> Promotion:

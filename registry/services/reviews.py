@@ -17,7 +17,7 @@ from registry.names import ModelName, ReviewName, VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.directory import AsRemembered, FreshGroups
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicySets
 from registry.services.fields import check_text
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -36,14 +36,14 @@ class ReviewService:
         *,
         database: Database,
         clock: Clock,
-        policy: Policy,
+        policies: PolicySets,
         fresh_groups: FreshGroups | None = None,
     ) -> None:
         """`fresh_groups` is asked before somebody decides; None where there is no directory."""
         self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
-        self._policy = policy
+        self._policies = policies
 
     def get(self, caller: Caller, name: ReviewName) -> Review:
         return self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_READ, name))
@@ -108,7 +108,7 @@ class ReviewService:
                 review.namespace,
                 outcome,
                 digest=review.digest,
-                policy_digest=self._policy.digest,
+                policy_digest=self._policies.active(tx).digest,
                 comment=comment,
                 now_us=now,
             )

@@ -27,6 +27,7 @@ from registry.services.commits import (
 from registry.services.cutting import CARD_PATH, Cards, cut_version, undecided_before
 from registry.services.fields import check_text
 from registry.services.lookups import model_of, version_of, whole_manifest
+from registry.services.registration import Candidate, RegisterGate
 from registry.services.remembered import Remembered
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once, repeat_of
@@ -58,12 +59,14 @@ class VersionService:
         clock: Clock,
         read_card: Callable[[bytes], Card],
         on_quarantined: Callable[[], None],
+        gate: RegisterGate,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._clock = clock
         self._cards = Cards(blobs=blobs, read_card=read_card)
         self._on_quarantined = on_quarantined
+        self._gate = gate
         self._read: Remembered[tuple[str, int], Version] = Remembered(
             database, size_bytes=metadata_bytes
         )
@@ -95,9 +98,20 @@ class VersionService:
         check_metadata_size(spec, card)
         # Made here, since others wait while a unit of work is done.
         digest, uid = tree.digest, str(uuid.uuid4())
+        candidate = Candidate(
+            model=model,
+            digest=digest,
+            spec=spec,
+            card=card,
+            file_count=len(tree.files),
+            size_bytes=tree.size_bytes,
+            facts=self._gate.facts.note(digest, tree.files),
+        )
+        question = self._gate.ask(caller, candidate, bases)
 
         def create(tx: Transaction, now: int) -> Version:
             ground = stand_on(tx, caller, model, MAIN, source, tree=digest, now_us=now)
+            self._gate.require(tx, question, active=ground.policy_digest)
             commit = add_commit(
                 tx,
                 caller,
@@ -149,11 +163,22 @@ class VersionService:
         card = self._cards.of(card_files)
         check_metadata_size(spec, card)
         uid = str(uuid.uuid4())
+        candidate = Candidate(
+            model=model,
+            digest=commit.tree,
+            spec=spec,
+            card=card,
+            file_count=commit.file_count,
+            size_bytes=commit.size_bytes,
+            facts=self._database.read(lambda tx: self._gate.facts.of_files(tx, commit.tree)),
+        )
+        question = self._gate.ask(caller, candidate, bases)
 
         def create(tx: Transaction, now: int) -> Version:
             stored = model_of(tx, model, lock=True)
             # A model that was deleted and made anew meanwhile does not have it.
             here = commit_at(tx, stored, commit.id)
+            self._gate.require(tx, question)
             return cut_version(
                 tx,
                 caller,

@@ -21,8 +21,9 @@ from registry.domain.versions import Standing, Verdict, Version, VersionState, V
 from registry.errors import StorageError
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import Policy
+from registry.ports.policy import Policy, PolicySets
 from registry.ports.vetting import Vetter
+from registry.services.facts import VersionFacts
 from registry.services.lookups import manifest_missing
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,20 @@ FILES_AT_ONCE = 20_000
 class VettingService:
     """To be run by one thread: it remembers which versions it has put off."""
 
-    def __init__(self, *, database: Database, clock: Clock, vetter: Vetter, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        vetter: Vetter,
+        policies: PolicySets,
+        facts: VersionFacts,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._vetter = vetter
-        self._policy = policy
+        self._policies = policies
+        self._facts = facts
         #: Key of a version whose bytes could not be read, to when it is tried again.
         self._put_off: dict[int, int] = {}
 
@@ -51,7 +61,7 @@ class VettingService:
         if judged:
             # Most versions stand then as they stand now, and only what is stored takes the turn of
             # other writers.
-            moves = [move for each in judged if (move := self._move(*each)) is not None]
+            moves = self._database.read(lambda tx: self._moves(tx, judged))
             for namespace, its_own in _by_namespace(moves).items():
                 self._database.write(partial(self._store, moves=its_own), namespace=namespace)
         return len(judged)
@@ -79,15 +89,22 @@ class VettingService:
     def _vet(self, version: Version, manifest: Manifest | None) -> Vetting:
         if manifest is None:
             raise manifest_missing(version)
+        self._facts.note(version.digest, manifest.files)
         vetting = self._vetter.vet(version, manifest.files, self._clock.now_us())
         if len(vetting.findings) > FINDINGS_MAX:
             return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
         return vetting
 
+    def _moves(self, tx: Transaction, judged: Sequence[tuple[Version, Vetting]]) -> list[_Move]:
+        policy = self._policies.active(tx)
+        found = (self._move(tx, policy, version, vetting) for version, vetting in judged)
+        return [move for move in found if move is not None]
+
     def _store(self, tx: Transaction, moves: Sequence[_Move]) -> None:
         """Store the verdicts, and move the versions where they lead."""
+        policy = self._policies.active(tx)
         standings = tx.versions.lock_many([move.version.key for move in moves])
-        due = [now for move in moves if (now := self._as_it_stands(tx, move, standings))]
+        due = [now for move in moves if (now := self._as_it_stands(tx, policy, move, standings))]
         tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in due)
         for move in due:
             _tell(tx, move)
@@ -102,15 +119,22 @@ class VettingService:
                 )
 
     def _as_it_stands(
-        self, tx: Transaction, move: _Move, standings: Mapping[int, Standing]
+        self,
+        tx: Transaction,
+        policy: Policy,
+        move: _Move,
+        standings: Mapping[int, Standing],
     ) -> _Move | None:
-        """The move of a version as that stands now that it is locked."""
-        if standings.get(move.version.key) == move.version.standing:
+        """The move of a version as that stands now that it is locked, under the policy of now."""
+        stands = standings.get(move.version.key) == move.version.standing
+        if stands and move.judged_by == policy.digest:
             return move
         version = tx.versions.by_key(move.version.key)
-        return None if version is None else self._move(version, move.vetting)
+        return None if version is None else self._move(tx, policy, version, move.vetting)
 
-    def _move(self, version: Version, vetting: Vetting) -> _Move | None:
+    def _move(
+        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting
+    ) -> _Move | None:
         """Where the verdict leads the version; None where nothing is to be stored."""
         if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
             # Another replica was first.
@@ -119,32 +143,37 @@ class VettingService:
         was = version.yanked_from if is_yanked else version.state
         if was is not VersionState.QUARANTINED:
             return None
-        to, released_by = self._due(version, vetting)
+        to = self._due(tx, policy, version, vetting)
         if is_yanked and to is VersionState.RELEASED:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
             return None
         return _Move(
-            version=version, vetting=vetting, to=to, released_by=released_by, is_yanked=is_yanked
+            version=version,
+            vetting=vetting,
+            to=to,
+            judged_by=policy.digest,
+            is_yanked=is_yanked,
         )
 
-    def _due(self, version: Version, vetting: Vetting) -> tuple[VersionState, str]:
-        """Where its verdict leads a version from quarantine, and the policy that released it."""
+    def _due(
+        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting
+    ) -> VersionState:
+        """Where its verdict leads a version from quarantine."""
         if vetting.verdict is Verdict.FAIL:
-            return VersionState.REJECTED, ""
+            return VersionState.REJECTED
         if vetting.verdict is not Verdict.PASS:
-            return VersionState.QUARANTINED, ""
-        answer = self._policy.evaluate(
+            return VersionState.QUARANTINED
+        answer = policy.evaluate(
             GateInput(
                 gate=Gate.RELEASE,
                 version=dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED),
                 now_us=self._clock.now_us(),
                 actor=SYSTEM,
+                facts=self._facts.of(tx, version),
             )
         )
-        if not answer.allowed:
-            return VersionState.VETTED, ""
-        return VersionState.RELEASED, answer.policy_digest
+        return VersionState.RELEASED if answer.allowed else VersionState.VETTED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,7 +183,7 @@ class _Move:
     version: Version
     vetting: Vetting
     to: VersionState
-    released_by: str
+    judged_by: str
     is_yanked: bool
 
     @property
@@ -194,7 +223,7 @@ def _tell(tx: Transaction, move: _Move) -> None:
     }
     tx.events.append(_event("version.vet", version, detail))
     if move.to is VersionState.RELEASED:
-        detail = {"digest": version.digest, "policy_digest": move.released_by}
+        detail = {"digest": version.digest, "policy_digest": move.judged_by}
         tx.events.append(_event("version.release", version, detail))
 
 

@@ -23,7 +23,7 @@ from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.directory import AsRemembered, FreshGroups
-from registry.ports.policy import Policy
+from registry.ports.policy import Policy, PolicySets
 from registry.services.fields import check_text
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -53,14 +53,14 @@ class WaiverService:
         *,
         database: Database,
         clock: Clock,
-        policy: Policy,
+        policies: PolicySets,
         fresh_groups: FreshGroups | None = None,
     ) -> None:
         """`fresh_groups` is asked before somebody decides; None where there is no directory."""
         self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
-        self._policy = policy
+        self._policies = policies
 
     def request(
         self,
@@ -80,13 +80,13 @@ class WaiverService:
         _check_rule(rule)
         check_text("reason", reason, REASON_LENGTH_MAX, required=True)
         if stage:
-            check_stage_of(self._policy, stage)
+            check_stage_of(self._policies.recent(), stage)
 
         def fn(tx: Transaction) -> Waiver:
             now = self._clock.now_us()
 
             def create() -> tuple[str, Waiver]:
-                self._require_waivable(rule)
+                _require_waivable(self._policies.active(tx), rule)
                 model = model_of(tx, model_name, lock=True)
                 version = None
                 if isinstance(target, VersionName):
@@ -194,13 +194,14 @@ class WaiverService:
         caller = self._fresh_groups.refreshed(caller)
         asked = self._database.read(lambda tx: _visible(tx, caller, Action.WAIVER_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
-        if policy_digest not in ("", self._policy.digest):
-            raise StaleEtagError(
-                name="the policy", found=self._policy.digest, sent=show(policy_digest)
-            )
 
         def fn(tx: Transaction) -> Waiver:
             now = self._clock.now_us()
+            policy = self._policies.active(tx)
+            if policy_digest not in ("", policy.digest):
+                raise StaleEtagError(
+                    name="the policy", found=policy.digest, sent=show(policy_digest)
+                )
             waiver, version = _locked(tx, asked)
             require_uninvolved(
                 tx,
@@ -220,7 +221,7 @@ class WaiverService:
                 return _shown(waiver, now)
             require_state(waiver, WaiverState.PENDING, now, action="be decided on", fix=_AGAIN)
             if outcome is Outcome.APPROVE:
-                self._require_waivable(waiver.rule)
+                _require_waivable(policy, waiver.rule)
                 if version is not None:
                     _require_usable(version)
             word = word_of(
@@ -228,7 +229,7 @@ class WaiverService:
                 waiver.namespace,
                 outcome,
                 digest=waiver.digest,
-                policy_digest=self._policy.digest,
+                policy_digest=policy.digest,
                 comment=comment,
                 now_us=now,
             )
@@ -307,14 +308,15 @@ class WaiverService:
             return 0
         return self._database.write(fn)
 
-    def _require_waivable(self, rule: str) -> None:
-        if not self._policy.is_waivable(rule):
-            raise InvalidFieldError(
-                field="rule",
-                found=rule,
-                expected="a rule of the policy that it lets be waived",
-                fix="Mend what the rule asks for; the refusal says how.",
-            )
+
+def _require_waivable(policy: Policy, rule: str) -> None:
+    if not policy.is_waivable(rule):
+        raise InvalidFieldError(
+            field="rule",
+            found=rule,
+            expected="a rule of the policy that it lets be waived",
+            fix="Mend what the rule asks for; the refusal says how.",
+        )
 
 
 _AGAIN = "Ask anew: hallmark waiver request RULE MODEL@REF --reason WHY"

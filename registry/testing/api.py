@@ -18,6 +18,7 @@ from registry.api.inbox import InboxServicer
 from registry.api.lineage import LineageServicer
 from registry.api.models import ModelServicer
 from registry.api.namespaces import NamespaceServicer
+from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
 from registry.api.references import ReferenceServicer
@@ -79,7 +80,7 @@ def servicers_of(world: World) -> list[Any]:
         file_size_bytes_max=2**50,
     )
     return [
-        ServerServicer(info),
+        ServerServicer(info, world.policies.active_digest),
         NamespaceServicer(world.namespaces),
         PrincipalServicer(world.principals, world.tokens),
         AccessServicer(world.access),
@@ -93,6 +94,7 @@ def servicers_of(world: World) -> list[Any]:
         ReviewServicer(world.reviews),
         TermsServicer(world.terms, world.acceptances),
         InboxServicer(world.inbox),
+        PolicyServicer(world.policies, world.trials),
         LineageServicer(world.lineage),
         TransferServicer(
             world.uploads,

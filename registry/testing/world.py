@@ -12,7 +12,6 @@ from registry.auth.signing import Ed25519Keys
 from registry.board import Board
 from registry.db.engine import open_database
 from registry.domain.access import Caller, Grant, Principal, PrincipalKind, Role, Token
-from registry.domain.builtin_policy import BuiltinPolicy
 from registry.domain.commits import Commit
 from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
@@ -34,15 +33,20 @@ from registry.services.directory_accounts import AccountKeeper
 from registry.services.downloads import DownloadService
 from registry.services.evaluations import EvaluationService
 from registry.services.events import EventService
+from registry.services.facts import VersionFacts
+from registry.services.gate_trials import GateTrials
 from registry.services.identity import IdentityService
 from registry.services.inbox import InboxService
 from registry.services.lineage import LineageService
 from registry.services.login_throttle import LoginThrottle
 from registry.services.models import ModelService
 from registry.services.namespaces import NamespaceService
+from registry.services.policies import PolicyService
+from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
+from registry.services.registration import RegisterGate
 from registry.services.reminders import ReminderService
 from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
@@ -64,6 +68,7 @@ from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
 from registry.testing.faults import GuardedDatabase
+from registry.testing.policies import RememberingReader, activate_shipped
 from registry.testing.webhooks import MemorySender
 from registry.vetting.structure import StructureVetter
 
@@ -132,7 +137,18 @@ class World:
         )
         self.access = AccessService(database=self.database, clock=self.clock)
         self._open_logins(directory)
-        self.models = ModelService(database=self.database, clock=self.clock)
+        activate_shipped(self.database, self.clock.now_us())
+        self.reader = RememberingReader()
+        self.active = ActivePolicies(database=self.database, reader=self.reader)
+        self.policy = self.active.recent()
+        self.facts = VersionFacts()
+        self.policies = PolicyService(
+            database=self.database, clock=self.clock, reader=self.reader, policies=self.active
+        )
+        self.trials = GateTrials(
+            database=self.database, clock=self.clock, policies=self.active, facts=self.facts
+        )
+        self.models = ModelService(database=self.database, clock=self.clock, policies=self.active)
         self.usage = UsageService(database=self.database, clock=self.clock)
         self.workloads = WorkloadService(
             database=self.database, clock=self.clock, verifier=NobodyTrusted()
@@ -154,6 +170,8 @@ class World:
             clock=self.clock,
             signer=self.signer,
             authenticator=self.authenticator,
+            policies=self.active,
+            facts=self.facts,
         )
         self._open_versions()
         self._open_webhooks()
@@ -181,7 +199,6 @@ class World:
     def _open_versions(self) -> None:
         """The services that make versions and decide on them."""
         database, blobs, clock = self.database, self.blobs, self.clock
-        self.policy = BuiltinPolicy()
         #: How often a service said that there is something to vet.
         self.wakes = 0
         self.commits = CommitService(
@@ -193,20 +210,27 @@ class World:
             clock=clock,
             read_card=parse_card,
             on_quarantined=self._wake,
+            gate=RegisterGate(
+                database=database, clock=clock, policies=self.active, facts=self.facts
+            ),
         )
         self.yanks = YankService(database=database, clock=clock, on_quarantined=self._wake)
         self.version_diffs = VersionDiffService(database=database)
         self.evaluations = EvaluationService(database=database, clock=clock)
         self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
         self.promotions = PromotionService(
-            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+            database=database,
+            clock=clock,
+            policies=self.active,
+            facts=self.facts,
+            fresh_groups=self.accounts,
         )
         self.stages = StageService(database=database, clock=clock, policy=self.policy)
         self.waivers = WaiverService(
-            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+            database=database, clock=clock, policies=self.active, fresh_groups=self.accounts
         )
         self.reviews = ReviewService(
-            database=database, clock=clock, policy=self.policy, fresh_groups=self.accounts
+            database=database, clock=clock, policies=self.active, fresh_groups=self.accounts
         )
         self.terms = TermsService(database=database, clock=clock)
         self.acceptances = AcceptanceService(
@@ -217,7 +241,8 @@ class World:
         self.vetting = VettingService(
             database=database,
             clock=clock,
-            policy=self.policy,
+            policies=self.active,
+            facts=self.facts,
             vetter=StructureVetter(blobs=blobs),
         )
 

@@ -104,7 +104,8 @@ class ModelServiceServicer:
     def DeleteModel(self, request, context):
         """Deletes a model with its versions, references and promotions. Needs model.delete.
 
-        FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage. Its events stay, lineage
+        FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage; reason POLICY_REFUSED
+        where the gate `delete` says no. Its events stay, lineage
         edges of other models keep naming its versions, and a model created later under the same name
         continues its version numbers. Bytes that nothing else refers to are freed later.
         """

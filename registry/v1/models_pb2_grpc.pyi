@@ -53,7 +53,8 @@ class ModelServiceStub:
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.DeleteModelRequest, _models_pb2.DeleteModelResponse]
     """Deletes a model with its versions, references and promotions. Needs model.delete.
 
-    FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage. Its events stay, lineage
+    FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage; reason POLICY_REFUSED
+    where the gate `delete` says no. Its events stay, lineage
     edges of other models keep naming its versions, and a model created later under the same name
     continues its version numbers. Bytes that nothing else refers to are freed later.
     """
@@ -83,7 +84,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     DeleteModel: _aio.UnaryUnaryMultiCallable[_models_pb2.DeleteModelRequest, _models_pb2.DeleteModelResponse]  # type: ignore[assignment]
     """Deletes a model with its versions, references and promotions. Needs model.delete.
 
-    FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage. Its events stay, lineage
+    FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage; reason POLICY_REFUSED
+    where the gate `delete` says no. Its events stay, lineage
     edges of other models keep naming its versions, and a model created later under the same name
     continues its version numbers. Bytes that nothing else refers to are freed later.
     """
@@ -140,7 +142,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_pb2.DeleteModelResponse, _abc.Awaitable[_models_pb2.DeleteModelResponse]]:
         """Deletes a model with its versions, references and promotions. Needs model.delete.
 
-        FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage. Its events stay, lineage
+        FAILED_PRECONDITION, reason IN_USE, while a version of it is in a stage; reason POLICY_REFUSED
+        where the gate `delete` says no. Its events stay, lineage
         edges of other models keep naming its versions, and a model created later under the same name
         continues its version numbers. Bytes that nothing else refers to are freed later.
         """

@@ -124,8 +124,10 @@ class PromotionServiceServicer:
 
         One decision a principal and promotion. A repeat (same outcome, comment, conditions and time) by
         the same principal changes nothing and returns the promotion in whatever state it is; another one
-        replaces it while the promotion is open. An approval whose `expire_time` has come no longer counts
-        at the decisions that follow. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
+        replaces it while the promotion is open. An approval dies when another policy set becomes active,
+        when the version is vetted anew under other rules, or when its time runs out: the open promotion
+        then has a requirement AGAIN in `waiting`, and the same word by the same principal is a new
+        decision. INVALID_ARGUMENT: `digest` is not the promotion's. A rejection ends the
         promotion. An approval that satisfies the policy moves the stage in the same transaction: either
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with

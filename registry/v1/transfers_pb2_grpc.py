@@ -155,7 +155,7 @@ class TransferServiceServicer:
         TOO_LARGE, when no paths are given and there are more than 1,000 files: name them then.
 
         FAILED_PRECONDITION, reason INVALID_STATE, unless the version is RELEASED, or YANKED and asked
-        for with its digest. NOT_FOUND: a path that the version lacks. Counts as one download of the
+        for with its digest; reason POLICY_REFUSED where the gate `fetch` says no. NOT_FOUND: a path that the version lacks. Counts as one download of the
         version by the caller once a first byte is fetched. Addresses end with the caller's token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -84,7 +84,7 @@ class TransferServiceStub:
     TOO_LARGE, when no paths are given and there are more than 1,000 files: name them then.
 
     FAILED_PRECONDITION, reason INVALID_STATE, unless the version is RELEASED, or YANKED and asked
-    for with its digest. NOT_FOUND: a path that the version lacks. Counts as one download of the
+    for with its digest; reason POLICY_REFUSED where the gate `fetch` says no. NOT_FOUND: a path that the version lacks. Counts as one download of the
     version by the caller once a first byte is fetched. Addresses end with the caller's token.
     """
 
@@ -144,7 +144,7 @@ class TransferServiceAsyncStub(TransferServiceStub):
     TOO_LARGE, when no paths are given and there are more than 1,000 files: name them then.
 
     FAILED_PRECONDITION, reason INVALID_STATE, unless the version is RELEASED, or YANKED and asked
-    for with its digest. NOT_FOUND: a path that the version lacks. Counts as one download of the
+    for with its digest; reason POLICY_REFUSED where the gate `fetch` says no. NOT_FOUND: a path that the version lacks. Counts as one download of the
     version by the caller once a first byte is fetched. Addresses end with the caller's token.
     """
 
@@ -225,7 +225,7 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         TOO_LARGE, when no paths are given and there are more than 1,000 files: name them then.
 
         FAILED_PRECONDITION, reason INVALID_STATE, unless the version is RELEASED, or YANKED and asked
-        for with its digest. NOT_FOUND: a path that the version lacks. Counts as one download of the
+        for with its digest; reason POLICY_REFUSED where the gate `fetch` says no. NOT_FOUND: a path that the version lacks. Counts as one download of the
         version by the caller once a first byte is fetched. Addresses end with the caller's token.
         """
 

@@ -127,8 +127,8 @@ class VersionServiceServicer:
         NOT_FOUND: the model, the session, or a base. FAILED_PRECONDITION: reason BYTES_MISSING where a
         digest is not stored with that size or the caller has neither uploaded it to this namespace nor
         may fetch a version that holds it (the two are not told apart); UPLOAD_INCOMPLETE while the
-        session lacks bytes; INVALID_STATE when it has expired. A session may be used for several
-        versions. INVALID_ARGUMENT: paths (traversal, duplicates, case or Unicode collisions, control
+        session lacks bytes; INVALID_STATE when it has expired; POLICY_REFUSED where the gate `register`
+        does not take such files. A session may be used for several versions. INVALID_ARGUMENT: paths (traversal, duplicates, case or Unicode collisions, control
         characters), a card whose metadata block cannot be read, more than 100,000 files, more than 256
         kB of metadata.
         """

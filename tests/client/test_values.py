@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from registry.client import audit_values, judged, values, webhook_values
+from registry.client import audit_values, judged, policy_values, values, webhook_values
 from registry.client.decode import decode, number_of, timestamp
 from registry.client.errors import InvalidRequestError
 from registry.v1 import (
@@ -23,6 +23,7 @@ from registry.v1 import (
     lineage_pb2,
     models_pb2,
     namespaces_pb2,
+    policies_pb2,
     principals_pb2,
     promotions_pb2,
     references_pb2,
@@ -70,6 +71,11 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.Decision, decisions_pb2.Decision),
     (values.Requirement, decisions_pb2.Requirement),
     (values.Promotion, promotions_pb2.Promotion),
+    (policy_values.PolicySet, policies_pb2.PolicySet),
+    (policy_values.PolicyChange, policies_pb2.PolicyChange),
+    (policy_values.RuleResult, policies_pb2.RuleResult),
+    (policy_values.GateEvaluation, policies_pb2.GateEvaluation),
+    (policy_values.DecisionExplanation, policies_pb2.DecisionExplanation),
     (values.StagePeriod, promotions_pb2.StagePeriod),
     (judged.Waiver, waivers_pb2.Waiver),
     (judged.ModelTerms, terms_pb2.ModelTerms),
@@ -119,7 +125,7 @@ def test_every_value_is_tested() -> None:
     """A value that is added without its message fails here."""
     declared = {
         each
-        for module in (values, audit_values, judged, webhook_values)
+        for module in (values, audit_values, judged, policy_values, webhook_values)
         for each in vars(module).values()
         if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
     }

@@ -10,6 +10,7 @@ from registry.testing.contracts.database.identity import (
 )
 from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
+from registry.testing.contracts.database.policies import PoliciesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
@@ -25,6 +26,10 @@ class TestPrincipals(PrincipalsContract):
 
 
 class TestTokens(TokensContract):
+    pass
+
+
+class TestPolicies(PoliciesContract):
     pass
 
 

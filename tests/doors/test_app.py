@@ -98,7 +98,10 @@ def test_readiness_asks_the_database(fresh: Site, monkeypatch: pytest.MonkeyPatc
 def test_the_registry_says_where_its_sides_are(site: Site) -> None:
     """A client that knows the HTTP address learns all that it needs, without a credential."""
     answer = site.ask("GET", "/hallmark/v1/server")
-    assert answer.json == dataclasses.asdict(INFO) | {"exclusive_stages": ["staging", "production"]}
+    assert answer.json == dataclasses.asdict(INFO) | {
+        "exclusive_stages": ["staging", "production"],
+        "policy_digest": site.world.policy.digest,
+    }
 
 
 def test_an_unforeseen_failure_keeps_its_details_to_itself(

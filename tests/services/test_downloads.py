@@ -208,6 +208,8 @@ def test_a_foreign_registrys_ticket_is_refused(world: World, version: Version, a
         clock=world.clock,
         signer=TicketSigner(key=b"f" * 32, clock=world.clock),
         authenticator=world.authenticator,
+        policies=world.active,
+        facts=world.facts,
     )
     made = foreign.create(ada.caller, name_of(version), digest="", paths=())
     with pytest.raises(TicketError, match="not from this registry"):

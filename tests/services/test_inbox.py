@@ -110,7 +110,7 @@ def test_what_is_decided_is_gone(story: Story) -> None:
     """A decision, a withdrawal or the end of its time takes an item out of every inbox."""
     version = story.released()
     promotion, waiver = ask(story, version), waive(story, version)
-    other = waive(story, version, rule="CARD-1")
+    other = waive(story, version, rule="METRIC-2")
     story.world.promotions.decide(
         story.bob,
         PromotionName(number=promotion.number),
@@ -199,7 +199,7 @@ def test_time_between_two_pages(story: Story) -> None:
     version = story.released()
     ask(story, version, days=1)
     waive(story, version, days=1)
-    last = waive(story, version, days=2, rule="CARD-1")
+    last = waive(story, version, days=2, rule="METRIC-2")
     page = story.world.inbox.list(story.sam, scope=ME, page=PageRequest(size=1))
     story.world.clock.advance(DAY_US)
     rest = story.world.inbox.list(
@@ -211,7 +211,7 @@ def test_time_between_two_pages(story: Story) -> None:
 def test_a_token_is_good_for_one_list(story: Story) -> None:
     """A page token of another scope or caller is refused."""
     version = story.released()
-    for rule in ("A-1", "B-1"):
+    for rule in ("FREEZE", "TRITON-1"):
         waive(story, version, rule=rule)
     token = story.world.inbox.list(story.sam, scope=ME, page=PageRequest(size=1)).next_page_token
     assert token

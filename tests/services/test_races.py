@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -23,11 +25,16 @@ from registry.errors import (
     InvalidStateError,
     LineageCycleError,
     NotEmptyError,
+    PolicyRefusedError,
     TargetMovedError,
 )
-from registry.names import PromotionName, ReferenceName
+from registry.names import PolicyChangeName, PromotionName, ReferenceName
 from registry.services.commits import Change
+from registry.services.facts import VersionFacts
+from registry.services.policy_sets import ActivePolicies
+from registry.services.promotions import PromotionService
 from registry.services.sources import Source
+from registry.testing.policies import RememberingReader, shipped_files
 from registry.testing.postgres import PostgresServer
 from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import World, grant
@@ -312,3 +319,78 @@ def test_racing_judges(story: Story) -> None:
     judging.join()
     assert len(won(results)) == 24
     assert {version.state for version in story.versions()} == {VersionState.RELEASED}
+
+
+#: When it began, and the promotion or why it was refused.
+Tried = tuple[float, Promotion | str]
+
+
+def test_a_policy_changes_while_others_approve(story: Story) -> None:
+    """Once a set is active nobody completes a promotion under the one before, in whatever process;
+    what completed meanwhile did so under that one."""
+    world = story.world
+    sam = world.caller("sam-all", grant(Role.SECURITY))
+    eve = world.caller("eve-all", grant(Role.SECURITY))
+    freeze = b'freezes: [{start: "2000-01-01T00:00:00Z", end: "2100-01-01T00:00:00Z", '
+    changed = dict(shipped_files())
+    changed["settings.yaml"] = changed["settings.yaml"].replace(
+        b"freezes: []", freeze + b"stages: [], reason: race}]"
+    )
+    elsewhere = PromotionService(
+        database=world.database,
+        clock=world.clock,
+        policies=ActivePolicies(database=world.database, reader=RememberingReader()),
+        facts=VersionFacts(),
+    )
+    promotions = []
+    for number in range(THREADS):
+        model = f"fraud/race-{number}"
+        world.model(model)
+        version = story.vetted(story.push({"a": b"%d" % number}, model=model))
+        promotions.append(story.ask(version))
+    before = world.policy.digest
+    change = world.policies.propose(
+        sam, list(changed.items()), note="freeze", validate_only=False, request_id=""
+    )
+    ended: list[float] = []
+
+    def activate() -> Tried:
+        world.policies.decide(
+            eve,
+            PolicyChangeName(number=change.number),
+            outcome=Outcome.APPROVE,
+            digest=change.digest,
+            comment="",
+        )
+        ended.append(time.monotonic())
+        return ended[0], ""
+
+    def approve(promotion: Promotion) -> Tried:
+        start = time.monotonic()
+        service = elsewhere if promotion.number % 2 else world.promotions
+        try:
+            decided = service.decide(
+                story.bob,
+                PromotionName(number=promotion.number),
+                outcome=Outcome.APPROVE,
+                comment="",
+                digest=promotion.digest,
+                expected_current=0,
+            )
+        except PolicyRefusedError as error:
+            return start, str(error)
+        return start, decided
+
+    calls: list[Callable[[], Tried]] = [partial(approve, each) for each in promotions]
+    calls.insert(4, activate)
+    results = won(at_once(calls))
+    assert len(results) == THREADS + 1
+    for start, decided in results:
+        if isinstance(decided, str):
+            assert not decided or "FREEZE" in decided
+        else:
+            assert start <= ended[0]
+            assert decided.state is PromotionState.COMPLETED
+            name = PromotionName(number=decided.number)
+            assert world.policies.explain(story.rosa, name, "bob").record.policy_digest == before
+    assert world.policies.active_digest() == change.digest

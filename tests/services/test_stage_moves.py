@@ -74,6 +74,7 @@ ELSEWHERE = {
     "EventService",
     "IdentityService",
     "LoginThrottle",
+    "PolicyService",
     "PrincipalService",
     "Reception",
     "ReminderService",

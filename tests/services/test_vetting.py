@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,7 +13,7 @@ from registry.domain.access import Grant, Role
 from registry.domain.events import SYSTEM
 from registry.domain.gates import GateInput
 from registry.domain.manifests import ManifestFile
-from registry.domain.policies import GateAnswer, RuleResult
+from registry.domain.policies import Gate, GateAnswer, RuleResult
 from registry.domain.versions import (
     Finding,
     Verdict,
@@ -25,6 +26,7 @@ from registry.errors import InvalidStateError, StorageError
 from registry.ports.tables import EventQuery
 from registry.services.vetting import RETRY_US, VettingService
 from registry.testing.blobs import MemoryBlobStore
+from registry.testing.policies import FixedPolicy
 from registry.testing.story import Story, name_of
 
 
@@ -61,9 +63,13 @@ class ShutGate:
     exclusive_stages = ("staging", "production")
     label_stages = ()
     promotion_ttl_us = 1
+    approval_validity_us = 1
 
     def is_waivable(self, rule: str) -> bool:
         return False
+
+    def replay(self, gate: Gate, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
+        raise NotImplementedError("nobody explains what this one said")
 
     def evaluate(self, given: GateInput) -> GateAnswer:
         waits = RuleResult(rule="HUMAN", passed=False, message="wait", fix="ask", waits=True)
@@ -79,7 +85,11 @@ def vetter() -> ScriptedVetter:
 def vetting(story: Story, vetter: ScriptedVetter) -> VettingService:
     world = story.world
     return VettingService(
-        database=world.database, clock=world.clock, vetter=vetter, policy=world.policy
+        database=world.database,
+        clock=world.clock,
+        vetter=vetter,
+        policies=world.active,
+        facts=world.facts,
     )
 
 
@@ -110,7 +120,8 @@ def test_pass_before_a_shut_gate(story: Story, vetter: ScriptedVetter) -> None:
         database=story.world.database,
         clock=story.world.clock,
         vetter=vetter,
-        policy=ShutGate(),
+        policies=FixedPolicy(ShutGate()),
+        facts=story.world.facts,
     )
     vetting.run_pending(10)
     assert story.now(version).state is VersionState.VETTED
@@ -311,7 +322,8 @@ def test_two_judges(story: Story, vetting: VettingService, vetter: ScriptedVette
         database=story.world.database,
         clock=story.world.clock,
         vetter=vetter,
-        policy=story.world.policy,
+        policies=story.world.active,
+        facts=story.world.facts,
     )
     story.world.database.after_read = lambda: other.run_pending(10)
     vetting.run_pending(10)

@@ -226,7 +226,7 @@ def test_withdrawn_versions_get_none(story: Story) -> None:
     with pytest.raises(InvalidStateError, match="YANKED"):
         decide(story, waiver)
     with pytest.raises(InvalidStateError, match="YANKED"):
-        ask(story, version, rule="CARD-1")
+        ask(story, version, rule="METRIC-2")
 
 
 def test_one_open_request_for_one_thing(story: Story) -> None:
@@ -236,7 +236,7 @@ def test_one_open_request_for_one_thing(story: Story) -> None:
     with pytest.raises(AlreadyExistsError, match=rf"waivers/{first.number}"):
         ask(story, version)
     ask(story, version, stage="staging")
-    ask(story, version, rule="CARD-1")
+    ask(story, version, rule="METRIC-2")
     ask(story, NAME)
     decide(story, first, REJECT)
     assert ask(story, version).number > first.number
@@ -308,7 +308,7 @@ def test_revoke(story: Story) -> None:
 def test_lists(story: Story) -> None:
     """Newest first, of what may be read, in pages; time is counted in."""
     version = story.released()
-    first, second = ask(story, version), ask(story, NAME, rule="CARD-1")
+    first, second = ask(story, version), ask(story, NAME, rule="METRIC-2")
     decide(story, first)
 
     def found(by: Caller, **given: object) -> list[int]:
@@ -322,7 +322,7 @@ def test_lists(story: Story) -> None:
 
     assert found(story.rosa) == [second.number, first.number]
     assert found(story.mallory) == []
-    assert found(story.rosa, model=NAME, rule="CARD-1") == [second.number]
+    assert found(story.rosa, model=NAME, rule="METRIC-2") == [second.number]
     assert found(story.rosa, state=WaiverState.GRANTED) == [first.number]
     story.world.clock.advance(31 * DAY_US)
     assert found(story.rosa, state=WaiverState.GRANTED) == []

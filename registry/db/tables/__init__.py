@@ -41,6 +41,13 @@ from registry.db.tables.people import (
     principals,
     tokens,
 )
+from registry.db.tables.policies import (
+    active_policy,
+    gate_inputs,
+    gate_records,
+    policy_changes,
+    policy_sets,
+)
 from registry.db.tables.transfers import (
     blob_grants,
     download_counts,
@@ -58,6 +65,7 @@ from registry.db.tables.webhooks import (
 
 __all__ = [
     "acceptances",
+    "active_policy",
     "audit_checkpoints",
     "blob_grants",
     "commits",
@@ -68,6 +76,8 @@ __all__ = [
     "evaluations",
     "event_heads",
     "events",
+    "gate_inputs",
+    "gate_records",
     "likes",
     "lineage_edges",
     "login_attempts",
@@ -78,6 +88,8 @@ __all__ = [
     "model_numbers",
     "models",
     "namespaces",
+    "policy_changes",
+    "policy_sets",
     "principals",
     "promotion_reminders",
     "promotions",

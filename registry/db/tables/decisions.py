@@ -125,6 +125,8 @@ decisions = Table(
     optional_number("expire_time_us"),
     # The default is for releases that know no groups.
     Column("groups", ByteText, nullable=False, server_default=text("'[]'")),
+    Column("decider_uid", ByteText, nullable=False, server_default=text("''")),
+    Column("rules_digest", ByteText, nullable=False, server_default=text("''")),
     Index(None, "promotion", "decider", unique=True),
 )
 

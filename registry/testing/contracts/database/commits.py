@@ -83,7 +83,12 @@ class CommitsContract:
         """A model without commits has no branch; an unknown model is no ground."""
         model = add_model(database)
         assert ground(database, model) == Ground(
-            model=model, taken_by=None, undecided=None, has_tree=False, all_granted=True
+            model=model,
+            taken_by=None,
+            undecided=None,
+            has_tree=False,
+            all_granted=True,
+            policy_digest="",
         )
         missing = database.write(
             lambda tx: tx.commits.ground("no/such", "main", tree="", sha256s={"a"})

@@ -50,6 +50,8 @@ def a_decision(version: Version, decider: str, outcome: Outcome = Outcome.APPROV
         expire_time_us=T0 + 900,
         create_time_us=T0 + 1,
         groups=("ml", "sécurité"),
+        decider_uid=f"uid-{decider}",
+        rules_digest="sha256:" + "4" * 64,
     )
 
 

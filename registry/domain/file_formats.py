@@ -1,0 +1,66 @@
+"""Which formats a version's files have, by their names alone.
+
+What a name says is the registrant's word. Parsed facts take the place of this table once there are
+parsers; until then a rule about formats keeps honest people from mistakes and nobody else out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+#: By what stands behind the last dot of the file's name in lower case.
+_BY_ENDING = {
+    ending: format
+    for format, endings in {
+        "safetensors": "safetensors",
+        "gguf": "gguf",
+        "onnx": "onnx",
+        "pickle": "pkl pickle dill cloudpickle",
+        "joblib": "joblib",
+        "skops": "skops",
+        "torch-pickle": "pt pth ckpt",
+        "nemo": "nemo",
+        "torch-archive": "mar",
+        "keras": "keras",
+        "hdf5": "h5 hdf5",
+        "tflite": "tflite",
+        "numpy": "npy npz",
+        "rds": "rds",
+        "tensorrt": "plan engine",
+        "executorch": "pte",
+        "coreml": "mlmodel",
+        "native-code": "so dll dylib",
+        "code": "py pyc sh ipynb",
+        "json": "json",
+        "yaml": "yaml yml",
+        "text": "md txt csv pbtxt",
+        "archive": "zip tar tgz 7z",
+    }.items()
+    for ending in endings.split()
+}
+#: Whole names, which say more than their ending.
+_BY_NAME = {
+    "adapter_model.bin": "torch-pickle",
+    "training_args.bin": "torch-pickle",
+    "saved_model.pb": "tensorflow",
+}
+#: Of whatever has no row above.
+OTHER = "other"
+
+
+def format_of(path: str) -> str:
+    """The format of one file by the last part of its path."""
+    name = path.rpartition("/")[2].casefold()
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if name.startswith("pytorch_model") and name.endswith(".bin"):
+        return "torch-pickle"
+    if name.endswith(".tar.gz"):
+        return "archive"
+    _, dot, ending = name.rpartition(".")
+    return _BY_ENDING.get(ending, OTHER) if dot else OTHER
+
+
+def formats_of(paths: Iterable[str]) -> tuple[str, ...]:
+    """Each format once, sorted."""
+    return tuple(sorted({format_of(path) for path in paths}))

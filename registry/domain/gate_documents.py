@@ -1,0 +1,208 @@
+"""The document that a gate's rules look at: plain JSON values, to be kept and replayed.
+
+There is no null in it. What is not there is "" or an empty map or list, and nulls of a card are
+left out: the CEL library gives back a null with one reference too few, and enough of those end a
+process of Python 3.11 ("deallocating None").
+
+`policies/README.md` is its reference; a test holds the two together. Rules
+and stored documents name fields, so none is ever renamed or dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
+from registry.domain.promotions import Decision
+from registry.domain.times import rfc3339
+from registry.domain.versions import Evaluation, Finding, Version
+from registry.names.rules import HUBS
+
+#: Tags of a card that hubs use to warn of a model's content.
+FLAG_TAGS = frozenset({"not-for-all-audiences", "not-for-all-eyes", "nsfw"})
+#: A card's own list of them.
+FLAGS_KEY = "content_flags"
+
+#: What every document has, whatever the gate; in the order of the reference.
+NAMES = (
+    "gate",
+    "now",
+    "policy",
+    "actor",
+    "request",
+    "model",
+    "version",
+    "evaluations",
+    "current",
+    "target",
+    "decisions",
+    "waivers",
+    "settings",
+)
+
+
+def document_of(
+    given: GateInput, settings: Mapping[str, object], *, policy_digest: str
+) -> dict[str, object]:
+    """The document of one question, under the settings of a policy set."""
+    version, current = given.version, given.current
+    triton = settings["triton"]
+    assert isinstance(triton, Mapping)
+    return {
+        "gate": given.gate.value,
+        "now": rfc3339(given.now_us),
+        "policy": {"digest": policy_digest},
+        "actor": {
+            "name": given.actor,
+            "kind": given.actor_kind,
+            "groups": list(given.actor_groups),
+            "roles": list(given.actor_roles),
+        },
+        "request": {
+            "stage": given.stage,
+            "requester": given.requester,
+            "promotion": str(given.promotion) if given.promotion else UNNUMBERED,
+            "note": given.note,
+            "break_glass": given.break_glass,
+            "by_digest": given.by_digest,
+        },
+        "model": _model(given.model, version),
+        "version": {} if version is None else _version(version, given.facts),
+        "evaluations": [_evaluation(each) for each in given.evaluations],
+        "current": {}
+        if current is None
+        else _version(current, given.current_facts)
+        | {"evaluations": [_evaluation(each) for each in given.current_evaluations]},
+        "target": {"stage": given.stage, "triton": triton.get(given.stage, "")},
+        "decisions": _decisions(given.decisions),
+        "waivers": [_waiver(each) for each in given.waivers],
+        "settings": dict(settings),
+    }
+
+
+def _model(facts: ModelFacts | None, version: Version | None) -> dict[str, object]:
+    if facts is not None:
+        return {
+            "name": facts.name,
+            "namespace": facts.namespace,
+            "latest_version": facts.latest_version,
+            "stages": list(facts.stages),
+        }
+    assert version is not None
+    return {
+        "name": version.model,
+        "namespace": version.namespace,
+        "latest_version": version.number,
+        "stages": list(version.stages),
+    }
+
+
+def _version(version: Version, facts: Facts) -> dict[str, object]:
+    vetting, parts = version.vetting, version.model.split("/")
+    is_mirrored = version.namespace in HUBS
+    card = without_nulls(json.loads(version.card.metadata_json))
+    return {
+        "name": version.name,
+        "ref": version.ref,
+        "model": version.model,
+        "namespace": version.namespace,
+        "number": version.number,
+        "digest": version.digest,
+        "state": version.state.value.upper(),
+        "yanked_from": version.yanked_from.value.upper() if version.yanked_from else "",
+        "yank_reason": version.yank_reason,
+        "verdict": "none" if vetting is None else vetting.verdict.value,
+        "rules_digest": "" if vetting is None else vetting.rules_digest,
+        "findings": [] if vetting is None else [_finding(each) for each in vetting.findings],
+        "origin": "mirrored" if is_mirrored else "internal",
+        "hub": version.namespace if is_mirrored else "",
+        "publisher": parts[1] if is_mirrored and len(parts) > 2 else "",
+        "license": version.card.license,
+        "base_licenses": list(facts.base_licenses),
+        "registrant": version.registrant,
+        "contributors": sorted({version.registrant, *version.contributors}),
+        "formats": list(facts.formats),
+        "flags": flags_of(card),
+        "size_bytes": version.size_bytes,
+        "file_count": version.file_count,
+        "largest_file_bytes": facts.largest_file_bytes,
+        "triton_ready": list(facts.triton_ready),
+        "card": card,
+        "card_missing": list(version.card.missing),
+        "create_time": rfc3339(version.create_time_us),
+    }
+
+
+def without_nulls(value: Any) -> Any:
+    """The value without members and entries that are null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value if each is not None]
+    return value
+
+
+def flags_of(card: Mapping[str, object]) -> list[str]:
+    """What a card warns of, sorted: its `content_flags`, and hubs' warning tags among its tags."""
+    own = {each.casefold() for each in _texts(card.get(FLAGS_KEY))}
+    return sorted(own | (FLAG_TAGS & {each.casefold() for each in _texts(card.get("tags"))}))
+
+
+def _texts(value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, str) and each]
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "path": finding.path,
+        "message": finding.message,
+        "fails": finding.fails,
+    }
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, object]:
+    return {
+        "evaluation": evaluation.evaluation,
+        "metrics": dict(evaluation.metrics),
+        "dataset": {"name": evaluation.dataset.name, "digest": evaluation.dataset.digest},
+        "digest": evaluation.digest,
+        "reporter": evaluation.reporter,
+        "time": rfc3339(evaluation.create_time_us),
+    }
+
+
+def _decisions(decisions: tuple[Decision, ...]) -> list[dict[str, object]]:
+    """One a person, the newest: whoever bears two names in the registry still counts once."""
+    newest = {each.decider_uid or f"id:{each.decider}": each for each in decisions}
+    return [_decision(each) for each in newest.values()]
+
+
+def _decision(decision: Decision) -> dict[str, object]:
+    return {
+        "by": decision.decider,
+        "uid": decision.decider_uid,
+        # Robots are refused before anything is recorded.
+        "kind": "person",
+        "outcome": decision.outcome.value,
+        "digest": decision.digest,
+        "policy_digest": decision.policy_digest,
+        "rules_digest": decision.rules_digest,
+        "groups": list(decision.groups),
+        "roles": list(decision.roles),
+        "at": rfc3339(decision.create_time_us),
+        "until": "" if decision.expire_time_us is None else rfc3339(decision.expire_time_us),
+    }
+
+
+def _waiver(waiver: GrantedWaiver) -> dict[str, object]:
+    return {
+        "id": waiver.id,
+        "rule": waiver.rule,
+        "owner": waiver.owner,
+        "reason": waiver.reason,
+        "until": rfc3339(waiver.until_us),
+    }

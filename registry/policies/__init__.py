@@ -1,0 +1,1 @@
+"""Policies as files: read strictly, compiled with CEL, evaluated on a gate's document."""

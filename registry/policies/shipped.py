@@ -1,0 +1,15 @@
+"""Where the policy files are that come with Hallmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: In an installed distribution beside this module, in a checkout at its top.
+_PLACES = (
+    Path(__file__).resolve().parent / "shipped",
+    Path(__file__).resolve().parent.parent.parent / "policies",
+)
+
+
+def shipped_folder() -> Path:
+    return next((place for place in _PLACES if place.is_dir()), _PLACES[0])
