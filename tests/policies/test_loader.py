@@ -47,8 +47,10 @@ CHANGES = {
     "half a brace": ("promote.yaml", '"{own} registered', '"{own registered', "other half"),
     "a fix without a command": (
         "promote.yaml",
-        "Ask again then: hallmark promote {version.ref} {target.stage}; or ask for a waiver: "
-        "hallmark waiver request FREEZE {version.ref} --stage {target.stage} --reason WHY",
+        (
+            "Ask again then: hallmark promote {version.ref} {target.stage}; or ask for a waiver: "
+            "hallmark waiver request FREEZE {version.ref} --stage {target.stage} --reason WHY"
+        ),
         "Wait.",
         "expected to end in a command",
     ),
