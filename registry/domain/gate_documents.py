@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
@@ -102,7 +103,7 @@ def _model(facts: ModelFacts | None, version: Version | None) -> dict[str, objec
 def _version(version: Version, facts: Facts) -> dict[str, object]:
     vetting, parts = version.vetting, version.model.split("/")
     is_mirrored = version.namespace in HUBS
-    card = without_nulls(json.loads(version.card.metadata_json))
+    card, flags = _card(version.card.metadata_json)
     return {
         "name": version.name,
         "ref": version.ref,
@@ -124,7 +125,7 @@ def _version(version: Version, facts: Facts) -> dict[str, object]:
         "registrant": version.registrant,
         "contributors": sorted({version.registrant, *version.contributors}),
         "formats": list(facts.formats),
-        "flags": flags_of(card),
+        "flags": list(flags),
         "size_bytes": version.size_bytes,
         "file_count": version.file_count,
         "largest_file_bytes": facts.largest_file_bytes,
@@ -133,6 +134,13 @@ def _version(version: Version, facts: Facts) -> dict[str, object]:
         "card_missing": list(version.card.missing),
         "create_time": rfc3339(version.create_time_us),
     }
+
+
+@lru_cache(maxsize=1024)
+def _card(metadata_json: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    """A card's metadata and what it warns of. Documents share it: nobody changes one."""
+    card = without_nulls(json.loads(metadata_json))
+    return card, tuple(flags_of(card))
 
 
 def without_nulls(value: Any) -> Any:

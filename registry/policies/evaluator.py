@@ -14,6 +14,7 @@ from registry.domain.policy_sets import GateRules, PolicySet, Rule
 from registry.domain.policy_settings import duration_us
 from registry.domain.times import time_of
 from registry.policies.engine import Engine, ExpressionError, Program
+from registry.policies.remembered import Answers
 from registry.policies.templates import Template
 
 #: Of a let's value: characters of a text, entries of a list or map.
@@ -97,8 +98,17 @@ class _CompiledGate:
                 self._lets.append((name, engine.compile(expression, names)))
             names.append(name)
         self._rules = [_compiled(gate.gate, rule, engine, names) for rule in gate.rules]
+        conditions = [part for rule in gate.rules for part in (rule.when, rule.require) if part]
+        self._answers = Answers([*dict(gate.lets).values(), *conditions], NAMES)
 
     def evaluate(self, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
+        key, results = self._answers.find(document)
+        if results is None:
+            results = self._worked_out(document)
+            self._answers.keep(key, results)
+        return results
+
+    def _worked_out(self, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
         known = dict(document)
         results = []
         bound = self._engine.bind(known)

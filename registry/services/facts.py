@@ -28,8 +28,16 @@ class VersionFacts:
     def of(self, tx: Transaction, version: Version) -> Facts:
         """All that is known. Call `look` before a unit of work, since a version may have many
         files."""
-        found = self.of_files(tx, version.digest)
-        return dataclasses.replace(found, base_licenses=licenses_above(tx, [version.key]))
+        return self.of_many(tx, [version])[version.key]
+
+    def of_many(self, tx: Transaction, versions: Sequence[Version]) -> dict[int, Facts]:
+        """As `of`, by key. Most versions have no other above them, which one question tells of
+        all."""
+        below = {edge.child_key for edge in tx.lineage.above([each.key for each in versions])}
+        found = {each.key: self.of_files(tx, each.digest) for each in versions}
+        for key in below:
+            found[key] = dataclasses.replace(found[key], base_licenses=licenses_above(tx, [key]))
+        return found
 
     def look(self, database: Database, name: VersionName) -> None:
         """Read the facts of a version's files, if there is such a version, for `of` to find."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from registry.domain.events import SYSTEM, EventDraft
-from registry.domain.gates import GateInput
+from registry.domain.gates import Facts, GateInput
 from registry.domain.manifests import Manifest
 from registry.domain.policies import Gate
 from registry.domain.versions import Standing, Verdict, Version, VersionState, Vetting
@@ -97,7 +97,8 @@ class VettingService:
 
     def _moves(self, tx: Transaction, judged: Sequence[tuple[Version, Vetting]]) -> list[_Move]:
         policy = self._policies.active(tx)
-        found = (self._move(tx, policy, version, vetting) for version, vetting in judged)
+        facts = self._facts.of_many(tx, [version for version, _ in judged])
+        found = (self._move(policy, *each, facts[each[0].key]) for each in judged)
         return [move for move in found if move is not None]
 
     def _store(self, tx: Transaction, moves: Sequence[_Move]) -> None:
@@ -130,10 +131,12 @@ class VettingService:
         if stands and move.judged_by == policy.digest:
             return move
         version = tx.versions.by_key(move.version.key)
-        return None if version is None else self._move(tx, policy, version, move.vetting)
+        if version is None:
+            return None
+        return self._move(policy, version, move.vetting, self._facts.of(tx, version))
 
     def _move(
-        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting
+        self, policy: Policy, version: Version, vetting: Vetting, facts: Facts
     ) -> _Move | None:
         """Where the verdict leads the version; None where nothing is to be stored."""
         if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
@@ -143,7 +146,7 @@ class VettingService:
         was = version.yanked_from if is_yanked else version.state
         if was is not VersionState.QUARANTINED:
             return None
-        to = self._due(tx, policy, version, vetting)
+        to = self._due(policy, version, vetting, facts)
         if is_yanked and to is VersionState.RELEASED:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
@@ -157,7 +160,7 @@ class VettingService:
         )
 
     def _due(
-        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting
+        self, policy: Policy, version: Version, vetting: Vetting, facts: Facts
     ) -> VersionState:
         """Where its verdict leads a version from quarantine."""
         if vetting.verdict is Verdict.FAIL:
@@ -170,7 +173,7 @@ class VettingService:
                 version=dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED),
                 now_us=self._clock.now_us(),
                 actor=SYSTEM,
-                facts=self._facts.of(tx, version),
+                facts=facts,
             )
         )
         return VersionState.RELEASED if answer.allowed else VersionState.VETTED
