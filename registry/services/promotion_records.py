@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from registry.domain.access import Action, Caller
+from registry.domain.gates import UNNUMBERED
 from registry.domain.models import Model
 from registry.domain.promotions import Promotion, PromotionState
 from registry.domain.scopes import covered
@@ -15,6 +17,8 @@ from registry.ports.database import Transaction
 from registry.services.judging import detail_of, require_numbered
 from registry.services.lookups import event
 from registry.services.stages import enter
+
+_NUMBERLESS = re.compile(rf"\b{UNNUMBERED}\b")
 
 
 def shown(promotion: Promotion, now_us: int) -> Promotion:
@@ -30,6 +34,17 @@ def shown(promotion: Promotion, now_us: int) -> Promotion:
         waiting=(),
         end_time_us=promotion.expire_time_us if end_us is None else end_us,
     )
+
+
+def numbered(tx: Transaction, promotion: Promotion) -> Promotion:
+    """The promotion, just stored, with mends that name the number which it has got by that."""
+    waiting = tuple(
+        dataclasses.replace(each, fix=_NUMBERLESS.sub(str(promotion.number), each.fix))
+        for each in promotion.waiting
+    )
+    if waiting != promotion.waiting:
+        tx.promotions.set_waiting(promotion.number, waiting)
+    return dataclasses.replace(promotion, waiting=waiting)
 
 
 def existing(tx: Transaction, number: int, *, lock: bool = False) -> Promotion:

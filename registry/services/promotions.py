@@ -48,6 +48,7 @@ from registry.services.judging import (
 from registry.services.lookups import event, model_of, version_of
 from registry.services.promotion_records import (
     existing,
+    numbered,
     record,
     shown,
     visible,
@@ -171,7 +172,7 @@ class PromotionService:
             def create() -> tuple[str, Promotion]:
                 model, version, plan, answer = planned(tx, now, lock=True)
                 # What a broken glass passed by is in its review; the promotion waits for nothing.
-                promotion = shown(tx.promotions.insert(shown(plan, now)), now)
+                promotion = numbered(tx, tx.promotions.insert(shown(plan, now)))
                 keep_record(tx, promotion, answer, decider="", now_us=now)
                 detail: dict[str, object] = {
                     "version": version.name,
