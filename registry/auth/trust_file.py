@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from registry.auth.trust import ALGORITHMS, LEEWAY_S_MAX, LIFETIME_S_MAX, TrustedIssuer
 from registry.domain.workloads import TEXT_LENGTH_MAX, WorkloadRule, pattern_problem
 from registry.errors import InvalidFieldError, StartError
+from registry.formats.yaml_lines import UnreadableError, plain, read_nodes
 from registry.names import PrincipalName
 from registry.names.text import show
 
@@ -23,8 +23,6 @@ FILE_BYTES_MAX = 1_000_000
 CLAIM_DEPTH_MAX = 4
 _DURATION = re.compile(r"([0-9]{1,6})([smh])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
-_TEXT = "tag:yaml.org,2002:str"
-_BOOLEAN = "tag:yaml.org,2002:bool"
 _ISSUER_KEYS = (
     "issuer",
     "jwks_url",
@@ -46,14 +44,11 @@ def read_trust(path: Path) -> tuple[TrustedIssuer, ...]:
     Paths in it are taken from the file's folder.
     """
     try:
-        data = path.read_bytes()
-        if len(data) > FILE_BYTES_MAX:
-            raise _wrong(path, [f"it has more than {FILE_BYTES_MAX} bytes"])
-        root = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
+        root = read_nodes(path.read_bytes(), bytes_max=FILE_BYTES_MAX)
     except OSError as error:
         raise _wrong(path, [f"it cannot be read: {error.strerror}"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise _wrong(path, [f"it is no YAML: {' '.join(str(error).split())}"]) from error
+    except UnreadableError as error:
+        raise _wrong(path, [f"it cannot be read: {error}"]) from error
     reader = _Reader(path.parent)
     issuers = reader.issuers(root)
     if reader.problems:
@@ -196,9 +191,7 @@ class _Reader:
         found: dict[str, Node] = {}
         for key_node, value in node.value:
             key = self._scalar(key_node, "a key")
-            if key in found:
-                self._tell(key_node, f"key {show(key)} comes twice")
-            elif known is not None and key and key not in known:
+            if known is not None and key and key not in known:
                 self._tell(key_node, f"no such key {show(key)}, expected {', '.join(known)}")
             found[key] = value
         for key in required:
@@ -225,10 +218,10 @@ class _Reader:
         """A text; "" where the key is absent, or after a problem."""
         if node is None:
             return ""
-        if not isinstance(node, ScalarNode) or node.tag != _TEXT:
+        text = plain(node)
+        if not isinstance(text, str):
             self._tell(node, f"{what}: found {_kind(node)}, expected a text; write it in quotes")
             return ""
-        text = str(node.value)
         if not 1 <= len(text) <= TEXT_LENGTH_MAX or not text.isprintable():
             expected = f"1 to {TEXT_LENGTH_MAX} visible characters"
             self._tell(node, f"{what}: found {show(text)}, expected {expected}")
@@ -239,10 +232,11 @@ class _Reader:
         node = given.get(key)
         if node is None:
             return default
-        if not isinstance(node, ScalarNode) or node.tag != _BOOLEAN:
+        value = plain(node)
+        if not isinstance(value, bool):
             self._tell(node, f"{key}: found {_kind(node)}, expected true or false")
             return default
-        return str(node.value).lower() in ("true", "yes", "on")
+        return value
 
     def _duration(self, given: Mapping[str, Node], key: str, default: str, most_s: int) -> int:
         text = self._text(given, key) or default

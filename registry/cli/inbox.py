@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,14 @@ def inbox(session: Session, scope: str | None, limit: int) -> None:
     headers = ("number", "kind", "what", "evidence", "since", "due", "needs")
     session.emit({"items": found}, session.table(rows, headers))
     if found and scope is None:
-        first = found[0]
-        verb = DECIDE.get(first.kind, "decide")
-        session.note(f"Decide: hallmark {verb} {first.number} --approve")
+        for kind, first in _first_of_each_kind(found).items():
+            session.note(f"Decide: hallmark {DECIDE.get(kind, 'decide')} {first.number} --approve")
     if not found:
         session.note("Nothing waits.")
+
+
+def _first_of_each_kind(found: Sequence[InboxItem]) -> dict[str, InboxItem]:
+    return {each.kind: each for each in reversed(found)}
 
 
 def _subject(item: InboxItem) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _DIGEST_SHOWN = 12
+#: Words with the blanks before them; a command is one.
+_WORDS = re.compile(r"(\s*)(hallmark [a-z][^;]*;?|\S+)")
+_FIRST_COLUMN = re.compile(r"\s*(\S+ )*\S*\s{2,}")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -147,6 +150,25 @@ def printable(text: str) -> str:
 
 def _visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else f"<U+{ord(c):04X}>" for c in text)
+
+
+def folded(line: str, width: int) -> list[str]:
+    """The line in pieces that fit, the further ones below its second column, if it has columns.
+
+    A command stays whole, however long, so that it can be copied.
+    """
+    if len(_COLOUR.sub("", line)) <= width or not line.strip():
+        return [line]
+    start = _FIRST_COLUMN.match(line)
+    indent = " " * (start.end() if start and start.end() < width // 2 else 4)
+    pieces: list[str] = []
+    for gap, word in _WORDS.findall(line):
+        grown = f"{pieces[-1]}{gap}{word}" if pieces else f"{gap}{word}"
+        if pieces and len(_COLOUR.sub("", grown)) > width:
+            pieces.append(f"{indent}{word}")
+        else:
+            pieces = [*pieces[:-1], grown]
+    return pieces
 
 
 def plain(value: Any) -> Any:

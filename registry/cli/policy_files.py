@@ -16,7 +16,7 @@ from registry.cli.session import Session, with_session
 if TYPE_CHECKING:
     from registry.domain.policy_sets import Difference, PolicySet
     from registry.policies.loader import Loaded
-    from registry.policies.yaml_lines import Problem
+    from registry.policies.problems import Problem
 
 FOLDER_VARIABLE = "HALLMARK_POLICY_DIR"
 _ACTIVE = "active"
@@ -104,7 +104,7 @@ def difference_lines(found: Sequence[Difference]) -> list[str]:
 def remedy_problems(loaded: Loaded) -> list[Problem]:
     """Fixes that our own command line would not take, as written and as the examples fill them."""
     from registry.policies.examples import answer_to
-    from registry.policies.yaml_lines import Problem
+    from registry.policies.problems import Problem
 
     problems: dict[tuple[str, str], Problem] = {}
     for example in loaded.examples:

@@ -1,6 +1,6 @@
-"""The README's table of commands, made from the commands themselves.
+"""The table of commands in COMMANDS.md, made from the commands themselves.
 
-`python -m registry.cli.reference` prints it; a test compares it with the README.
+`python -m registry.cli.reference` prints it; a test compares the two.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def show(session: Session, number: str) -> None:
                     ("reason", found.reason),
                     ("past", ", ".join(found.rules)),
                     ("decisions", "\n".join(said(each) for each in found.decisions)),
-                    ("due", _due(found)),
+                    ("due", _due(found).removeprefix("due ")),
                     ("ended", output.when(found.end_time)),
                 ]
             ),

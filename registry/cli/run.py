@@ -57,10 +57,10 @@ def _known_errors() -> tuple[type[Exception], ...]:
 def _told(error: Exception, *, json: bool) -> int:
     """Print the error, and return its exit code."""
     from registry.cli.errors import error_json, error_lines
-    from registry.cli.output import printable
+    from registry.cli.session import fitting
 
     failure = cast("Failure", error)
-    lines = [error_json(failure)] if json else map(printable, error_lines(failure))
+    lines = [error_json(failure)] if json else fitting("\n".join(error_lines(failure)), sys.stderr)
     for line in lines:
         click.echo(line, err=True)
     return exits.exit_code(failure.status)

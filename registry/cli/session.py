@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -65,12 +66,14 @@ class Session:
             self.say(line)
 
     def say(self, text: str) -> None:
-        click.echo(output.printable(text), color=colours(sys.stdout))
+        for line in fitting(text, sys.stdout):
+            click.echo(line, color=colours(sys.stdout))
 
     def note(self, text: str) -> None:
         """Something beside the result, for people alone."""
         if not self.json:
-            click.echo(output.printable(text), err=True, color=colours(sys.stderr))
+            for line in fitting(text, sys.stderr):
+                click.echo(line, err=True, color=colours(sys.stderr))
 
     def digest(self, text: str) -> str:
         return output.digest(text, full=self.full)
@@ -87,6 +90,15 @@ class Session:
     def table(self, rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> list[str]:
         """Columns; headers are for terminals only, so that a pipe gets rows and nothing else."""
         return output.table(rows, headers if sys.stdout.isatty() else ())
+
+
+def fitting(text: str, stream: Any) -> list[str]:
+    """What to print of a text: on a terminal no line is longer than that, save for a command."""
+    lines = output.printable(text).split("\n")
+    if not stream.isatty():
+        return lines
+    width = shutil.get_terminal_size().columns
+    return [piece for line in lines for piece in output.folded(line, width)]
 
 
 def colours(stream: Any) -> bool:

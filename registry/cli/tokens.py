@@ -98,8 +98,8 @@ def _tell(session: Session, made: NewToken) -> None:
         )
         raise click.exceptions.Exit(5)
     session.note(
-        f"Token {name} for {output.path_of(made.token.name.partition('/tokens/')[0])}, valid until "
-        f"{output.when(made.token.expire_time)}. Its secret is shown this once:"
+        f"Token {name}, valid until {output.when(made.token.expire_time)}.\n"
+        "Its secret is shown this once:"
     )
     session.say(made.secret)
     if made.token.scopes:

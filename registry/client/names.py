@@ -10,6 +10,7 @@ from registry.names import (
     AcceptanceName,
     ModelName,
     NamespaceName,
+    NumberedName,
     PolicyChangeName,
     PrincipalName,
     PromotionName,
@@ -56,9 +57,7 @@ def principal_name(text: str) -> str:
 
 
 def promotion_name(text: str | int) -> str:
-    with checked_locally():
-        number = str(text).removeprefix("promotions/")
-        return str(PromotionName.parse(f"promotions/{number}", field="promotion"))
+    return _of_number(text, PromotionName, "promotion")
 
 
 def webhook_name(text: str) -> str:
@@ -68,27 +67,26 @@ def webhook_name(text: str) -> str:
 
 
 def acceptance_name(text: str | int) -> str:
-    with checked_locally():
-        number = str(text).removeprefix("acceptances/")
-        return str(AcceptanceName.parse(f"acceptances/{number}", field="acceptance"))
+    return _of_number(text, AcceptanceName, "acceptance")
 
 
 def review_name(text: str | int) -> str:
-    with checked_locally():
-        number = str(text).removeprefix("reviews/")
-        return str(ReviewName.parse(f"reviews/{number}", field="review"))
+    return _of_number(text, ReviewName, "review")
 
 
 def waiver_name(text: str | int) -> str:
-    with checked_locally():
-        number = str(text).removeprefix("waivers/")
-        return str(WaiverName.parse(f"waivers/{number}", field="waiver"))
+    return _of_number(text, WaiverName, "waiver")
 
 
 def policy_change_name(text: str | int) -> str:
+    return _of_number(text, PolicyChangeName, "policy change")
+
+
+def _of_number(text: str | int, kind: type[NumberedName], field: str) -> str:
+    collection = kind.FORM.partition("/")[0]
     with checked_locally():
-        number = str(text).rpartition("/")[2]
-        return str(PolicyChangeName.parse(f"policyChanges/{number}", field="policy change"))
+        number = str(text).removeprefix(f"{collection}/")
+        return str(kind.parse(f"{collection}/{number}", field=field))
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -189,103 +189,53 @@ class StageName:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromotionName:
-    """A promotion by its number, counted from 1 over the whole server."""
+class NumberedName:
+    """What has a number of its own, counted from 1 over the whole server."""
+
+    FORM: ClassVar[str]
+    number: int
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_number(self.number, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        own = _own(text, cls.FORM, field)
+        return cls(number=parse_number(own, field=field), field=field)
+
+    def __str__(self) -> str:
+        return self.FORM.replace("<number>", str(self.number))
+
+
+class PromotionName(NumberedName):
+    """A promotion."""
 
     FORM: ClassVar[str] = "promotions/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        own = _own(text, cls.FORM, field)
-        return cls(number=parse_number(own, field=field), field=field)
-
-    def __str__(self) -> str:
-        return f"promotions/{self.number}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyChangeName:
-    """A proposal of another policy set, by its number."""
+class PolicyChangeName(NumberedName):
+    """A proposal of another policy set."""
 
     FORM: ClassVar[str] = "policyChanges/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        own = _own(text, cls.FORM, field)
-        return cls(number=parse_number(own, field=field), field=field)
-
-    def __str__(self) -> str:
-        return f"policyChanges/{self.number}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaiverName:
-    """A waiver by its number, counted from 1 over the whole server."""
+class WaiverName(NumberedName):
+    """A waiver."""
 
     FORM: ClassVar[str] = "waivers/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        own = _own(text, cls.FORM, field)
-        return cls(number=parse_number(own, field=field), field=field)
-
-    def __str__(self) -> str:
-        return f"waivers/{self.number}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReviewName:
-    """A review by its number, counted from 1 over the whole server."""
+class ReviewName(NumberedName):
+    """A review."""
 
     FORM: ClassVar[str] = "reviews/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        own = _own(text, cls.FORM, field)
-        return cls(number=parse_number(own, field=field), field=field)
-
-    def __str__(self) -> str:
-        return f"reviews/{self.number}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AcceptanceName:
-    """An acceptance by its number, counted from 1 over the whole server."""
+class AcceptanceName(NumberedName):
+    """An acceptance."""
 
     FORM: ClassVar[str] = "acceptances/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        own = _own(text, cls.FORM, field)
-        return cls(number=parse_number(own, field=field), field=field)
-
-    def __str__(self) -> str:
-        return f"acceptances/{self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,24 +297,10 @@ class TokenName:
         return f"{self.principal}/tokens/{self.token}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckpointName:
+class CheckpointName(NumberedName):
     """A checkpoint of the audit log."""
 
     FORM: ClassVar[str] = "checkpoints/<number>"
-    number: int
-    field: InitVar[str] = "name"
-
-    def __post_init__(self, field: str) -> None:
-        check_number(self.number, field=field)
-
-    @classmethod
-    def parse(cls, text: str, *, field: str = "name") -> Self:
-        number = parse_number(_own(text, cls.FORM, field), field=field)
-        return cls(number=number, field=field)
-
-    def __str__(self) -> str:
-        return f"checkpoints/{self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,12 @@ from registry.domain.policies import Gate
 from registry.domain.policy_sets import Example, GateRules, PolicySet, Rule
 from registry.domain.policy_settings import settings_problems
 from registry.errors import FieldViolation, InvalidRequestError
+from registry.formats.yaml_lines import Document, UnreadableError, read_yaml
 from registry.policies.engine import Engine, ExpressionError
 from registry.policies.evaluator import CompiledPolicy
 from registry.policies.examples import BASES, answer_to
+from registry.policies.problems import Problem
 from registry.policies.templates import Template
-from registry.policies.yaml_lines import Document, Problem, UnreadableError, read_yaml
 
 SETTINGS_FILE = "settings.yaml"
 FILES = (SETTINGS_FILE, *(f"{gate.value}.yaml" for gate in Gate))

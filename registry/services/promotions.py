@@ -21,14 +21,11 @@ from registry.domain.promotions import (
     require_pending,
     with_decision,
 )
-from registry.domain.scopes import covered
-from registry.domain.times import show_time
 from registry.domain.versions import Version, VersionState
 from registry.errors import (
     AlreadyExistsError,
     InvalidFieldError,
     InvalidStateError,
-    NotFoundError,
 )
 from registry.names import ModelName, PromotionName, VersionName
 from registry.names.text import show
@@ -44,12 +41,21 @@ from registry.services.judging import (
     COMMENT_LENGTH_MAX,
     check_approval_end,
     check_conditions,
-    detail_of,
-    require_numbered,
+    check_time,
     require_person,
     word_of,
 )
 from registry.services.lookups import event, model_of, version_of
+from registry.services.promotion_records import (
+    existing,
+    numbered,
+    record,
+    shown,
+    visible,
+    withdraw,
+    withdraw_open,
+    withdrawable,
+)
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 from registry.services.reviews import open_review, require_clean, require_may_break
@@ -142,7 +148,7 @@ class PromotionService:
                 previous_number=current.version_number if current else None,
                 expected_current=expected_current,
                 create_time_us=now,
-                expire_time_us=_expire_time(expire_time_us, now, ttl_us=policy.promotion_ttl_us),
+                expire_time_us=_end(expire_time_us, now, ttl_us=policy.promotion_ttl_us),
                 end_time_us=None,
                 break_glass=break_glass,
             )
@@ -158,7 +164,7 @@ class PromotionService:
         if validate_only:
             now = self._clock.now_us()
             plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
-            return _shown(plan, now)
+            return shown(plan, now)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
@@ -166,7 +172,7 @@ class PromotionService:
             def create() -> tuple[str, Promotion]:
                 model, version, plan, answer = planned(tx, now, lock=True)
                 # What a broken glass passed by is in its review; the promotion waits for nothing.
-                promotion = _shown(tx.promotions.insert(_shown(plan, now)), now)
+                promotion = numbered(tx, tx.promotions.insert(shown(plan, now)))
                 keep_record(tx, promotion, answer, decider="", now_us=now)
                 detail: dict[str, object] = {
                     "version": version.name,
@@ -193,7 +199,7 @@ class PromotionService:
                 content_of(str(name), stage, note, expected_current, expire_time_us, *extra),
                 now_us=now,
                 create=create,
-                reload=lambda number: _shown(_existing(tx, int(number)), now),
+                reload=lambda number: shown(existing(tx, int(number)), now),
             )
 
         return self._database.write(fn, namespace=name.model.namespace)
@@ -202,7 +208,7 @@ class PromotionService:
         now = self._clock.now_us()
 
         def fn(tx: Transaction) -> Promotion:
-            found = _shown(_visible(tx, caller, Action.PROMOTION_READ, name), now)
+            found = shown(visible(tx, caller, Action.PROMOTION_READ, name), now)
             return with_dead(tx, self._policies.active(tx), found, now)
 
         return self._database.snapshot(fn)
@@ -240,8 +246,8 @@ class PromotionService:
                 limit=limit + 1,
             )
         )
-        shown = [_shown(promotion, now) for promotion in found]
-        return page_of(shown, limit, lambda promotion: (promotion.number,), of)
+        page_now = [shown(promotion, now) for promotion in found]
+        return page_of(page_now, limit, lambda promotion: (promotion.number,), of)
 
     def decide(
         self,
@@ -258,7 +264,7 @@ class PromotionService:
         """Record the caller's word; with an approval that satisfies the policy the stage moves."""
         require_person(caller, Action.PROMOTION_DECIDE, str(name))
         caller = self._fresh_groups.refreshed(caller)
-        asked = self._database.read(lambda tx: _visible(tx, caller, Action.PROMOTION_DECIDE, name))
+        asked = self._database.read(lambda tx: visible(tx, caller, Action.PROMOTION_DECIDE, name))
         check_text("comment", comment, COMMENT_LENGTH_MAX)
         check_expected(expected_current)
         _check_digest(asked, digest)
@@ -274,7 +280,7 @@ class PromotionService:
             version = version_of(
                 tx, VersionName(model=model_name, number=asked.version_number), lock=True
             )
-            promotion = _existing(tx, asked.number, lock=True)
+            promotion = existing(tx, asked.number, lock=True)
             require_independent(
                 tx,
                 caller,
@@ -296,7 +302,7 @@ class PromotionService:
                 expire_time_us=expire_time_us,
             )
             if is_repeat(promotion, new, policy, now):
-                return _shown(promotion, now)
+                return shown(promotion, now)
             require_pending(promotion, now, action="be decided on")
             check_approval_end(outcome, expire_time_us, now)
             current = tx.stages.current(promotion.model, promotion.stage)
@@ -313,23 +319,23 @@ class PromotionService:
                 keep_record(tx, decided, answer, decider=caller.id, now_us=now)
                 decided = dataclasses.replace(decided, waiting=answer.waiting)
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
-            return _record(tx, caller, model, decided, state, now_us=now)
+            return record(tx, caller, model, decided, state, now_us=now)
 
         return self._database.write(fn, namespace=model_name.namespace)
 
     def withdraw(self, caller: Caller, name: PromotionName) -> Promotion:
         """End an open promotion: its requester may, and who holds promotion.withdraw."""
-        asked = self._database.read(lambda tx: _withdrawable(tx, caller, name))
+        asked = self._database.read(lambda tx: withdrawable(tx, caller, name))
         model_name = ModelName(path=asked.model)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
             model_of(tx, model_name, lock=True)
-            promotion = _existing(tx, asked.number, lock=True)
+            promotion = existing(tx, asked.number, lock=True)
             if promotion.state is PromotionState.WITHDRAWN:
-                return _shown(promotion, now)
+                return shown(promotion, now)
             require_pending(promotion, now, action="be withdrawn")
-            return _withdraw(tx, caller, promotion, now_us=now)
+            return withdraw(tx, caller, promotion, now_us=now)
 
         return self._database.write(fn, namespace=model_name.namespace)
 
@@ -361,14 +367,6 @@ class PromotionService:
         return self._database.write(fn)
 
 
-def withdraw_open(
-    tx: Transaction, caller: Caller, version: Version, *, now_us: int, stage: str = ""
-) -> None:
-    """Withdraw what still asks for a version whose model is locked; for all stages or one."""
-    for promotion in tx.promotions.open_of(version.key, stage, now_us):
-        _withdraw(tx, caller, promotion, now_us=now_us)
-
-
 def _require_promotable(
     tx: Transaction,
     version: Version,
@@ -398,53 +396,10 @@ def _require_promotable(
         )
 
 
-def _expire_time(wanted_us: int | None, now_us: int, *, ttl_us: int) -> int:
+def _end(wanted_us: int | None, now_us: int, *, ttl_us: int) -> int:
     if wanted_us is None:
         return now_us + ttl_us
-    if not now_us < wanted_us <= now_us + TTL_US_MAX:
-        raise InvalidFieldError(
-            field="expire_time",
-            found=show_time(wanted_us),
-            expected="a time from now on, at most 90 days ahead",
-            fix="Leave it out for the policy's own.",
-        )
-    return wanted_us
-
-
-def _existing(tx: Transaction, number: int, *, lock: bool = False) -> Promotion:
-    found = tx.promotions.lock(number) if lock else tx.promotions.get(number)
-    if found is None:
-        raise _no_promotion(PromotionName(number=number))
-    return found
-
-
-def _no_promotion(name: PromotionName) -> NotFoundError:
-    return NotFoundError(
-        kind="promotion", name=str(name), fix="See which there are: hallmark promotion list"
-    )
-
-
-def _visible(tx: Transaction, caller: Caller, action: Action, name: PromotionName) -> Promotion:
-    """The promotion, if the caller may act on it; one that is not there is told apart from a
-    foreign one only to those who may act on all."""
-    found = tx.promotions.get(name.number)
-    require_numbered(caller, action, name, found, stage=found.stage if found else "")
-    if found is None:
-        raise _no_promotion(name)
-    return found
-
-
-def _withdrawable(tx: Transaction, caller: Caller, name: PromotionName) -> Promotion:
-    found = tx.promotions.get(name.number)
-    is_requester = found is not None and found.requester == caller.id
-    if (
-        found is not None
-        and is_requester
-        and caller.may(Action.PROMOTION_READ, found.namespace, model=found.model)
-        and covered(caller.token.scopes, Action.PROMOTION_WITHDRAW, found.model, found.stage)
-    ):
-        return found
-    return _visible(tx, caller, Action.PROMOTION_WITHDRAW, name)
+    return check_time("expire_time", wanted_us, now_us, span_us=TTL_US_MAX)
 
 
 def _check_digest(promotion: Promotion, digest: str) -> None:
@@ -455,49 +410,3 @@ def _check_digest(promotion: Promotion, digest: str) -> None:
             expected=f"the promotion's digest, {promotion.digest}",
             fix="Look at the version that is asked for, and decide on its digest.",
         )
-
-
-def _shown(promotion: Promotion, now_us: int) -> Promotion:
-    """The promotion as it stands at a moment: time may have ended it, and what has ended waits
-    for nothing."""
-    state = promotion.state_at(now_us)
-    if state is PromotionState.PENDING:
-        return promotion
-    end_us = promotion.end_time_us
-    return dataclasses.replace(
-        promotion,
-        state=state,
-        waiting=(),
-        end_time_us=promotion.expire_time_us if end_us is None else end_us,
-    )
-
-
-def _record(
-    tx: Transaction,
-    caller: Caller,
-    model: Model,
-    decided: Promotion,
-    state: PromotionState,
-    *,
-    now_us: int,
-) -> Promotion:
-    """Store the newest decision and where it has brought the promotion."""
-    decision = decided.decisions[-1]
-    tx.promotions.put_decision(decided.number, decision)
-    tx.events.append(
-        event(caller, "promotion.decide", decided.name, decided.namespace, detail_of(decision))
-    )
-    if state is PromotionState.PENDING:
-        tx.promotions.set_waiting(decided.number, decided.waiting)
-        return decided
-    tx.promotions.set_state(decided.number, state, now_us)
-    if state is PromotionState.COMPLETED:
-        enter(tx, caller, model, decided, now_us=now_us)
-    return _shown(dataclasses.replace(decided, state=state, end_time_us=now_us), now_us)
-
-
-def _withdraw(tx: Transaction, caller: Caller, promotion: Promotion, *, now_us: int) -> Promotion:
-    tx.promotions.set_state(promotion.number, PromotionState.WITHDRAWN, now_us)
-    tx.events.append(event(caller, "promotion.withdraw", promotion.name, promotion.namespace, {}))
-    withdrawn = dataclasses.replace(promotion, state=PromotionState.WITHDRAWN, end_time_us=now_us)
-    return _shown(withdrawn, now_us)

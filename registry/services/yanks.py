@@ -13,7 +13,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.fields import check_text
 from registry.services.lookups import event, model_of, version_of
-from registry.services.promotions import withdraw_open
+from registry.services.promotion_records import withdraw_open
 from registry.services.specs import shown_to
 
 REASON_LENGTH_MAX = 2000

@@ -83,7 +83,7 @@ def test_nested_claims_keep_their_path(file: Path) -> None:
         ("https://a.example/keys", "https://a.example:x/keys", "line 3: jwks_url: found"),
         ("    jwks_url: https://a.example/keys\n", "", "line 2: expected one of 'jwks_url'"),
         ("jwks_url", "jwks_uri", "line 3: no such key 'jwks_uri', expected issuer, jwks_url"),
-        ("audience", "issuer", "line 4: key 'issuer' comes twice"),
+        ("audience", "issuer", "line 4: found the key 'issuer' twice"),
         ("    audience: https://hub.example\n", "", "line 2: an issuer: found no 'audience'"),
         ("audience: https://hub.example", "audience: ''", "line 4: audience: found ''"),
         ("audience: https://hub.example", "audience: 5", "line 4: audience: found '5', expected a"),

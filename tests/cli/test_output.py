@@ -131,3 +131,22 @@ def test_what_a_terminal_can_show(
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     assert (colours(stream), moves(stream)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        ("short", ["short"]),
+        ("  RULE-1  it has too many bytes", ["  RULE-1  it has too", "          many bytes"]),
+        ("Mend it so: hallmark push A b/c", ["Mend it so:", "    hallmark push A b/c"]),
+        (
+            "Push: hallmark push A b/c; or ask for it",
+            ["Push:", "    hallmark push A b/c;", "    or ask for it"],
+        ),
+        ("\x1b[31mred\x1b[0m and not so long", ["\x1b[31mred\x1b[0m and not so long"]),
+        ("x" * 30, ["x" * 30]),
+    ],
+)
+def test_what_is_longer_than_the_terminal_is_folded(line: str, pieces: list[str]) -> None:
+    """Between words and below the second column; a command stays whole, and colours count not."""
+    assert output.folded(line, 24) == pieces

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from registry.formats.yaml_lines import BYTES_MAX, UnreadableError, read_yaml
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import FILES, PolicyFilesError, failed_examples, load
-from registry.policies.yaml_lines import BYTES_MAX, UnreadableError, read_yaml
 from registry.testing.policies import shipped, shipped_files
 
 ENGINE = GoogleEngine()

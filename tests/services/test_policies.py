@@ -470,3 +470,13 @@ def test_pickles_do_not_enter_production(story: Story) -> None:
     story.ask(version, "staging")
     with pytest.raises(PolicyRefusedError, match="pickle do not enter production"):
         story.ask(version, "production")
+
+
+def test_mends_name_the_promotion(story: Story) -> None:
+    """What an open promotion waits for can be typed as it is told, from its first moment on."""
+    asked = story.ask(story.released())
+    kept = story.world.promotions.get(story.rosa, PromotionName(number=asked.number))
+    for each in (asked, kept):
+        assert [rule.fix.rpartition(": ")[2] for rule in each.waiting] == [
+            f"hallmark decide {asked.number} --approve"
+        ]

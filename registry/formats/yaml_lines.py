@@ -1,4 +1,4 @@
-"""YAML as policy files need it: plain values with the line of each, and nothing clever.
+"""YAML as files that people are trusted by need it: plain values, each with its line.
 
 No anchors, aliases (a few lines of them can make gigabytes), tags or directives, no key twice, one
 document; scalars by YAML 1.2's core schema, in which `no` is a word and a date is text.
@@ -23,26 +23,11 @@ _FLOAT = re.compile(r"[-+]?(?=[0-9]*[.eE])(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a file."""
-
-    file: str
-    line: int
-    #: Such as "rule SOD-1"; may be empty.
-    place: str
-    text: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.place}: {self.text}" if self.place else f"{where}: {self.text}"
-
-
 class UnreadableError(Exception):
     """A file that holds no such YAML."""
 
     def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
+        super().__init__(f"line {line}: {text}" if line else text)
         self.line = line
         self.text = text
 
@@ -62,24 +47,56 @@ class Document:
 
 def read_yaml(data: bytes) -> Document:
     """The document. Raises UnreadableError, with the line."""
-    if len(data) > BYTES_MAX:
-        raise UnreadableError(0, f"found {len(data)} bytes, expected at most {BYTES_MAX}")
+    node = read_nodes(data)
+    lines: dict[Place, int] = {}
+    return Document(None if node is None else _value(node, (), lines), lines)
+
+
+def read_nodes(data: bytes, *, bytes_max: int = BYTES_MAX) -> yaml.Node | None:
+    """The same for who reads node by node, to tell many problems at once; None for no document.
+
+    Each key is a text and there once; `plain` says what a node stands for.
+    """
+    if len(data) > bytes_max:
+        raise UnreadableError(0, f"found {len(data)} bytes, expected at most {bytes_max}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         line = data.count(b"\n", 0, cause.start) + 1
         raise UnreadableError(line, "found a byte that is no UTF-8, expected UTF-8") from cause
-    lines: dict[Place, int] = {}
     try:
         _refuse_clever(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return Document(None if node is None else _value(node, (), lines), lines)
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as cause:
         mark = getattr(cause, "problem_mark", None)
         problem = getattr(cause, "problem", None) or "no YAML"
         raise UnreadableError(mark.line + 1 if mark else 0, f"found {problem}") from cause
     except RecursionError as cause:
         raise UnreadableError(0, f"found more than {DEPTH_MAX} levels") from cause
+    if node is not None:
+        _check_keys(node)
+    return node
+
+
+def plain(node: yaml.Node) -> Any:
+    """What a node that was read here stands for."""
+    return _value(node, (), {})
+
+
+def _check_keys(node: yaml.Node) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            _check_keys(each)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, each in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise UnreadableError(line, "found a list or map as key, expected text")
+            if key.value in seen:
+                raise UnreadableError(line, f"found the key {key.value!r} twice, expected it once")
+            seen.add(key.value)
+            _check_keys(each)
 
 
 def _refuse_clever(text: str) -> None:
@@ -111,13 +128,8 @@ def _value(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
         return [_value(each, (*place, n), lines) for n, each in enumerate(node.value)]
     found: dict[str, Any] = {}
     for key, each in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise UnreadableError(line, "found a list or map as key, expected text")
-        if key.value in found:
-            raise UnreadableError(line, f"found the key {key.value!r} twice, expected it once")
         found[key.value] = _value(each, (*place, key.value), lines)
-        lines[(*place, key.value)] = line
+        lines[(*place, key.value)] = key.start_mark.line + 1
     return found
 
 
