@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from registry.board import PLACES
 from registry.domain.directory import LdapSettings
 from registry.errors import StartError
+from registry.errors.redaction import without_user
 from registry.names.addresses import Network
 
 #: What a database's whole numbers hold.
@@ -555,8 +556,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         try:
             values[setting.key] = setting.parse(text)
         except ValueError:
-            shown = "a value" if setting.key == "database_url" else repr(text)
-            problems.append(f"{setting.variable}: found {shown}, expected {setting.expected}")
+            found = _shown(setting.key, text)
+            problems.append(f"{setting.variable}: found {found}, expected {setting.expected}")
     tls = (values.get("tls_certificate_file"), values.get("tls_key_file"))
     if (tls[0] is None) != (tls[1] is None):
         problems.append(
@@ -576,6 +577,13 @@ def load(environment: Mapping[str, str]) -> Settings:
     if values["processes"] is None:
         values["processes"] = 2 if values["database_url"].startswith("sqlite") else 1
     return Settings(**values)
+
+
+def _shown(key: str, text: str) -> str:
+    """A wrong value, as far as it is none that holds secrets."""
+    if key == "database_url":
+        return "a value"
+    return repr(without_user(text.partition("?")[0] if key == "http_url" else text))
 
 
 def _from_file(path: str, problems: list[str]) -> dict[str, str]:
