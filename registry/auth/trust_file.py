@@ -16,6 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from registry.auth.trust import ALGORITHMS, LEEWAY_S_MAX, LIFETIME_S_MAX, TrustedIssuer
 from registry.domain.workloads import TEXT_LENGTH_MAX, WorkloadRule, pattern_problem
 from registry.errors import InvalidFieldError, StartError
+from registry.formats.yaml_errors import no_yaml
 from registry.names import PrincipalName
 from registry.names.text import show
 
@@ -53,7 +54,7 @@ def read_trust(path: Path) -> tuple[TrustedIssuer, ...]:
     except OSError as error:
         raise _wrong(path, [f"it cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise _wrong(path, [f"it is no YAML: {' '.join(str(error).split())}"]) from error
+        raise _wrong(path, [no_yaml(error)]) from error
     reader = _Reader(path.parent)
     issuers = reader.issuers(root)
     if reader.problems:
@@ -191,7 +192,9 @@ class _Reader:
     ) -> dict[str, Node]:
         """The values by their keys, each of which is there once."""
         if not isinstance(node, MappingNode):
-            self._tell(node, f"found {_kind(node)}, expected {what} with keys and values")
+            # Not shown where it is all there is: it may be another file, that holds a secret.
+            kind = "a text" if what == "the file" else _kind(node)
+            self._tell(node, f"found {kind}, expected {what} with keys and values")
             return {}
         found: dict[str, Node] = {}
         for key_node, value in node.value:

@@ -24,6 +24,7 @@ import yaml
 from registry.domain.access import Role
 from registry.domain.group_roles import GroupRoles, GroupRule
 from registry.errors import StartError
+from registry.formats.yaml_errors import no_yaml
 
 GROUP_LENGTH_MAX = 256
 RULES_MAX = 2_000
@@ -45,7 +46,7 @@ def parse_group_roles(data: bytes, *, path: str) -> GroupRoles:
             for node in _grants(root, problems):
                 rules += _rules(node, problems)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"it is no YAML: {' '.join(str(error).split())}")
+        problems.append(no_yaml(error))
     if len(rules) > RULES_MAX:
         problems.append(f"{len(rules)} grants, expected at most {RULES_MAX}")
     if problems:
