@@ -74,23 +74,31 @@ class Canaries:
 
     def leaks(self) -> list[Leak]:
         """Each canary that was heard where it does not belong."""
-        found = {}
-        for place, data, but in self._heard:
-            for name, forms in self._secrets.items():
-                if name not in but:
-                    for form, pieces in forms.items():
-                        if any(piece in data for piece in pieces):
-                            found[name, form, place] = Leak(canary=name, form=form, place=place)
-        return list(found.values())
+        known: dict[bytes, set[tuple[str, str]]] = {}
+        for name, forms in self._secrets.items():
+            for form, pieces in forms.items():
+                for piece in pieces:
+                    known.setdefault(piece, set()).add((name, form))
+        found = {
+            Leak(canary=name, form=form, place=place): None
+            for place, data, but in self._heard
+            # All windows of a text in one set: thousands of pieces are looked for at once.
+            for piece in known.keys() & _windows(data)
+            for name, form in sorted(known[piece])
+            if name not in but
+        }
+        return list(found)
 
     def hear_objects(self) -> None:
         """Hear how everything of ours that lives in this process shows itself."""
-        shown: dict[str, list[str]] = {}
+        # What was cut off while it was made hangs in the frames of its error.
+        gc.collect()
+        shown: dict[str, set[str]] = {}
         for each in gc.get_objects():
             kind = type(each)
             home = str(kind.__module__)
             if home.startswith("registry.") and not home.startswith(_OTHERS):
-                shown.setdefault(f"{home}.{kind.__name__}", []).append(repr(each))
+                shown.setdefault(f"{home}.{kind.__name__}", set()).add(repr(each))
         for name, texts in shown.items():
             self.hear(f"repr of {name}", "\n".join(texts))
 
@@ -107,6 +115,10 @@ def _forms(core: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _windows(data: bytes) -> set[bytes]:
+    return {data[start : start + _PIECE] for start in range(len(data) - _PIECE + 1)}
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:

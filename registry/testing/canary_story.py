@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,13 @@ from urllib.parse import urlsplit
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
+from registry.cli import exits
 from registry.client import Client
+from registry.client.credentials import exchanged_folder, load_logins, store_path
 from registry.client.errors import ClientError
+from registry.client.http import tls_context
 from registry.client.values import File
 from registry.testing.canaries import Canaries
 from registry.testing.command import CommandLine, Done
@@ -55,6 +60,8 @@ class CanaryStory:
         self._monkeypatch = monkeypatch
         self._folder = folder
         self._ca_file = ca_file
+        #: One of each kind that the registry makes, and more.
+        self.tokens = [server.admin_token]
         canaries.add("admin token", server.admin_token)
         monkeypatch.setenv("HALLMARK_URL", server.http_url)
         if ca_file is not None:
@@ -89,7 +96,7 @@ class CanaryStory:
             return
         raise AssertionError(f"{place} was not refused")
 
-    def call(self, method: str, request: object, authorization: str | None) -> None:
+    def call(self, method: str, request: Message, authorization: str | None) -> None:
         """A bare call, with this in its metadata; the answer is heard, reply or error."""
         metadata = () if authorization is None else (("authorization", authorization),)
         options: list[tuple[str, object]] = []
@@ -99,11 +106,10 @@ class CanaryStory:
             trusted = grpc.ssl_channel_credentials(self._ca_file.read_bytes())
             channel = grpc.secure_channel(self.server.grpc_target, trusted, options)
         with channel:
-            data = request.SerializeToString()  # type: ignore[attr-defined]
+            data = request.SerializeToString()
             try:
-                reply = channel.unary_unary(f"/registry.v1.{method}")(
-                    data, metadata=metadata, timeout=60
-                )
+                unary: Callable[..., bytes] = channel.unary_unary(f"/registry.v1.{method}")
+                reply = unary(data, metadata=metadata, timeout=60)
             except grpc.RpcError as error:
                 self.canaries.hear(f"refusal of {method}", repr((error, _details(error))))
             else:
@@ -117,8 +123,6 @@ class CanaryStory:
         assert parts.hostname is not None
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
         if self._ca_file is not None:
-            from registry.client.http import tls_context
-
             connection = http.client.HTTPSConnection(
                 parts.hostname, parts.port, timeout=60, context=tls_context(self._ca_file)
             )
@@ -164,7 +168,9 @@ class CanaryStory:
         """A new secret, which this one answer holds."""
         done = self.command(*words, but=(name,))
         assert done.code == 0, done
-        return self.canaries.add(name, done.out.strip())
+        secret = self.canaries.add(name, done.out.strip())
+        self.tokens.append(secret)
+        return secret
 
     def bad_tokens(self) -> None:
         """Malformed, unknown, expired, misplaced: nothing of a credential is said back."""
@@ -194,11 +200,10 @@ class CanaryStory:
         self.command("whoami", "--url", f"http://alice:{self.alice}@127.0.0.1:1")
         self.command("whoami", "--url", f"http://127.0.0.1:1/?token={self.alice}")
         self.command("login", f"http://{self.alice}@127.0.0.1:1")
-        self.command("whoami", "--url", "http://127.0.0.1:1", token=self.alice)
         self.command("login", self.server.http_url, "--token-file", self.alice)
         for target in (f"/?token={self.alice}", f"/{self.alice}", f"/dl/{self.alice}"):
-            bearer = {"Authorization": f"Bearer {self.alice}", "Cookie": f"token={self.alice}"}
-            self.request("GET", target, bearer)
+            names = ("Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key")
+            self.request("GET", target, dict.fromkeys(names, f"Bearer {self.alice}"))
         self.request("GET", "/hallmark/v1/server", {"If-Match": self.alice, "Host": self.alice})
         self.request(self.alice, "/hallmark/v1/server")
         self.call("ServerService/GetServerInfo", server_pb2.GetServerInfoRequest(), self.alice)
@@ -216,9 +221,8 @@ class CanaryStory:
         done = self._hallmark("login", self.server.http_url)
         assert done.code == 0, done
         self.canaries.hear("hallmark login", done.out + done.err)
-        from registry.client.credentials import load_logins, store_path
-
-        self.canaries.add(name, load_logins(store_path()).servers[self.server.http_url].token)
+        stored = load_logins(store_path()).servers[self.server.http_url].token
+        self.tokens.append(self.canaries.add(name, stored))
         self.canaries.hear("hallmark whoami", repr(self._hallmark("whoami", "--json")))
         wrong = self.canaries.make("wrong password")
         with Client(self.server.http_url, token="", patience_s=0.2) as client:
@@ -255,8 +259,11 @@ class CanaryStory:
             get = principals_pb2.GetCallerRequest()
             self.call("PrincipalService/GetCaller", get, f"Bearer {bad}")
         with self.client(good) as client:
-            exchanged = client.principals.caller()
-            assert exchanged.principal.id == "deploy"
+            assert client.principals.caller().principal.id == "deploy"
+        for file in exchanged_folder().iterdir():
+            secret = json.loads(file.read_text())["secret"]
+            self.canaries.add("exchanged token", secret)
+            self.tokens.append(secret)
 
     def _jwt(self, name: str, token: str) -> str:
         self.canaries.add(f"signature of JWT, {name}", token.split(".")[2])
@@ -264,12 +271,12 @@ class CanaryStory:
 
     # --- Webhooks ---------------------------------------------------------------------------------
 
-    def webhooks(self, receiver: Receiver) -> str:
-        """Made, rotated, changed, tried on a receiver that fails and says back what it got; the id.
+    def webhooks(self, receiver: Receiver, base_url: str) -> None:
+        """Made, rotated, changed, tried on a receiver that fails and says back what it got.
 
         Its URL is shown to those who may change it, and to nobody else."""
         path, query = self.canaries.make_word("webhook path"), self.canaries.make_word("its query")
-        url = f"http://127.0.0.1:{receiver.port}/hook/{path}?key={query}"
+        url = f"{base_url}/hook/{path}?key={query}"
         shown = ("webhook path", "its query")
         made = self.command("webhook", "create", url, NAMESPACE, but=(*shown, "webhook secret"))
         assert made.code == 0, made
@@ -303,7 +310,6 @@ class CanaryStory:
         request = webhooks_pb2.CreateWebhookRequest()
         request.webhook.url, request.webhook.namespace_pattern = url, NAMESPACE
         self.call("WebhookService/CreateWebhook", request, f"Bearer {self.alice}")
-        return id
 
     def _webhook_secret(self, name: str, secret: str) -> None:
         self.canaries.add(name, secret)
@@ -365,18 +371,20 @@ class CanaryStory:
         for name in settings:
             self._monkeypatch.delenv(name)
 
-    def while_broken(self, receiver: Receiver) -> None:
-        """What is said where the database fails in the middle of it."""
+    def while_broken(self) -> None:
+        """What is said where the database fails in the middle of it, or there is no server."""
+        nowhere = self.command("whoami", "--url", "http://127.0.0.1:1")
+        assert nowhere.code == exits.UNREACHABLE
         path = self.canaries.make_word("path of a webhook that failed")
-        url = f"http://127.0.0.1:{receiver.port}/{path}"
-        assert self.both("webhook", "create", url, NAMESPACE).code == 5
-        assert self.both("token", "create", "alice").code == 5
+        url = f"http://127.0.0.1:1/{path}"
+        assert self.both("webhook", "create", url, NAMESPACE).code == exits.UNREACHABLE
+        assert self.both("token", "create", "alice").code == exits.UNREACHABLE
         password = self.canaries.make("password that nobody could try")
         request = identity_pb2.LoginRequest(user="trainer1", password=password)
         self.call("IdentityService/Login", request, None)
         good = self._jwt("that nobody could take", sign(kubernetes_claims(int(time.time()))))
-        request = workloads_pb2.ExchangeTokenRequest(jwt=good)
-        self.call("WorkloadService/ExchangeToken", request, None)
+        exchange = workloads_pb2.ExchangeTokenRequest(jwt=good)
+        self.call("WorkloadService/ExchangeToken", exchange, None)
 
 
 def _details(error: grpc.RpcError) -> object:

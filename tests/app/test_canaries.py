@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
-import os
 import re
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
@@ -26,8 +26,10 @@ from sqlalchemy import MetaData, create_engine, make_url
 
 from registry import config
 from registry.app.files import audit_keys, ticket_key, tls_files
+from registry.app.registry import Registry
 from registry.auth.signing import new_private_pem
 from registry.clock import SystemClock
+from registry.errors import HallmarkError
 from registry.logs import LineFormatter
 from registry.services.authentication import new_secret
 from registry.services.tickets import TicketSigner
@@ -65,6 +67,7 @@ issuers:
         principal: deploy
 """
 USER = "trainer1"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +159,7 @@ def play(
     database_url: str = "",
     ca_file: Path | None = None,
 ) -> CanaryStory:
-    """Everything through every entry."""
+    """Everything through every entry; what the server keeps is looked at afterwards."""
 
     def type_in(*lines: str) -> None:
         typed = iter(lines)
@@ -173,11 +176,24 @@ def play(
     story.bad_tokens()
     story.logins(USER, company.password, type_in)
     story.workloads()
-    story.webhooks(company.receiver)
+    # On PostgreSQL it is no development's server, which sends to no loopback at all.
+    scheme = "https://localhost" if database_url else "http://127.0.0.1"
+    story.webhooks(company.receiver, f"{scheme}:{company.receiver.port}")
     story.transfers()
     database = {"HALLMARK_DATABASE_URL": database_url} if database_url else {}
     story.evidence(server.home, {**company.settings, **database})
+    check_stored(company.folder / "config", story.tokens)
     return story
+
+
+def check_stored(folder: Path, tokens: list[str]) -> None:
+    """What the command line stored is its owner's alone; scanners find each kind of token."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) >= 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    told = re.search(r"Secret scanners find tokens by\s+`([^`]+)`", README.read_text())
+    assert told is not None
+    assert all(re.fullmatch(told[1], token) for token in tokens)
 
 
 def hear_sqlite(canaries: Canaries, path: Path) -> None:
@@ -195,7 +211,7 @@ def hear_postgres(canaries: Canaries, url: str) -> None:
     with engine.connect() as connection:
         for table in tables.sorted_tables:
             rows = connection.execute(table.select()).all()
-            canaries.hear(f"table {table.name}", repr([tuple(row) for row in rows]))
+            canaries.hear(f"table {table.name}", repr(rows))
     engine.dispose()
 
 
@@ -238,13 +254,11 @@ def logged() -> Iterator[Everything]:
 
 
 def test_a_leak_is_found_in_each_form() -> None:
-    """A planted secret is found whole, cut, in base64 at any place, in hex and percent-encoded."""
-    import base64
-    from urllib.parse import quote
-
+    """A planted secret is found whole, cut, in base64 at any place, in hex, percent-encoded, and
+    where an object shows it."""
     canaries = Canaries()
     secret = canaries.add("planted", new_secret())
-    for place, said in {
+    told: dict[str, str | bytes] = {
         "whole": f"user {secret}!",
         "cut": secret[9:29],
         "base64 0": base64.b64encode(f"{secret}".encode()),
@@ -252,12 +266,16 @@ def test_a_leak_is_found_in_each_form() -> None:
         "base64 2": base64.urlsafe_b64encode(f"ab{secret} and more".encode()),
         "hex": secret.encode().hex(),
         "percent": "".join(f"%{ord(c):02x}" for c in secret),
-    }.items():
+    }
+    for place, said in told.items():
         canaries.hear(place, said)
     canaries.hear("where it belongs", secret, but=["planted"])
-    canaries.hear("elsewhere", new_secret() + quote("nothing"))
+    planted = config.Address(host=secret, port=1)
+    canaries.hear_objects()
+    canaries.hear("elsewhere", new_secret())
     assert [leak.place for leak in canaries.leaks()] == [
         *("whole", "cut", "base64 0", "base64 1", "base64 2", "hex", "percent"),
+        f"repr of registry.config.{type(planted).__name__}",
     ]
 
 
@@ -282,8 +300,8 @@ def test_a_server_of_one_process(
         story = play(company, server, capsys, monkeypatch, ca_file=ca_file)
         hear_starting_values(canaries, server.registry.settings)
         canaries.hear_objects()
-        break_database(home / "hallmark.db")
-        story.while_broken(company.receiver)
+        with broken(home / "hallmark.db"):
+            story.while_broken()
         hear_sqlite(canaries, home / "hallmark.db")
         hear_home(canaries, home)
     canaries.hear("the log", "\n".join(logged.lines))
@@ -304,12 +322,22 @@ def hear_starting_values(canaries: Canaries, settings: config.Settings) -> None:
         canaries.hear(f"repr of {type(value).__name__}", repr(value) + str(value))
 
 
-def break_database(path: Path) -> None:
-    """Have writes fail in a way that nobody foresaw."""
-    with sqlite3.connect(path) as opened:
-        for table in ("webhooks", "tokens", "login_attempts"):
-            opened.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
-    opened.close()
+@contextmanager
+def broken(path: Path) -> Iterator[None]:
+    """Have writes of webhooks, tokens and attempts to log in fail as nobody foresaw."""
+    tables = ("webhooks", "tokens", "login_attempts")
+
+    def rename(old: str, new: str) -> None:
+        with sqlite3.connect(path) as opened:
+            for table in tables:
+                opened.execute(f"ALTER TABLE {table}{old} RENAME TO {table}{new}")
+        opened.close()
+
+    rename("", "_gone")
+    try:
+        yield
+    finally:
+        rename("_gone", "")
 
 
 @pytest.fixture
@@ -351,3 +379,75 @@ def test_a_server_of_several_processes(
     else:
         hear_sqlite(canaries, tmp_path / "home" / "hallmark.db")
     assert not canaries.leaks(), "\n".join(map(str, canaries.leaks()))
+
+
+def bad_settings(company: Company) -> Iterator[dict[str, str]]:
+    """What an operator may get wrong, each time with a secret in it or in a file that it names."""
+    secret = company.canaries.make_word("secret in a setting")
+    key = company.folder / "key.pem"
+    key.write_text(f"-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n")
+    lines = company.folder / "lines"
+    lines.write_text(f"{secret}\n{secret}\n")
+    yaml = company.folder / "secret.yaml"
+    yaml.write_text(f"{secret}: [\n  {secret}: }}")
+    toml = company.folder / "server.toml"
+    toml.write_text(f"database_url = {secret}\n")
+    keys = company.folder / "keys.yaml"
+    keys.write_text(
+        f"issuers:\n- issuer: https://a.example\n  jwks_file: {lines}\n  audience: a\n"
+        "  rules: [{subject: 'a:b', principal: deploy}]\n"
+    )
+    for url in (
+        f"postgresql+psycopg://hallmark:{secret}@127.0.0.1:1/hallmark",
+        f"postgresql+psycopg://hallmark:pa/{secret}@127.0.0.1/hallmark",
+        f"postgresql+psycopg://hallmark:pa@{secret}@127.0.0.1/hallmark",
+        f"postgresql+psycopg://hallmark:p:{secret}@127.0.0.1:port/hallmark",
+        f"postgresql+psycopg://hallmark:p@127.0.0.1:1/hallmark?passwort={secret}",
+        f"postgresql+psycopg://hallmark:{secret}#@127.0.0.1:1/hallmark",
+        f"postgresql://hallmark:{secret}@127.0.0.1/hallmark",
+        f"postgresql+psycopg:/hallmark:{secret}@127.0.0.1/hallmark",
+    ):
+        yield {"HALLMARK_DATABASE_URL": url}
+    ldap = company.settings
+    for changes in (
+        {"HALLMARK_LDAP_URLS": f"ldaps://cn=svc:{secret}@localhost"},
+        {"HALLMARK_LDAP_URLS": f"ldap://svc:{secret}@localhost", "HALLMARK_LDAP_START_TLS": "no"},
+        {"HALLMARK_LDAP_BIND_PASSWORD_FILE": str(lines)},
+        {"HALLMARK_LDAP_CA_FILE": str(key)},
+        {"HALLMARK_LDAP_BIND_PASSWORD": secret},
+        {"HALLMARK_ROLES_FILE": str(lines)},
+        {"HALLMARK_ROLES_FILE": str(yaml)},
+        {"HALLMARK_WORKLOADS_FILE": str(lines)},
+        {"HALLMARK_WORKLOADS_FILE": str(yaml)},
+        {"HALLMARK_WORKLOADS_FILE": str(keys)},
+        {"HALLMARK_TICKET_KEY_FILE": str(short_key(company))},
+        {"HALLMARK_AUDIT_KEY_FILE": str(key)},
+        {"HALLMARK_WEBHOOK_CA_FILE": str(key)},
+        {"HALLMARK_HTTP_URL": f"ftp://user:{secret}@example.com"},
+        {"HALLMARK_HTTP_URL": f"https://example.com/?key={secret}"},
+        {"HALLMARK_SERVER_CONFIG": str(toml)},
+        {"HALLMARK_TLS_CERTIFICATE_FILE": str(key), "HALLMARK_TLS_KEY_FILE": str(key)},
+    ):
+        yield {**ldap, **changes}
+
+
+def short_key(company: Company) -> Path:
+    path = company.folder / "short.key"
+    path.write_text(company.canaries.make_word("short key")[:31])
+    return path
+
+
+def test_a_server_that_cannot_start(company: Company, tmp_path: Path) -> None:
+    """Whichever setting is wrong, what is said of it has no secret in it, and it is our error."""
+    for number, settings in enumerate(bad_settings(company)):
+        home = tmp_path / f"home-{number}"
+        addresses = {"HALLMARK_GRPC_ADDRESS": "127.0.0.1:0", "HALLMARK_HTTP_ADDRESS": "127.0.0.1:0"}
+        with pytest.raises(HallmarkError) as refused:
+            Registry(config.load({"HALLMARK_HOME": str(home), **addresses, **settings}))
+        error = refused.value
+        told = f"{error} {error!r} {error.metadata}"
+        company.canaries.hear(f"refusal of {settings}", told)
+    url = f"postgresql+psycopg://hallmark:{company.password}@127.0.0.1:1/hallmark"
+    company.canaries.hear("serve", failed_start(tmp_path, {"HALLMARK_DATABASE_URL": url}))
+    leaks = company.canaries.leaks()
+    assert not leaks, "\n".join(map(str, leaks))
