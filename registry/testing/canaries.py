@@ -17,6 +17,7 @@ _PREFIXES = (b"hm_", b"whsec_")
 _PIECE = 12
 _STEP = 6
 _SHORTEST = 24
+_AT_ONCE = 50_000
 #: Whose objects are not asked: tests', and protobuf's, which are what was sent and nobody shows.
 _OTHERS = ("registry.testing", "registry.v1")
 
@@ -82,8 +83,8 @@ class Canaries:
         found = {
             Leak(canary=name, form=form, place=place): None
             for place, data, but in self._heard
-            # All windows of a text in one set: thousands of pieces are looked for at once.
-            for piece in known.keys() & _windows(data)
+            for windows in _windows(data)
+            for piece in known.keys() & windows
             for name, form in sorted(known[piece])
             if name not in but
         }
@@ -117,8 +118,12 @@ def _forms(core: bytes) -> Iterator[tuple[str, list[bytes]]]:
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def _windows(data: bytes) -> set[bytes]:
-    return {data[start : start + _PIECE] for start in range(len(data) - _PIECE + 1)}
+def _windows(data: bytes) -> Iterator[set[bytes]]:
+    """All windows of a text, many in one set: thousands of pieces are looked for at once."""
+    last = len(data) - _PIECE
+    for first in range(0, last + 1, _AT_ONCE):
+        starts = range(first, min(first + _AT_ONCE, last + 1))
+        yield {data[start : start + _PIECE] for start in starts}
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:

@@ -290,7 +290,7 @@ class CanaryStory:
             replies(204),
         ):
             receiver.behaviour = behaviour
-            self.both("webhook", "test", id)
+            self.command("webhook", "test", id, "--json")
         self.both("webhook", "deliveries", id)
         self.both("webhook", "show", id, but=shown)
         self.both("webhook", "list", but=shown)

@@ -196,6 +196,11 @@ def check_stored(folder: Path, tokens: list[str]) -> None:
     assert all(re.fullmatch(told[1], token) for token in tokens)
 
 
+def assert_silent(canaries: Canaries) -> None:
+    leaks = canaries.leaks()
+    assert not leaks, "\n".join(map(str, leaks))
+
+
 def hear_sqlite(canaries: Canaries, path: Path) -> None:
     """A dump of all rows; and the file's bytes, which still have what was deleted."""
     with sqlite3.connect(path) as opened:
@@ -306,7 +311,7 @@ def test_a_server_of_one_process(
         hear_home(canaries, home)
     canaries.hear("the log", "\n".join(logged.lines))
     assert any("Traceback" in line for line in logged.lines)
-    assert not canaries.leaks(), "\n".join(map(str, canaries.leaks()))
+    assert_silent(canaries)
 
 
 def hear_starting_values(canaries: Canaries, settings: config.Settings) -> None:
@@ -378,7 +383,7 @@ def test_a_server_of_several_processes(
         hear_postgres(canaries, settings["HALLMARK_DATABASE_URL"])
     else:
         hear_sqlite(canaries, tmp_path / "home" / "hallmark.db")
-    assert not canaries.leaks(), "\n".join(map(str, canaries.leaks()))
+    assert_silent(canaries)
 
 
 def bad_settings(company: Company) -> Iterator[dict[str, str]]:
@@ -449,5 +454,4 @@ def test_a_server_that_cannot_start(company: Company, tmp_path: Path) -> None:
         company.canaries.hear(f"refusal of {settings}", told)
     url = f"postgresql+psycopg://hallmark:{company.password}@127.0.0.1:1/hallmark"
     company.canaries.hear("serve", failed_start(tmp_path, {"HALLMARK_DATABASE_URL": url}))
-    leaks = company.canaries.leaks()
-    assert not leaks, "\n".join(map(str, leaks))
+    assert_silent(company.canaries)
