@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -25,7 +26,7 @@ def ticket() -> str:
     return signer.sign(made)
 
 
-SECRETS = {
+SECRETS: dict[str, Callable[[], str]] = {
     "token": new_secret,
     "webhook": new_webhook_secret,
     "platform": lambda: sign(kubernetes_claims(0)),
