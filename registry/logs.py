@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+from registry.errors.redaction import redacted
+
 #: A line waits at most so long; what is worse than information, not at all.
 LATE_S = 0.1
 #: So much goes into a pipe at once, and no other process's lines come in between.
@@ -84,11 +86,14 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
 
 
 class LineFormatter(logging.Formatter):
-    """Time, level, logger and message; the text of a second is made once."""
+    """Time, level, logger and message, without secrets; the text of a second is made once."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
         self._second = (-1, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         second, text = self._second

@@ -65,6 +65,22 @@ def test_passwords_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("HALLMARK_LDAP_URLS", "ldaps://canary-secret@localhost"),
+        ("HALLMARK_LDAP_URLS", "ldaps://cn=svc:canary-secret@localhost"),
+        ("HALLMARK_HTTP_URL", "ftp://u:canary-secret@host"),
+        ("HALLMARK_HTTP_URL", "https://host/?key=canary-secret"),
+    ],
+)
+def test_what_addresses_may_hold_is_not_shown(variable: str, text: str) -> None:
+    """Of a wrong one neither what stands before its host nor its query."""
+    with pytest.raises(StartError, match=variable) as caught:
+        load({variable: text})
+    assert "canary-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "loopback"), [("[::1]:1", True), ("localhost:1", True), ("0.0.0.0:1", False)]
 )
 def test_only_loopback_counts_as_development(text: str, loopback: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -26,7 +26,7 @@ CALLS_MAX = 1024
 @dataclass(frozen=True, kw_only=True)
 class TlsFiles:
     certificate: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
 
 class ApiServer:

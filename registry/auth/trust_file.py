@@ -186,7 +186,9 @@ class _Reader:
     ) -> dict[str, Node]:
         """The values by their keys, each of which is there once."""
         if not isinstance(node, MappingNode):
-            self._tell(node, f"found {_kind(node)}, expected {what} with keys and values")
+            # Not shown where it is all there is: it may be another file, that holds a secret.
+            kind = "a text" if what == "the file" else _kind(node)
+            self._tell(node, f"found {kind}, expected {what} with keys and values")
             return {}
         found: dict[str, Node] = {}
         for key_node, value in node.value:

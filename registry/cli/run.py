@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -25,7 +26,10 @@ def run(args: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as wrong:
-        wrong.show()
+        shown = io.StringIO()
+        wrong.show(shown)
+        # What was typed may be a token where a name belongs.
+        click.echo(_redacted(shown.getvalue()), err=True, nl=False)
         code = wrong.exit_code
     except click.Abort:
         click.echo("\nInterrupted.", err=True)
@@ -37,10 +41,16 @@ def run(args: Sequence[str] | None = None) -> None:
     except _known_errors() as error:
         code = _told(error, json="--json" in words)
     except Exception:  # noqa: BLE001 - a bug of ours: what happened is not known, and shown whole
-        traceback.print_exc()
+        click.echo(_redacted(traceback.format_exc()), err=True, nl=False)
         click.echo("This is a bug in hallmark. Please report it with what stands above.", err=True)
         code = exits.CANNOT_TELL
     sys.exit(code if isinstance(code, int) else exits.DONE)
+
+
+def _redacted(text: str) -> str:
+    from registry.errors.redaction import redacted
+
+    return redacted(text)
 
 
 def _known_errors() -> tuple[type[Exception], ...]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from registry.client.errors import SetupError
+from registry.errors.redaction import without_user
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 SCHEMA = "hallmark.credentials.v1"
@@ -105,7 +106,10 @@ def checked_url(url: str) -> str:
 
     Raises SetupError for anything but http, https, grpc and grpcs, or with a path or password.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    url = url if "://" in url else f"http://{url}"
+    parts = urlsplit(url)
+    # What may be a secret is not shown.
+    shown = without_user(url.partition("?")[0].partition("#")[0])
     try:
         port = parts.port
     except ValueError:
@@ -113,9 +117,9 @@ def checked_url(url: str) -> str:
     bad = parts.scheme not in SCHEMES or not parts.hostname or port == 0
     if bad or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
         raise SetupError(
-            f"The server's address: found {url!r}, expected {', '.join(SCHEMES)} and host, such as "
-            f"{DEFAULT_URL}. Give it as argument or in HALLMARK_URL.",
-            metadata={"url": url},
+            f"The server's address: found {shown!r}, expected {', '.join(SCHEMES)} and host, such "
+            f"as {DEFAULT_URL}, and nothing else. Give it as argument or in HALLMARK_URL.",
+            metadata={"url": shown},
         )
     if parts.scheme in ("grpc", "grpcs") and port is None:
         raise SetupError(

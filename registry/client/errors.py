@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from registry.errors import FieldViolation, HallmarkError, PreconditionViolation
+from registry.errors.redaction import redacted
 
 __all__ = [
     "AbortedError",
@@ -53,11 +54,12 @@ class ClientError(Exception):
         field_violations: Sequence[FieldViolation] = (),
         precondition_violations: Sequence[PreconditionViolation] = (),
     ) -> None:
+        message = redacted(message)
         super().__init__(message)
         self.message = message
         self.status = status or self.status
         self.reason = reason or self.reason
-        self.metadata = dict(metadata or {})
+        self.metadata = {key: redacted(value) for key, value in (metadata or {}).items()}
         self.field_violations = tuple(field_violations)
         self.precondition_violations = tuple(precondition_violations)
 

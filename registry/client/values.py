@@ -479,7 +479,8 @@ class UploadFile:
     file: File
     offset_bytes: int
     state: str
-    url: str
+    #: Whoever has it may send; not shown.
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -495,4 +496,5 @@ class Upload:
 @dataclass(frozen=True, kw_only=True)
 class Download:
     file: File
-    url: str
+    #: Whoever has it may fetch; not shown.
+    url: str = field(repr=False)

@@ -14,6 +14,7 @@ from registry.config.fields import FIELDS, Field
 from registry.config.settings import Address, Settings
 from registry.domain.directory import LdapSettings
 from registry.errors import StartError
+from registry.errors.redaction import without_user
 
 __all__ = ["FIELDS", "Address", "Field", "Settings", "load"]
 
@@ -46,8 +47,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         try:
             values[setting.key] = setting.parse(text)
         except ValueError:
-            shown = "a value" if setting.key == "database_url" else repr(text)
-            problems.append(f"{setting.variable}: found {shown}, expected {setting.expected}")
+            found = _shown(setting.key, text)
+            problems.append(f"{setting.variable}: found {found}, expected {setting.expected}")
     tls = (values.get("tls_certificate_file"), values.get("tls_key_file"))
     if (tls[0] is None) != (tls[1] is None):
         problems.append(
@@ -67,6 +68,13 @@ def load(environment: Mapping[str, str]) -> Settings:
     if values["processes"] is None:
         values["processes"] = 2 if values["database_url"].startswith("sqlite") else 1
     return Settings(**values)
+
+
+def _shown(key: str, text: str) -> str:
+    """A wrong value, as far as it is none that holds secrets."""
+    if key == "database_url":
+        return "a value"
+    return repr(without_user(text.partition("?")[0] if key == "http_url" else text))
 
 
 def _from_file(path: str, problems: list[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, ProgrammingError
 
 from registry.board import Board
 from registry.db import postgresql, sqlite
@@ -55,7 +55,7 @@ def open_database(
         engine = postgresql.engine(parsed)
         pool = _pool(engine, connections_max, wait_s)
         if serving:
-            migrate(engine)
+            _migrate_postgresql(engine)
             return _postgresql(pool, postgresql.PostgresWriter(pool, clock))
         _check(pool)
         return _postgresql(pool, NoWriter())
@@ -79,6 +79,20 @@ def join_database(url: str, *, clock: Clock, board: Board, lock_file: int | None
         lock = sqlite.ServingLock(path, file=lock_file)
         writer = GroupCommitWriter(sqlite.writer_engine(path), clock, lock, board)
         return _sqlite(pool, writer, lock)
+
+
+def _migrate_postgresql(engine: Engine) -> None:
+    try:
+        migrate(engine)
+    except ProgrammingError as cause:
+        if getattr(cause.orig, "sqlstate", None) is not None:
+            raise
+        # It never came to a server: the driver does not know what the address says.
+        raise StartError(
+            what="The database cannot be opened",
+            found=f"an address with what PostgreSQL does not know: {cause.orig}",
+            fix="Correct what stands behind the ? in HALLMARK_DATABASE_URL.",
+        ) from cause
 
 
 def _pool(engine: Engine, connections_max: int, wait_s: float) -> ConnectionPool:
@@ -156,15 +170,18 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
         known = parsed.get_backend_name() in ("sqlite", "postgresql")
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        # The latter for a port that is no number, and may be half of a password.
         known = False
-    if not known:
+    # A password with an @ that is not escaped goes on in what is taken for the host.
+    if not known or "@" in (parsed.host or ""):
         raise StartError(
             what="The database cannot be opened",
             # Not the URL itself: it may hold a password.
             found=f"an address that starts with {url.partition(':')[0][:20]!r}",
-            fix="Write it like sqlite:///var/hallmark.db or postgresql://user@host:5432/hallmark.",
-        )
+            fix="Write it like sqlite:///var/hallmark.db or postgresql://user@host:5432/hallmark, "
+            "with what a password has beside letters and digits escaped: %40 for @.",
+        ) from None
     return parsed
 
 

@@ -74,6 +74,8 @@ def engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
+        # An error that nobody foresaw goes to the log, with what is stored it does not.
+        hide_parameters=True,
         connect_args={"options": options, **_KEEPALIVE},
     )
 

@@ -71,6 +71,8 @@ def _engine(path: Path, pragmas: tuple[str, ...]) -> Engine:
         poolclass=NullPool,
         # We say BEGIN and COMMIT ourselves; the driver's own BEGIN takes the write lock too late.
         isolation_level="AUTOCOMMIT",
+        # As in postgresql.py.
+        hide_parameters=True,
         connect_args={
             "check_same_thread": False,
             "cached_statements": _STATEMENTS_KEPT,

@@ -59,7 +59,8 @@ class WebhookSecret:
 class Webhook:
     key: int
     id: str
-    #: Not shown, since path and query are often the receiver's only secret; `origin` may be.
+    #: Not shown, since path and query are often the receiver's only secret; `origin` may be. As it
+    #: is stored it is the origin and, sealed, the rest: see services/webhook_urls.py.
     url: str = field(repr=False)
     description: str
     #: Beginnings of actions; none: all actions.

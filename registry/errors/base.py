@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+from registry.errors.redaction import redacted
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldViolation:
@@ -13,6 +15,9 @@ class FieldViolation:
 
     field: str
     description: str
+
+    def __post_init__(self) -> None:
+        _redact(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,9 @@ class PreconditionViolation:
     description: str
     fix: str = ""
 
+    def __post_init__(self) -> None:
+        _redact(self)
+
 
 @dataclass(eq=False, kw_only=True)
 class HallmarkError(Exception):
@@ -32,6 +40,9 @@ class HallmarkError(Exception):
     status: ClassVar[str] = "INTERNAL"
     reason: ClassVar[str] = "INTERNAL"
     template: ClassVar[str] = "Something failed inside the registry."
+
+    def __post_init__(self) -> None:
+        _redact(self)
 
     def __str__(self) -> str:
         return self.template.format(**self.metadata)
@@ -60,6 +71,13 @@ class HallmarkError(Exception):
     def about(self) -> str:
         """What the error is about: its first field."""
         return next(iter(self.metadata.values()), "")
+
+
+def _redact(made: FieldViolation | PreconditionViolation | HallmarkError) -> None:
+    """Hide secrets in all texts: what was found may be one that was sent to the wrong place."""
+    for name, value in vars(made).items():
+        if isinstance(value, str) and (hidden := redacted(value)) is not value:
+            object.__setattr__(made, name, hidden)
 
 
 @dataclass(eq=False, kw_only=True)

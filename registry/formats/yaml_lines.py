@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 BYTES_MAX = 256_000
 DEPTH_MAX = 24
@@ -69,8 +71,9 @@ def read_nodes(data: bytes, *, bytes_max: int = BYTES_MAX) -> yaml.Node | None:
         node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as cause:
         mark = getattr(cause, "problem_mark", None)
-        problem = getattr(cause, "problem", None) or "no YAML"
-        raise UnreadableError(mark.line + 1 if mark else 0, f"found {problem}") from cause
+        # Others quote what they found: it may be another file, that holds a secret.
+        problem = cause.problem if isinstance(cause, ScannerError | ParserError) else None
+        raise UnreadableError(mark.line + 1 if mark else 0, f"found {problem or 'no YAML'}") from cause
     except RecursionError as cause:
         raise UnreadableError(0, f"found more than {DEPTH_MAX} levels") from cause
     if node is not None:

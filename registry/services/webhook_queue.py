@@ -35,6 +35,7 @@ from registry.ports.database import Database, Transaction
 from registry.ports.webhook_tables import Queued
 from registry.ports.webhooks import SecretBox, Sender
 from registry.services.namespaces import new_etag
+from registry.services.webhook_urls import WebhookUrls
 from registry.services.webhooks import webhook_event
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class WebhookQueue:
         self._clock = clock
         self._sender = sender
         self._box = box
+        self._urls = WebhookUrls(box)
         self._chance = chance
         #: How far each webhook was looked through, by id and etag: a position is stored only where
         #: something fits, since a write for each event and webhook would cost more than a look.
@@ -170,6 +172,7 @@ class WebhookQueue:
             return Answer(status=0, error="its event is not in the log", duration_ms=0)
         now_us = self._clock.now_us()
         try:
+            url = self._urls.opened(webhook)
             signers = [
                 self._box.open(each.sealed, of=webhook.id)
                 for each in webhook.secrets
@@ -183,7 +186,7 @@ class WebhookQueue:
             timestamp_s=now_us // SECOND_US,
             body=body,
         )
-        return self._sender.send(webhook.url, signed, body)
+        return self._sender.send(url, signed, body)
 
     def _body(self, delivery: Delivery) -> bytes | None:
         if delivery.is_test:

@@ -18,7 +18,13 @@ from registry.domain.webhooks import (
     WebhookSecret,
     new_secret,
 )
-from registry.errors import InvalidFieldError, NotFoundError, QuotaError, StaleEtagError
+from registry.errors import (
+    InvalidFieldError,
+    NotFoundError,
+    QuotaError,
+    StaleEtagError,
+    StorageError,
+)
 from registry.names import WebhookName
 from registry.names.text import show
 from registry.ports.clock import Clock
@@ -28,6 +34,7 @@ from registry.services.fields import check_mask, check_text, check_words
 from registry.services.namespaces import new_etag
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
+from registry.services.webhook_urls import WebhookUrls
 
 WEBHOOKS_MAX = 200
 ACTIONS_MAX = 50
@@ -45,6 +52,7 @@ class WebhookService:
         self._clock = clock
         self._sender = sender
         self._box = box
+        self._urls = WebhookUrls(box)
 
     def create(
         self,
@@ -70,26 +78,29 @@ class WebhookService:
                 _check_room(tx)
                 id, secret = uuid.uuid4().hex[:16], new_secret()
                 webhook = tx.webhooks.insert(
-                    Webhook(
-                        key=0,
-                        id=id,
-                        url=url,
-                        description=description,
-                        actions=wanted,
-                        namespace_pattern=namespace_pattern,
-                        enabled=True,
-                        disable_reason="",
-                        secrets=(self._sealed(id, secret),),
-                        position=heads_of(tx),
-                        failing_since_us=None,
-                        etag=new_etag(),
-                        create_time_us=now,
-                        update_time_us=now,
-                        creator=caller.principal.name,
+                    self._urls.sealed(
+                        Webhook(
+                            key=0,
+                            id=id,
+                            url="",
+                            description=description,
+                            actions=wanted,
+                            namespace_pattern=namespace_pattern,
+                            enabled=True,
+                            disable_reason="",
+                            secrets=(self._sealed(id, secret),),
+                            position=heads_of(tx),
+                            failing_since_us=None,
+                            etag=new_etag(),
+                            create_time_us=now,
+                            update_time_us=now,
+                            creator=caller.principal.name,
+                        ),
+                        url,
                     )
                 )
                 tx.events.append(webhook_event(caller.principal.name, "webhook.create", webhook))
-                return webhook.id, (webhook, secret)
+                return webhook.id, (self._opened(webhook), secret)
 
             return once(
                 tx,
@@ -99,14 +110,14 @@ class WebhookService:
                 content_of(url, description, wanted, namespace_pattern),
                 now_us=now,
                 create=create,
-                reload=lambda id: (existing(tx, WebhookName(webhook=id)), ""),
+                reload=lambda id: (self._opened(existing(tx, WebhookName(webhook=id))), ""),
             )
 
         return self._database.write(fn)
 
     def get(self, caller: Caller, name: WebhookName) -> Webhook:
         found = self._database.read(lambda tx: visible(tx, caller, Action.WEBHOOK_READ, name))
-        return _shown(caller, found)
+        return self._shown(caller, found)
 
     def list(self, caller: Caller, page: PageRequest) -> Page[Webhook]:
         reach = caller.reach(Action.WEBHOOK_READ)
@@ -116,7 +127,7 @@ class WebhookService:
         # There are never more than WEBHOOKS_MAX.
         found = self._database.read(lambda tx: tx.webhooks.list(after))
         shown = [
-            _shown(caller, webhook)
+            self._shown(caller, webhook)
             for webhook in found
             if ANY in reach.models and reach.covers(webhook.namespace_pattern)
         ][: limit + 1]
@@ -146,8 +157,7 @@ class WebhookService:
             if etag and etag != old.etag:
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
             new = dataclasses.replace(
-                old,
-                url=url if "url" in fields else old.url,
+                self._urls.sealed(old, url) if "url" in fields else old,
                 description=description if "description" in fields else old.description,
                 actions=wanted if "actions" in fields else old.actions,
                 etag=new_etag(),
@@ -158,7 +168,7 @@ class WebhookService:
             tx.webhooks.save(new)
             actor = caller.principal.name
             tx.events.append(webhook_event(actor, "webhook.update", new, changed=sorted(fields)))
-            return new
+            return self._opened(new)
 
         return self._database.write(fn)
 
@@ -206,12 +216,25 @@ class WebhookService:
             tx.webhooks.save(new)
             actor = caller.principal.name
             tx.events.append(webhook_event(actor, "webhook.rotate", new))
-            return new, secret
+            return self._opened(new), secret
 
         return self._database.write(fn)
 
     def _sealed(self, id: str, secret: str) -> WebhookSecret:
         return WebhookSecret(sealed=self._box.seal(secret, of=id), expire_time_us=None)
+
+    def _opened(self, webhook: Webhook) -> Webhook:
+        """The webhook with its URL as it was given; with the origin alone where the ticket key was
+        replaced, so that it can be seen and changed."""
+        try:
+            return dataclasses.replace(webhook, url=self._urls.opened(webhook))
+        except StorageError:
+            return dataclasses.replace(webhook, url=webhook.origin)
+
+    def _shown(self, caller: Caller, webhook: Webhook) -> Webhook:
+        if caller.may(Action.WEBHOOK_WRITE, webhook.namespace_pattern):
+            return self._opened(webhook)
+        return dataclasses.replace(webhook, url=webhook.origin)
 
     def _require_write(self, caller: Caller, name: WebhookName) -> None:
         """Judged before the rest of the request. The pattern never changes, so it stays true."""
@@ -278,12 +301,6 @@ def _no_webhook(name: WebhookName) -> NotFoundError:
     return NotFoundError(
         kind="webhook", name=str(name), fix="See which there are: hallmark webhook list"
     )
-
-
-def _shown(caller: Caller, webhook: Webhook) -> Webhook:
-    if caller.may(Action.WEBHOOK_WRITE, webhook.namespace_pattern):
-        return webhook
-    return dataclasses.replace(webhook, url=webhook.origin)
 
 
 def _switched(tx: Transaction, webhook: Webhook, *, enabled: bool) -> Webhook:

@@ -183,3 +183,14 @@ def test_every_key_is_documented() -> None:
     text = README.read_text(encoding="utf-8")
     for key in (*_ISSUER_KEYS, "subject", "claims", "principal"):
         assert f"\n| `{key}` |" in text, key
+
+
+@pytest.mark.parametrize(
+    "text", ["s3cr3t: [\n  s3cr3t: }", "s3cr3t\ns3cr3t", "*s3cr3t", "!s3cr3t x"]
+)
+def test_nothing_is_quoted_of_what_is_no_such_file(text: str, file: Path) -> None:
+    """It may be another file, that holds a secret."""
+    file.write_text(text)
+    with pytest.raises(StartError) as refused:
+        read_trust(file)
+    assert "s3cr3t" not in str(refused.value)

@@ -143,7 +143,17 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["mysql://a:secret@b/c", "sqlite://", "sqlite:///:memory:", "/var/h.db", ""]
+    "address",
+    [
+        "mysql://a:secret@b/c",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "/var/h.db",
+        "",
+        # A password that is not escaped, the end of which is taken for a host or a port.
+        "postgresql+psycopg://a:p@secret@127.0.0.1/c",
+        "postgresql+psycopg://a:p:secret@127.0.0.1:port/c",
+    ],
 )
 def test_an_address_of_another_kind_is_refused(address: str) -> None:
     """Only what works is taken, and no password is repeated."""
@@ -214,3 +224,11 @@ def test_events_are_guarded_against_replacement(sqlite_url: str) -> None:
     with pytest.raises(Exception, match="never changed or deleted"):
         database.write(lambda tx: sql(tx, "INSERT OR REPLACE INTO events SELECT * FROM events"))
     database.close()
+
+
+def test_an_address_with_an_unknown_option_is_refused() -> None:
+    """The driver's own words for it name the option, and not its value."""
+    address = "postgresql+psycopg://a@127.0.0.1:1/b?passwort=secret"
+    with pytest.raises(StartError, match='"passwort"') as refused:
+        open_database(address, clock=FixedClock())
+    assert "secret" not in str(refused.value)

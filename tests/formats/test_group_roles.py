@@ -91,3 +91,13 @@ def test_a_rule_that_denies_is_never_dropped() -> None:
     text = b"grants:\n- {group: g, role: reader, namespaces: [a], deny: true}\n"
     found = parse_group_roles(text, path="roles.yaml").grants_of(("g",))
     assert found == (Grant(role=Role.READER, namespace_pattern="a", deny=True),)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3cr3t: [\n  s3cr3t: }", "s3cr3t\ns3cr3t", "*s3cr3t", "!s3cr3t x"]
+)
+def test_nothing_is_quoted_of_what_is_no_such_file(text: str) -> None:
+    """It may be another file, that holds a secret."""
+    with pytest.raises(StartError) as refused:
+        parse_group_roles(text.encode(), path="roles.yaml")
+    assert "s3cr3t" not in str(refused.value)

@@ -17,6 +17,7 @@ from registry.errors import (
     QuotaError,
     StaleEtagError,
 )
+from registry.jobs.secret_box import AesSecretBox
 from registry.names import WebhookName
 from registry.ports.tables import EventQuery
 from registry.services import webhooks as service
@@ -226,3 +227,43 @@ def test_there_is_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     made(world, caller)
     with pytest.raises(QuotaError):
         made(world, caller)
+
+
+def test_the_url_is_stored_sealed(world: World) -> None:
+    """The database has scheme and host, and says the rest to nobody without the ticket key."""
+    caller = world.caller("ann", grant(Role.ADMIN))
+    webhook = made(world, caller)
+    assert webhook.url == URL
+    stored = world.database.read(lambda tx: tx.webhooks.get(webhook.id))
+    assert stored is not None
+    assert stored.url.startswith("https://hooks.example#")
+    assert "s3cr3t" not in stored.url
+    assert stored.origin == webhook.origin
+    assert world.webhooks.get(caller, name(webhook)).url == URL
+    assert [each.url for each in world.webhooks.list(caller, PageRequest()).items] == [URL]
+    assert world.webhooks.rotate(caller, name(webhook), overlap_us=0)[0].url == URL
+
+
+def test_a_url_sealed_with_another_key_can_be_said_again(world: World) -> None:
+    """Only its origin is shown then, and an update mends it."""
+    caller = world.caller("ann", grant(Role.ADMIN))
+    webhook = made(world, caller)
+    other = service.WebhookService(
+        database=world.database,
+        clock=world.clock,
+        sender=world.sender,
+        box=AesSecretBox(b"x" * 32),
+    )
+    assert other.get(caller, name(webhook)).url == "https://hooks.example"
+    changed = other.update(
+        caller,
+        name(webhook),
+        url=f"{URL}2",
+        description="",
+        actions=(),
+        enabled=True,
+        mask=("url",),
+        etag="",
+    )
+    assert changed.url == f"{URL}2"
+    assert other.get(caller, name(webhook)).url == f"{URL}2"
