@@ -73,7 +73,8 @@ def read_nodes(data: bytes, *, bytes_max: int = BYTES_MAX) -> yaml.Node | None:
         mark = getattr(cause, "problem_mark", None)
         # Others quote what they found: it may be another file, that holds a secret.
         problem = cause.problem if isinstance(cause, ScannerError | ParserError) else None
-        raise UnreadableError(mark.line + 1 if mark else 0, f"found {problem or 'no YAML'}") from cause
+        found = f"found {problem or 'no YAML'}"
+        raise UnreadableError(mark.line + 1 if mark else 0, found) from cause
     except RecursionError as cause:
         raise UnreadableError(0, f"found more than {DEPTH_MAX} levels") from cause
     if node is not None:
