@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _DIGEST_SHOWN = 12
 #: Words with the blanks before them; a command is one.
-_WORDS = re.compile(r"(\s*)(hallmark [a-z][^;]*;?|\S+)")
+_WORDS = re.compile(r"(\s*)(hallmark [a-z](?:(?!; |\. [A-Z]).)*[;.]?|\S+)")
 #: What stands between gaps of two or more blanks, with the gap before it.
 _CELLS = re.compile(r"(\s*)(\S+(?:\s\S+)*)")
 _FIRST_COLUMN = re.compile(r"\s*(\S+ )*\S*\s{2,}")
@@ -170,7 +170,8 @@ def folded(line: str, width: int) -> list[str]:
         parts = [(gap, cell)] if fits else _WORDS.findall(gap + cell)
         for blanks, part in parts:
             grown = f"{pieces[-1]}{blanks}{part}"
-            if pieces[-1].strip() and _shown_length(grown) > width:
+            helps = _shown_length(part) <= width - len(indent) or part.startswith("hallmark ")
+            if pieces[-1].strip() and helps and _shown_length(grown) > width:
                 pieces.append(f"{indent}{part}")
             else:
                 pieces[-1] = grown
