@@ -54,7 +54,10 @@ def inbox(session: Session, scope: str | None, limit: int) -> None:
 
 
 def _first_of_each_kind(found: Sequence[InboxItem]) -> dict[str, InboxItem]:
-    return {each.kind: each for each in reversed(found)}
+    firsts: dict[str, InboxItem] = {}
+    for each in found:
+        firsts.setdefault(each.kind, each)
+    return firsts
 
 
 def _subject(item: InboxItem) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _DIGEST_SHOWN = 12
 #: Words with the blanks before them; a command is one.
-_WORDS = re.compile(r"(\s*)(hallmark [a-z][^;]*;?|\S+)")
+_WORDS = re.compile(r"(\s*)(hallmark [a-z](?:(?!; |\. [A-Z]).)*[;.]?|\S+)")
+#: What stands between gaps of two or more blanks, with the gap before it.
+_CELLS = re.compile(r"(\s*)(\S+(?:\s\S+)*)")
 _FIRST_COLUMN = re.compile(r"\s*(\S+ )*\S*\s{2,}")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
@@ -155,20 +157,29 @@ def _visible(text: str) -> str:
 def folded(line: str, width: int) -> list[str]:
     """The line in pieces that fit, the further ones below its second column, if it has columns.
 
-    A command stays whole, however long, so that it can be copied.
+    What stands in a column stays together if it can. A command stays whole, however long, so that
+    it can be copied.
     """
-    if len(_COLOUR.sub("", line)) <= width or not line.strip():
+    if _shown_length(line) <= width or not line.strip():
         return [line]
     start = _FIRST_COLUMN.match(line)
-    indent = " " * (start.end() if start and start.end() < width // 2 else 4)
-    pieces: list[str] = []
-    for gap, word in _WORDS.findall(line):
-        grown = f"{pieces[-1]}{gap}{word}" if pieces else f"{gap}{word}"
-        if pieces and len(_COLOUR.sub("", grown)) > width:
-            pieces.append(f"{indent}{word}")
-        else:
-            pieces = [*pieces[:-1], grown]
+    indent = " " * (start.end() if start and start.end() < width // 3 else 4)
+    pieces = [""]
+    for gap, cell in _CELLS.findall(line):
+        fits = _shown_length(cell) <= width - len(indent)
+        parts = [(gap, cell)] if fits else _WORDS.findall(gap + cell)
+        for blanks, part in parts:
+            grown = f"{pieces[-1]}{blanks}{part}"
+            helps = _shown_length(part) <= width - len(indent) or part.startswith("hallmark ")
+            if pieces[-1].strip() and helps and _shown_length(grown) > width:
+                pieces.append(f"{indent}{part}")
+            else:
+                pieces[-1] = grown
     return pieces
+
+
+def _shown_length(text: str) -> int:
+    return len(_COLOUR.sub("", text))
 
 
 def plain(value: Any) -> Any:

@@ -88,8 +88,14 @@ class Session:
         return found[:limit]
 
     def table(self, rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> list[str]:
-        """Columns; headers are for terminals only, so that a pipe gets rows and nothing else."""
-        return output.table(rows, headers if sys.stdout.isatty() else ())
+        """Columns; headers are for terminals only, so that a pipe gets rows and nothing else, and
+        for those that are wide enough."""
+        listed = list(rows)
+        if not sys.stdout.isatty():
+            return output.table(listed)
+        headed = output.table(listed, headers)
+        fits = all(len(line) <= shutil.get_terminal_size().columns for line in headed)
+        return headed if fits else output.table(listed)
 
 
 def fitting(text: str, stream: Any) -> list[str]:

@@ -15,6 +15,8 @@ from registry.cli.tree import Group
 if TYPE_CHECKING:
     from registry.client.values import NewToken, Scope
 
+_LIFE = timedelta(days=30)
+
 
 @click.group("token", cls=Group)
 def token() -> None:
@@ -27,9 +29,9 @@ def token() -> None:
 @click.option(
     "--expires",
     type=Moment(ahead=True),
-    default="30d",
-    show_default=True,
-    help="When it ends: at most 366 days ahead for people, 90 for robots.",
+    default=None,
+    help="When it ends: at most 366 days ahead for people, 90 for robots. If not said, in 30 days; "
+    "one of your own no later than the token that you ask with.",
 )
 @click.option(
     "--scope",
@@ -43,16 +45,22 @@ def create(
     session: Session,
     principal: str,
     label: str,
-    expires: datetime,
+    expires: datetime | None,
     scopes: tuple[tuple[str, str, str], ...],
 ) -> None:
     """Create a token for yourself, or as an administrator for PRINCIPAL.
 
     The secret is printed once, alone on standard output, so that it can go straight to a file.
     """
-    owner = principal or session.client.principals.caller().principal.name
+    ends = expires or datetime.now(UTC) + _LIFE
+    owner = principal
+    if not owner:
+        caller = session.client.principals.caller()
+        owner = caller.principal.name
+        if expires is None and caller.token and caller.token.expire_time:
+            ends = min(ends, caller.token.expire_time)
     made = session.client.tokens.create(
-        owner, label=label, expire_time=expires, scopes=_scopes(scopes)
+        owner, label=label, expire_time=ends, scopes=_scopes(scopes)
     )
     _tell(session, made)
 
@@ -82,7 +90,7 @@ def rotate(session: Session, name: str, overlap: timedelta, expires: datetime | 
         _whole_name(session, name), overlap=overlap, expire_time=expires
     )
     _tell(session, made)
-    session.note(f"The old one goes on for {overlap}.")
+    session.note(f"The old one goes on until {output.when(datetime.now(UTC) + overlap)} at most.")
 
 
 def _tell(session: Session, made: NewToken) -> None:

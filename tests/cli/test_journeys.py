@@ -240,6 +240,18 @@ def test_tokens(hallmark: Hallmark, team: Team) -> None:
     assert "revoked" in hallmark("token", "list").out
 
 
+def test_own_tokens_end_with_the_one_that_asks(
+    hallmark: Hallmark, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is logged in for an hour gets a token for that hour, without saying so."""
+    short = hallmark("token", "create", "--label", "hour", "--expires", "1h").out.strip()
+    monkeypatch.setenv("HALLMARK_TOKEN", short)
+    assert command("token", "create", "--label", "next").code == 0
+    listed = hallmark("token", "list", "--json").json["tokens"]
+    ends = {each["label"]: each["expire_time"] for each in listed}
+    assert ends["next"] == ends["hour"]
+
+
 def test_narrow_tokens(hallmark: Hallmark, team: Team) -> None:
     """A token may be narrowed, rotated with an overlap, and revoked with all others."""
     scope = f"version.fetch:{team.namespace}/*@production"
@@ -254,7 +266,7 @@ def test_narrow_tokens(hallmark: Hallmark, team: Team) -> None:
     rotated = hallmark("token", "rotate", old["name"], "--overlap", "1h")
     assert rotated.out.startswith("hm_")
     assert rotated.out != made.out
-    assert "goes on for 1:00:00" in rotated.err
+    assert "The old one goes on until" in rotated.err
     assert scope in hallmark("token", "list").out
     for wrong in ("version.fetch:a:b", "version.fly"):
         hallmark("token", "create", "--scope", wrong, code=2)

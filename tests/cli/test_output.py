@@ -137,7 +137,8 @@ def test_what_a_terminal_can_show(
     ("line", "pieces"),
     [
         ("short", ["short"]),
-        ("  RULE-1  it has too many bytes", ["  RULE-1  it has too", "          many bytes"]),
+        ("one  two three  four five", ["one  two three", "     four five"]),
+        ("  A-1  it has far too many bytes", ["  A-1  it has far too", "       many bytes"]),
         ("Mend it so: hallmark push A b/c", ["Mend it so:", "    hallmark push A b/c"]),
         (
             "Push: hallmark push A b/c; or ask for it",
