@@ -75,6 +75,7 @@ class Settings:
     login_token_h: int
     login_failures_max: int
     login_failures_per_user_max: int
+    login_failures_per_address_max: int
 
     @property
     def is_development(self) -> bool:
@@ -533,6 +534,14 @@ FIELDS = (
         expected="a whole number from 1 to 1000",
         default="8",
         meaning="The same for a user from all addresses but the one of the last right password.",
+    ),
+    Field(
+        key="login_failures_per_address_max",
+        parse=_whole(0, 100_000),
+        expected="a whole number from 0 to 100000",
+        default="100",
+        meaning="The same from an address for all users together, against one password that is "
+        "tried with every name; 0: any number. Raise it where many share one, as behind a proxy.",
     ),
 )
 
