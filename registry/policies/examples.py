@@ -201,9 +201,8 @@ _ENTRIES = {
 
 
 def _with_finding(document: Mapping[str, Any]) -> dict[str, Any]:
-    training = {"name": _TRAINING.name, "digest": _TRAINING.digest, "role": _TRAINING.role}
     finding = {"rule": "NAME-2", "path": "config.json", "message": "hidden file", "fails": False}
-    return {**document["version"], "findings": [finding], "datasets": [training]}
+    return {**document["version"], "findings": [finding]}
 
 
 def _facts(base: str) -> Facts:
@@ -236,11 +235,9 @@ def _version(base: str, number: int, gate: Gate) -> Version:
         registrant="alice",
         create_time_us=_NOW_US - 2 * _DAY_US,
         spec=VersionSpec(
-            run_url="https://runs.example/1042" if base == "internal" else "",
-            code=CodeRevision(repository="https://git.example/fraud", revision="8" * 40)
-            if base == "internal"
-            else CodeRevision(),
-            datasets=(_TRAINING,) if base == "internal" else (),
+            run_url="https://runs.example/1042",
+            code=CodeRevision(repository="https://git.example/fraud", revision="8" * 40),
+            datasets=(_TRAINING,),
         ),
         card=Card(
             metadata_json=canonical_json({"license": license, "tags": ["tabular"]}).decode(),
