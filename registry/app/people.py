@@ -21,6 +21,7 @@ class People:
     group_roles: GroupRoles = NO_GROUP_ROLES
     login_failures_max: int = 4
     login_failures_per_user_max: int = 8
+    login_failures_per_address_max: int = 100
     login_token_h: int = 12
 
 
@@ -32,6 +33,7 @@ def people_of(settings: Settings, *, clock: Clock) -> People:
         group_roles=_group_roles(settings),
         login_failures_max=settings.login_failures_max,
         login_failures_per_user_max=settings.login_failures_per_user_max,
+        login_failures_per_address_max=settings.login_failures_per_address_max,
         login_token_h=settings.login_token_h,
     )
 

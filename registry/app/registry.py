@@ -37,7 +37,7 @@ from registry.jobs.checkpoint_folder import CheckpointFolder
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.pool import Pool
 from registry.jobs.secret_box import AesSecretBox
-from registry.policies.reader import CelPolicyReader
+from registry.policies.jail import JailedPolicyReader
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.services.fsck import check_belonging
@@ -84,7 +84,7 @@ class Registry:
             blobs = LocalBlobStore(settings.blob_dir)
             blobs.check()
             check_belonging(self._database, blobs)
-            reader = CelPolicyReader()
+            reader = JailedPolicyReader()
             bootstrap_policy(self._database, clock, reader, policy_files(settings.policy_dir))
             people = people_of(settings, clock=clock)
             self.services = build_services(

@@ -150,6 +150,7 @@ def build_services(
         clock=clock,
         failures_max=people.login_failures_max,
         per_user_max=people.login_failures_per_user_max,
+        per_address_max=people.login_failures_per_address_max,
     )
     policies = ActivePolicies(database=database, reader=reader)
     # Stages never change; all else is asked of the active set in each transaction.

@@ -30,7 +30,7 @@ from registry.db.engine import join_database
 from registry.errors import HallmarkError
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.secret_box import AesSecretBox
-from registry.policies.reader import CelPolicyReader
+from registry.policies.jail import JailedPolicyReader
 from registry.services.tickets import TicketSigner
 
 logger = logging.getLogger("registry.app.worker")
@@ -64,7 +64,7 @@ class Worker:
             blobs=LocalBlobStore(settings.blob_dir),
             clock=clock,
             audit_keys=audit_keys(settings.audit_key_file),
-            reader=CelPolicyReader(),
+            reader=JailedPolicyReader(),
             signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,

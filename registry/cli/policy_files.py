@@ -108,10 +108,18 @@ def remedy_problems(loaded: Loaded) -> list[Problem]:
 
     problems: dict[tuple[str, str], Problem] = {}
     for example in loaded.examples:
-        for result in answer_to(loaded.policy, example):
+        file = f"{example.gate.value}.yaml"
+        try:
+            results = answer_to(loaded.policy, example)
+        except ValueError as error:
+            place = f"test {example.name!r}"
+            text = f"its document cannot be made: {error}"
+            problems[file, place] = Problem(file, example.line, place, text)
+            continue
+        for result in results:
             wrong = "" if result.passed else command_problem(result.fix)
             if wrong:
-                file, place = f"{example.gate.value}.yaml", f"rule {result.rule}"
+                place = f"rule {result.rule}"
                 problems[file, place] = Problem(file, 0, place, f"fix: {wrong}")
     return list(problems.values())
 

@@ -347,4 +347,12 @@ FIELDS = (
         default="8",
         meaning="The same for a user from all addresses but the one of the last right password.",
     ),
+    Field(
+        key="login_failures_per_address_max",
+        parse=parsing.whole(0, 100_000),
+        expected="a whole number from 0 to 100000",
+        default="100",
+        meaning="The same from an address for all users together, against one password that is "
+        "tried with every name; 0: any number. Raise it where many share one, as behind a proxy.",
+    ),
 )

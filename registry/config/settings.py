@@ -60,6 +60,7 @@ class Settings:
     login_token_h: int
     login_failures_max: int
     login_failures_per_user_max: int
+    login_failures_per_address_max: int
 
     @property
     def is_development(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.promotions import Decision
 from registry.domain.times import rfc3339
-from registry.domain.versions import Evaluation, Finding, Version
+from registry.domain.versions import CodeRevision, Dataset, Evaluation, Finding, Version
 from registry.names.rules import HUBS
 
 #: Tags of a card that hubs use to warn of a model's content.
@@ -122,6 +122,9 @@ def _version(version: Version, facts: Facts) -> dict[str, object]:
         "publisher": parts[1] if is_mirrored and len(parts) > 2 else "",
         "license": version.card.license,
         "base_licenses": list(facts.base_licenses),
+        "run_url": version.spec.run_url,
+        "code": _code(version.spec.code),
+        "datasets": [_dataset(each) for each in version.spec.datasets],
         "registrant": version.registrant,
         "contributors": sorted({version.registrant, *version.contributors}),
         "formats": list(facts.formats),
@@ -161,6 +164,14 @@ def flags_of(card: Mapping[str, object]) -> list[str]:
 def _texts(value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [each for each in values if isinstance(each, str) and each]
+
+
+def _code(code: CodeRevision) -> dict[str, object]:
+    return {"repository": code.repository, "revision": code.revision, "dirty": code.dirty}
+
+
+def _dataset(dataset: Dataset) -> dict[str, object]:
+    return {"name": dataset.name, "digest": dataset.digest, "role": dataset.role}
 
 
 def _finding(finding: Finding) -> dict[str, object]:

@@ -15,6 +15,7 @@ from registry.domain.promotions import Decision, Outcome
 from registry.domain.times import time_of
 from registry.domain.versions import (
     Card,
+    CodeRevision,
     Dataset,
     Evaluation,
     Verdict,
@@ -30,6 +31,7 @@ _DAY_US = 24 * 3600 * 1_000_000
 _POLICY = "sha256:" + "5" * 64
 _RULES = "sha256:" + "6" * 64
 _DATASET = Dataset(name="holdout-2026", digest="sha256:" + "d" * 64)
+_TRAINING = Dataset(name="payments-2026", digest="sha256:" + "c" * 64, role="train")
 
 #: Model, state, license, by the name of the document.
 _KINDS = {
@@ -106,9 +108,8 @@ def base_document(base: str, gate: Gate, settings: Mapping[str, Any]) -> dict[st
 
 def whole_document(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A document with an entry in each list: what the reference of the fields is held against."""
-    version = _version("mirrored", 7, Gate.PROMOTE)
     document = base_document("mirrored", Gate.PROMOTE, settings)
-    return document | {"waivers": [_waiver_value()], "version": _with_finding(document, version)}
+    return document | {"waivers": [_waiver_value()], "version": _with_finding(document)}
 
 
 def answer_to(policy: CompiledPolicy, example: Example) -> tuple[RuleResult, ...]:
@@ -199,7 +200,7 @@ _ENTRIES = {
 }
 
 
-def _with_finding(document: Mapping[str, Any], version: Version) -> dict[str, Any]:
+def _with_finding(document: Mapping[str, Any]) -> dict[str, Any]:
     finding = {"rule": "NAME-2", "path": "config.json", "message": "hidden file", "fails": False}
     return {**document["version"], "findings": [finding]}
 
@@ -233,7 +234,11 @@ def _version(base: str, number: int, gate: Gate) -> Version:
         state=state,
         registrant="alice",
         create_time_us=_NOW_US - 2 * _DAY_US,
-        spec=VersionSpec(),
+        spec=VersionSpec(
+            run_url="https://runs.example/1042",
+            code=CodeRevision(repository="https://git.example/fraud", revision="8" * 40),
+            datasets=(_TRAINING,),
+        ),
         card=Card(
             metadata_json=canonical_json({"license": license, "tags": ["tabular"]}).decode(),
             license=license,

@@ -14,6 +14,7 @@ from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.models import Model
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.promotions import Outcome
+from registry.domain.scopes import covered
 from registry.domain.terms import OPEN, Acceptance, AcceptanceState, Terms
 from registry.errors import InvalidFieldError, InvalidStateError, NotFoundError
 from registry.names import AcceptanceName, ModelName
@@ -180,7 +181,9 @@ class AcceptanceService:
         return self._database.write(fn, namespace=asked.namespace)
 
     def get(self, caller: Caller, name: AcceptanceName) -> Acceptance:
-        found = self._database.read(lambda tx: _own_or(tx, caller, Action.ACCESS_READ, name))
+        found = self._database.read(
+            lambda tx: _own_or(tx, caller, Action.ACCESS_READ, name, own=Action.MODEL_READ)
+        )
         return _shown(found, self._clock.now_us())
 
     def list(
@@ -220,7 +223,9 @@ class AcceptanceService:
 
     def revoke(self, caller: Caller, name: AcceptanceName, *, comment: str) -> Acceptance:
         """End an acceptance, or a request for one."""
-        asked = self._database.read(lambda tx: _own_or(tx, caller, Action.ACCESS_DECIDE, name))
+        asked = self._database.read(
+            lambda tx: _own_or(tx, caller, Action.ACCESS_DECIDE, name, own=Action.VERSION_FETCH)
+        )
         check_text("comment", comment, COMMENT_LENGTH_MAX)
 
         def fn(tx: Transaction) -> Acceptance:
@@ -276,6 +281,8 @@ def _require_may_accept(caller: Caller, model: ModelName, on_behalf_of: str) -> 
         return
     principal = f"principals/{on_behalf_of}"
     caller.require(Action.PRINCIPAL_WRITE, REGISTRY_WIDE, principal)
+    # Whoever administers may be denied a namespace, and then is told nothing of its models.
+    caller.require(Action.MODEL_READ, model.namespace, str(model))
     require_person(caller, Action.PRINCIPAL_WRITE, principal)
 
 
@@ -378,10 +385,17 @@ def _visible(tx: Transaction, caller: Caller, action: Action, name: AcceptanceNa
     return found
 
 
-def _own_or(tx: Transaction, caller: Caller, action: Action, name: AcceptanceName) -> Acceptance:
-    """One's own, asked for or being let in by it; else what the action lets through."""
+def _own_or(
+    tx: Transaction, caller: Caller, action: Action, name: AcceptanceName, *, own: Action
+) -> Acceptance:
+    """One's own, asked for or being let in by it, with a token that is good for the own action;
+    else what the action lets through."""
     found = tx.acceptances.get(name.number)
-    if found is not None and caller.id in (found.requester, found.principal):
+    if (
+        found is not None
+        and caller.id in (found.requester, found.principal)
+        and covered(caller.token.scopes, own, found.model, "")
+    ):
         return found
     return _visible(tx, caller, action, name)
 

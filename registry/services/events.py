@@ -92,7 +92,12 @@ class EventService:
 
 
 def shown_to(caller: Caller, event: Event) -> Event:
-    """The event, without the names of versions of others that the caller may not read.
+    """The event, without the names of versions of others that the caller may not read."""
+    return shown_where(event, lambda version: may_read(caller, version))
+
+
+def shown_where(event: Event, is_shown: Callable[[str], bool]) -> Event:
+    """The event, without the names of versions of others that are not to be shown.
 
     What it says then no longer hashes to its hash; who audits the chain reads all namespaces.
     """
@@ -100,10 +105,10 @@ def shown_to(caller: Caller, event: Event) -> Event:
         return event
     detail = json.loads(event.detail_json)
     parent, bases = detail.get("parent"), detail.get("bases")
-    if isinstance(parent, str) and not may_read(caller, parent):
+    if isinstance(parent, str) and not is_shown(parent):
         detail["parent"] = HIDDEN
     if isinstance(bases, dict):
-        shown = {name: kind for name, kind in bases.items() if may_read(caller, name)}
+        shown = {name: kind for name, kind in bases.items() if is_shown(name)}
         if len(shown) < len(bases):
             detail["bases"] = shown
             detail["hidden_base_count"] = len(bases) - len(shown)

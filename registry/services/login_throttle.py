@@ -5,6 +5,8 @@ Counted are attempts of the last quarter of an hour: by the name that was typed,
 before the directory is asked at all; and by the account that was found, however its name was
 spelt, from one address and from all of them. From the address where the account's password was
 last right, only that address's own failures count: others cannot lock somebody out of their desk.
+By the address alone too, whatever the names: one password that is tried with everybody's is a
+guess as well, and no account of theirs shows it.
 
 An attempt is stored before the password is tried and taken back when it was right, so that many at
 once are as few as they are allowed to be. That is in the database: all processes and replicas count
@@ -31,23 +33,40 @@ class Attempt:
 
     address: str
     time_us: int
-    #: What it is counted under.
+    #: What it is counted under, beside the address alone.
     subjects: list[str] = field(default_factory=list)
+    #: The address alone, once it is counted under that.
+    place: str = ""
 
 
 class LoginThrottle:
     def __init__(
-        self, *, database: Database, clock: Clock, failures_max: int, per_user_max: int
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        failures_max: int,
+        per_user_max: int,
+        per_address_max: int,
     ) -> None:
+        """`per_address_max` 0 stands for no limit."""
         self._database = database
         self._clock = clock
         self._failures_max = failures_max
         self._per_user_max = per_user_max
+        self._per_address_max = per_address_max
 
     def begin(self, user: str, address: str) -> Attempt:
         """Count an attempt for this name; raises LoginThrottledError where there were too many."""
         attempt = Attempt(address=address, time_us=self._clock.now_us())
+        self._database.read(lambda tx: self._require_place(tx, attempt))
         self._count(attempt, f"name:{user.casefold()}", home=None)
+        try:
+            self._database.write(lambda tx: self._count_place(tx, attempt))
+        except LoginThrottledError:
+            self.was_not_tried(attempt)
+            raise
+        attempt.place = _place(address)
         return attempt
 
     def admit(self, attempt: Attempt, account: str, home: str) -> None:
@@ -56,11 +75,13 @@ class LoginThrottle:
         self._count(attempt, f"account:{account}", home=home)
 
     def was_right(self, attempt: Attempt) -> None:
-        """Forget all that was counted from there for the same name and account."""
+        """Forget all that was counted from there for the same name and account; of the address
+        alone just this, or else whoever has an account could guess on after each login."""
 
         def fn(tx: Transaction) -> None:
             for subject in attempt.subjects:
                 tx.login_attempts.forget(subject, attempt.address)
+            tx.login_attempts.forget_one(attempt.place, attempt.address, attempt.time_us)
 
         self._database.write(fn)
 
@@ -68,7 +89,7 @@ class LoginThrottle:
         """Forget this attempt alone."""
 
         def fn(tx: Transaction) -> None:
-            for subject in attempt.subjects:
+            for subject in (*attempt.subjects, attempt.place):
                 tx.login_attempts.forget_one(subject, attempt.address, attempt.time_us)
 
         self._database.write(fn)
@@ -78,8 +99,7 @@ class LoginThrottle:
         return self._database.write(lambda tx: tx.login_attempts.purge(before_us))
 
     def _count(self, attempt: Attempt, subject: str, *, home: str | None) -> None:
-        # What is typed as a name may be the password, typed too early.
-        hashed = hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()
+        hashed = _hashed(subject)
         since_us = attempt.time_us - WINDOW_US
 
         def look(tx: Transaction) -> int | None:
@@ -101,6 +121,17 @@ class LoginThrottle:
             raise LoginThrottledError(retry_time=show_time(full_us + WINDOW_US))
         attempt.subjects.append(hashed)
 
+    def _require_place(self, tx: Transaction, attempt: Attempt) -> None:
+        counts = tx.login_attempts.count(_place(attempt.address), attempt.time_us - WINDOW_US)
+        tried, first_us = next((each[1:] for each in counts), (0, 0))
+        if self._per_address_max and tried >= self._per_address_max:
+            raise LoginThrottledError(retry_time=show_time(first_us + WINDOW_US))
+
+    def _count_place(self, tx: Transaction, attempt: Attempt) -> None:
+        tx.login_attempts.lock(_place(attempt.address))
+        self._require_place(tx, attempt)
+        tx.login_attempts.insert(_place(attempt.address), attempt.address, attempt.time_us)
+
     def _full_since(
         self, counts: Sequence[tuple[str, int, int]], address: str, home: str | None
     ) -> int | None:
@@ -114,3 +145,12 @@ class LoginThrottle:
         if sum(number for number, _ in strangers) >= self._per_user_max:
             return min(first for _, first in strangers)
         return None
+
+
+def _place(address: str) -> str:
+    return _hashed(f"address:{address}")
+
+
+def _hashed(subject: str) -> str:
+    # What is typed as a name may be the password, typed too early.
+    return hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()

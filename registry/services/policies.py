@@ -14,6 +14,7 @@ from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, 
 from registry.domain.policies import Gate, RuleResult, results_value
 from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
 from registry.domain.promotions import Outcome, Promotion
+from registry.domain.scopes import covered
 from registry.errors import (
     AlreadyExistsError,
     InvalidFieldError,
@@ -28,6 +29,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy, PolicyReader, PolicySets
 from registry.services.fields import check_text
+from registry.services.judging import require_numbered
 from registry.services.lookups import event
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -180,7 +182,7 @@ class PolicyService:
         def fn(tx: Transaction) -> PolicyChange:
             now = self._clock.now_us()
             change = _existing(tx, name, lock=True)
-            _require_second(caller, change)
+            _require_second(tx, caller, change)
             if digest != change.digest:
                 raise InvalidFieldError(
                     field="digest",
@@ -217,7 +219,8 @@ class PolicyService:
         """End an open proposal: its proposer may, and who may decide on it."""
         # What the proposer may is seen first, since that needs no role any more.
         asked = self._database.read(lambda tx: tx.policies.change(name.number))
-        if asked is None or asked.proposer != caller.id:
+        is_own = asked is not None and asked.proposer == caller.id
+        if not is_own or not covered(caller.token.scopes, Action.POLICY_PROPOSE, None, ""):
             caller.require(Action.POLICY_DECIDE, REGISTRY_WIDE, str(name))
 
         def fn(tx: Transaction) -> PolicyChange:
@@ -238,10 +241,7 @@ class PolicyService:
 
         def fn(tx: Transaction) -> Explanation:
             promotion = tx.promotions.get(name.number)
-            namespace = promotion.namespace if promotion else REGISTRY_WIDE
-            caller.require(
-                Action.PROMOTION_READ, namespace, str(name), scope="on its model's namespace"
-            )
+            require_numbered(caller, Action.PROMOTION_READ, name, promotion)
             found = tx.policies.recorded(name.number, decider)
             if promotion is None or found is None:
                 raise _no_record(name, decider)
@@ -332,12 +332,16 @@ def _require_person(caller: Caller, action: Action, resource: str) -> None:
         raise _denied(caller, action, resource, "on '*', held by a person and not by a robot")
 
 
-def _require_second(caller: Caller, change: PolicyChange) -> None:
-    """The decider is not the proposer, by whatever name or with whosever token."""
+def _require_second(tx: Transaction, caller: Caller, change: PolicyChange) -> None:
+    """The decider is not the proposer, by whatever name or with whosever token: not either with one
+    that was made with such a token."""
     proposer = f"principals/{change.proposer}"
     is_same = caller.id == change.proposer or caller.principal.uid == change.proposer_uid
-    minted = caller.token.creator == proposer != caller.principal.name
-    minted_for = change.token_creator == caller.principal.name
+    minted = proposer in caller.token.makers
+    minted_for = caller.principal.name in {
+        change.token_creator,
+        *tx.tokens.makers({change.proposer}),
+    }
     if is_same or minted or minted_for:
         raise _denied(
             caller,

@@ -9,6 +9,7 @@ from registry.domain.access import Action, Caller
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.promotions import Outcome
+from registry.domain.scopes import covered
 from registry.domain.versions import Version, VersionState
 from registry.domain.waivers import OPEN, Waiver, WaiverState, require_state
 from registry.errors import (
@@ -391,7 +392,13 @@ def _visible(tx: Transaction, caller: Caller, action: Action, name: WaiverName) 
 def _endable(tx: Transaction, caller: Caller, name: WaiverName) -> Waiver:
     found = tx.waivers.get(name.number)
     is_requester = found is not None and found.requester == caller.id
-    if found is not None and is_requester and caller.may(Action.WAIVER_READ, found.namespace):
+    if (
+        found is not None
+        and is_requester
+        and caller.may(Action.WAIVER_READ, found.namespace, model=found.model)
+        # A token that is good for less than asking does not take back what was asked for.
+        and covered(caller.token.scopes, Action.WAIVER_REQUEST, found.model, "")
+    ):
         return found
     return _visible(tx, caller, Action.WAIVER_DECIDE, name)
 

@@ -16,7 +16,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from registry.domain.access import matches
 from registry.domain.events import SYSTEM, Event
+from registry.domain.scopes import model_in
 from registry.domain.webhooks import (
     DAY_US,
     SECOND_US,
@@ -34,6 +36,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.webhook_tables import Queued
 from registry.ports.webhooks import SecretBox, Sender
+from registry.services.events import shown_where
 from registry.services.namespaces import new_etag
 from registry.services.webhook_urls import WebhookUrls
 from registry.services.webhooks import webhook_event
@@ -167,7 +170,7 @@ class WebhookQueue:
         webhook = self._database.read(lambda tx: tx.webhooks.get(delivery.webhook))
         if webhook is None:
             return None
-        body = self._body(delivery)
+        body = self._body(delivery, webhook.namespace_pattern)
         if body is None:
             return Answer(status=0, error="its event is not in the log", duration_ms=0)
         now_us = self._clock.now_us()
@@ -188,12 +191,15 @@ class WebhookQueue:
         )
         return self._sender.send(url, signed, body)
 
-    def _body(self, delivery: Delivery) -> bytes | None:
+    def _body(self, delivery: Delivery, pattern: str) -> bytes | None:
         if delivery.is_test:
             return probe_body(delivery)
         number = delivery.number
         found = self._database.read(lambda tx: tx.events.shard(delivery.shard, number - 1, 1))
-        return event_body(found[0]) if found and found[0].number == number else None
+        if not found or found[0].number != number:
+            return None
+        # Whoever has the webhook may read what its pattern covers, and need not read more.
+        return event_body(shown_where(found[0], lambda name: _covers(pattern, name)))
 
     def _record(self, tx: Transaction, claim: Claim, answer: Answer) -> None:
         now_us = self._clock.now_us()
@@ -211,3 +217,8 @@ class WebhookQueue:
             tx.events.append(webhook_event(SYSTEM, "webhook.disable", new, reason=reason))
         if new != webhook:
             tx.webhooks.save(new)
+
+
+def _covers(pattern: str, version: str) -> bool:
+    """Whether a webhook's pattern covers the namespace of a version, by its name."""
+    return matches(pattern, (model_in(version) or "").partition("/")[0])

@@ -185,7 +185,11 @@ class World:
             directory=directory,
         )
         self.throttle = LoginThrottle(
-            database=self.database, clock=self.clock, failures_max=4, per_user_max=8
+            database=self.database,
+            clock=self.clock,
+            failures_max=4,
+            per_user_max=8,
+            per_address_max=100,
         )
         self.identity = IdentityService(
             database=self.database,

@@ -37,7 +37,8 @@ class WebhookServiceStub:
     - The body is canonical JSON in one line: {"data":{"action":"...","actor":"...","detail":{...},
     "hash":"...","name":"shards/3/events/7","namespace":"...","number":7,"previous_hash":"...",
     "resource":"...","shard":3,"time_us":...},"timestamp":"...","type":"<action>"}. `detail` as
-    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto).
+    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto); but names
+    of versions outside of the filter's namespaces are told as "hidden", as ListEvents does.
     - A reply of 2xx within 10 s is a delivery; its body is not looked at, redirects are not followed.
     Anything else is tried again after 10 s, then twice as long each time up to 6 h, give or take a
     quarter; Retry-After is heeded up to 6 h. After 3 days a delivery has FAILED, until it is replayed.
@@ -109,7 +110,8 @@ class WebhookServiceServicer:
     - The body is canonical JSON in one line: {"data":{"action":"...","actor":"...","detail":{...},
     "hash":"...","name":"shards/3/events/7","namespace":"...","number":7,"previous_hash":"...",
     "resource":"...","shard":3,"time_us":...},"timestamp":"...","type":"<action>"}. `detail` as
-    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto).
+    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto); but names
+    of versions outside of the filter's namespaces are told as "hidden", as ListEvents does.
     - A reply of 2xx within 10 s is a delivery; its body is not looked at, redirects are not followed.
     Anything else is tried again after 10 s, then twice as long each time up to 6 h, give or take a
     quarter; Retry-After is heeded up to 6 h. After 3 days a delivery has FAILED, until it is replayed.
@@ -268,7 +270,8 @@ class WebhookService:
     - The body is canonical JSON in one line: {"data":{"action":"...","actor":"...","detail":{...},
     "hash":"...","name":"shards/3/events/7","namespace":"...","number":7,"previous_hash":"...",
     "resource":"...","shard":3,"time_us":...},"timestamp":"...","type":"<action>"}. `detail` as
-    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto).
+    canonical JSON is the event's detail_json, so `hash` can be recomputed (see events.proto); but names
+    of versions outside of the filter's namespaces are told as "hidden", as ListEvents does.
     - A reply of 2xx within 10 s is a delivery; its body is not looked at, redirects are not followed.
     Anything else is tried again after 10 s, then twice as long each time up to 6 h, give or take a
     quarter; Retry-After is heeded up to 6 h. After 3 days a delivery has FAILED, until it is replayed.

@@ -88,6 +88,17 @@ def test_a_mend_that_nobody_can_type(command: CommandLine, files: Path) -> None:
     assert "rule SERVED: fix: hallmark rollback" in done.out
 
 
+def test_an_example_of_what_is_not_there(command: CommandLine, files: Path) -> None:
+    """An example that names a field of its own making is told by check as by test."""
+    edit(
+        files, "delete.yaml", "tests:\n", "tests:\n- {name: odd, given: {run: 1}, accepted: true}\n"
+    )
+    for verb in ("check", "test"):
+        done = command("policy", verb, str(files))
+        assert done.code == 1
+        assert "test 'odd': its document cannot be made: there is no run" in done.out
+
+
 def test_no_folder(command: CommandLine, tmp_path: Path) -> None:
     """A folder without the files is wrong usage."""
     assert command("policy", "test", str(tmp_path / "none")).code == 2

@@ -37,7 +37,15 @@ def documented() -> dict[str, str]:
 
 
 def fields(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
-    if place in ("version", "evaluations", "decisions", "waivers", "version.findings", *WHOLE):
+    if place in (
+        "version",
+        "evaluations",
+        "decisions",
+        "waivers",
+        "version.findings",
+        "version.datasets",
+        *WHOLE,
+    ):
         yield place, value
     if place in WHOLE:
         return

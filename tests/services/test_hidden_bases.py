@@ -124,3 +124,36 @@ def test_exports_hide_foreign_names(story: Story, child: Version) -> None:
         story.world.audit_export.run(denied, ExportFilter(namespace=None), "", lambda: True)
     with pytest.raises(PermissionDeniedError, match="no grant that denies it"):
         story.world.audit.create(denied, request_id="")
+
+
+def test_webhooks_name_no_base_outside_of_their_namespaces(story: Story, child: Version) -> None:
+    """Who administers lab alone has its events sent, and learns no more of fraud by them than from
+    the log; a webhook for everything tells everything."""
+    world = story.world
+    anna = world.caller("anna", grant(Role.ADMIN, "lab"))
+    for by, pattern in ((anna, "lab"), (story.root, "*")):
+        webhook, _ = world.webhooks.create(
+            by,
+            url=f"https://hooks.example/{'all' if pattern == '*' else pattern}",
+            description="",
+            actions=("version.create", "lineage."),
+            namespace_pattern=pattern,
+            request_id="",
+        )
+        assert webhook.enabled
+    bases = (child, story.push({"d": b"d"}))
+    lena = world.login("lena").caller
+    made = story.push({"e": b"e"}, model="lab/child", by=lena, bases=bases)
+    world.lineage.create(lena, name_of(child), name_of(bases[1]), LineageKind.MERGE)
+    while world.webhook_queue.queue_new():
+        pass
+    for claim in world.webhook_queue.claim(100):
+        world.webhook_queue.deliver(claim)
+    told = {"lab": "", "all": ""}
+    for each in world.sender.received:
+        told[each.url.rpartition("/")[2]] += each.body.decode()
+    assert made.name in told["lab"]
+    assert child.name in told["lab"]
+    assert "hidden" in told["lab"]
+    assert "models/fraud" not in told["lab"]
+    assert "models/fraud" in told["all"]

@@ -395,7 +395,11 @@ def test_another_process_counts_along(office: Office) -> None:
     """Failures that another process saw are failures here, and a restart forgives none."""
     fail(office, 4)
     other = LoginThrottle(
-        database=office.database, clock=office.clock, failures_max=4, per_user_max=8
+        database=office.database,
+        clock=office.clock,
+        failures_max=4,
+        per_user_max=8,
+        per_address_max=100,
     )
     with pytest.raises(LoginThrottledError):
         other.begin("alice", DESK.address)
@@ -420,11 +424,28 @@ def test_all_addresses_together_stay_below_the_lockout(office: Office) -> None:
     assert office.people.tried == 8
 
 
+def test_one_password_for_all_names(office: Office) -> None:
+    """An address that tries everybody's name is not listened to after a hundred, and a login of its
+    own in between forgives it nothing; others are."""
+    for number in range(99):
+        with pytest.raises(LoginRefusedError):
+            office.enter(f"user{number}", "Autumn2026!", STRANGER)
+    office.enter(origin=STRANGER)
+    with pytest.raises(LoginRefusedError):
+        office.enter("user99", "Autumn2026!", STRANGER)
+    for user in ("user100", "alice"):
+        with pytest.raises(LoginThrottledError):
+            office.enter(user, "pw-alice", STRANGER)
+    office.enter()
+    office.clock.advance(WINDOW_US)
+    office.enter(origin=STRANGER)
+
+
 def test_old_attempts_are_forgotten(office: Office) -> None:
     """What no longer counts is not kept."""
     fail(office, 2)
     office.clock.advance(WINDOW_US + 1)
-    assert office.throttle.purge() == 4
+    assert office.throttle.purge() == 6
     assert office.throttle.purge() == 0
 
 
@@ -443,7 +464,11 @@ def test_many_attempts_at_once_are_no_more_than_allowed(office: Office) -> None:
 def test_first_logins_that_race_make_one_principal(office: Office) -> None:
     """However many first logins of somebody come at once, all are let in as the same principal."""
     office.throttle = office.identity._throttle = LoginThrottle(
-        database=office.database, clock=office.clock, failures_max=100, per_user_max=100
+        database=office.database,
+        clock=office.clock,
+        failures_max=100,
+        per_user_max=100,
+        per_address_max=100,
     )
     with ThreadPoolExecutor(8) as pool:
         callers = list(pool.map(lambda _: office.enter()[0], range(8)))
