@@ -97,7 +97,7 @@ def _refuse_clever(text: str) -> None:
                 raise UnreadableError(line, "found a directive, expected none")
             if documents > 1:
                 raise UnreadableError(line, "found a second document, expected one")
-        # An escape can spell what no UTF-8 can hold, a NUL included, which PostgreSQL does not keep.
+        # Escapes can spell what no UTF-8 can hold, and NUL, which PostgreSQL does not keep.
         value = getattr(event, "value", None) or ""
         if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
             raise UnreadableError(line, "found a NUL or half of a surrogate, expected text")
