@@ -118,6 +118,10 @@ def _refuse_clever(text: str) -> None:
                 raise UnreadableError(line, "found a directive, expected none")
             if documents > 1:
                 raise UnreadableError(line, "found a second document, expected one")
+        # Escapes can spell what no UTF-8 can hold, and NUL, which PostgreSQL does not keep.
+        value = getattr(event, "value", None) or ""
+        if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+            raise UnreadableError(line, "found a NUL or half of a surrogate, expected text")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_MAX:

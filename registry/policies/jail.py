@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -21,6 +22,8 @@ from registry.policies.google import GoogleEngine
 from registry.policies.loader import PolicyFilesError, failed_examples, load, refusal
 from registry.policies.problems import Problem
 from registry.policies.reader import CelPolicyReader
+
+logger = logging.getLogger(__name__)
 
 #: The shipped set takes a tenth of each.
 MEMORY_BYTES = 2_000_000_000
@@ -57,6 +60,9 @@ def _problems_of(files: Mapping[str, bytes]) -> list[Problem]:
     except subprocess.TimeoutExpired:
         return [_too_much()]
     if done.returncode != 0:
+        logger.warning(
+            "reading policy files ended with %s: %s", done.returncode, done.stderr[-500:]
+        )
         return [_too_much()]
     return [Problem(*each) for each in json.loads(done.stdout)]
 

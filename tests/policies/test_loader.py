@@ -142,6 +142,8 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*
         (b"a: 1\n" + b"#" * BYTES_MAX, "bytes"),
         (b"? [a]\n: b", "list or map as key"),
         (b"a: 'x", "found"),
+        (rb'a: "\ud800"', "surrogate"),
+        (rb'"\0": b', "NUL"),
         (b"a:\n\t- b", "found"),
     ],
 )
