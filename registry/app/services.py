@@ -238,7 +238,13 @@ def build_services(
         webhook_deliveries=WebhookDeliveryService(database=database, clock=clock),
         webhook_queue=WebhookQueue(database=database, clock=clock, sender=sender, box=box),
         reminders=ReminderService(database=database, clock=clock),
-        policies=PolicyService(database=database, clock=clock, reader=reader, policies=policies),
+        policies=PolicyService(
+            database=database,
+            clock=clock,
+            reader=reader,
+            policies=policies,
+            fresh_groups=accounts,
+        ),
         trials=GateTrials(database=database, clock=clock, policies=policies, facts=facts),
         active=policies,
     )

@@ -102,8 +102,10 @@ Secrets match `hm_[0-9A-Za-z]{36}`: the last six are the CRC32 of all before, in
 capitals, small letters), so that a scanner need not guess. Whoever makes a token for somebody
 else stays known (`makers`), through every token made with it: if they contributed to a version or
 asked for a promotion, a decision with that token does not count, nor does their own approval of
-what a principal registered whose token they made. Robots have a sponsor, who counts as a
-contributor of what the robot registers.
+what a principal registered whose token they made. Where the words of two people are needed
+(approvals, reviews, a waiver or a policy set and who asked for it), whoever made a token of one
+is not the other. Robots have a sponsor, who counts as a contributor of what the robot registers,
+and of what it wrote while they answered for it.
 
 `hallmark auth explain WHO ACTION MODEL` says which rows decide.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -17,6 +18,7 @@ from registry.names import VersionName
 from registry.names.text import invalid
 from registry.ports.blobs import BlobStore
 from registry.ports.database import Transaction
+from registry.ports.tables import EventQuery
 from registry.services.lookups import event, version_of
 
 CARD_PATH = "README.md"
@@ -25,6 +27,8 @@ SMALL_CARD_BYTES = 16_000
 SMALL_CARDS_KEPT = 256
 #: How many commits back the authors of a version's content are looked for.
 HISTORY_MAX = 1000
+#: How many changes of a robot are looked at for who answered for it.
+SPONSORS_MAX = 1000
 
 #: See `Versions.undecided`.
 Brought: TypeAlias = Sequence[tuple[str, tuple[str, ...]]] | None
@@ -102,7 +106,7 @@ def cut_version(
             vetting=None,
             yank_reason="",
             yanked_from=None,
-            contributors=_contributors(tx, caller, commit, brought),
+            contributors=_contributors(tx, caller, commit, brought, now_us),
         )
     )
     # Nothing is derived from a version that is only now made: its edges close no cycle.
@@ -133,7 +137,7 @@ def undecided_before(tx: Transaction, commit: Commit) -> Brought:
 
 
 def _contributors(
-    tx: Transaction, caller: Caller, commit: Commit, brought: Brought
+    tx: Transaction, caller: Caller, commit: Commit, brought: Brought, now_us: int
 ) -> tuple[str, ...]:
     """The registrant and all who had a hand in it, sorted.
 
@@ -143,8 +147,9 @@ def _contributors(
     theirs. The author of the commit itself is always among them, also when it is cut a second time.
     """
     authors = {caller.id, commit.author}
+    since_us = commit.create_time_us
     if not commit.parents:
-        return _with_sponsors(tx, caller, authors)
+        return _with_sponsors(tx, caller, authors, since_us, now_us)
     if brought is None:
         earlier = tx.commits.history(commit.model_key, commit.parents[0], HISTORY_MAX)
         cut = tx.versions.cut_from(commit.model_key, [one.id for one in earlier])
@@ -153,16 +158,35 @@ def _contributors(
                 brought = tx.versions.undecided(commit.model_key, one.id)
                 break
             authors.add(one.author)
+            since_us = min(since_us, one.create_time_us)
     for tree, people in brought or ():
         if not authors.issuperset(people) and tx.manifests.share_bytes(tree, commit.tree):
             authors.update(people)
-    return _with_sponsors(tx, caller, authors)
+    return _with_sponsors(tx, caller, authors, since_us, now_us)
 
 
-def _with_sponsors(tx: Transaction, caller: Caller, authors: set[str]) -> tuple[str, ...]:
-    """These and, sorted, who answers for those of them that are robots."""
+def _with_sponsors(
+    tx: Transaction, caller: Caller, authors: set[str], since_us: int, now_us: int
+) -> tuple[str, ...]:
+    """These and, sorted, who answers for those of them that are robots, or did when they wrote."""
     sponsors = {caller.principal.sponsor} - {""}
     # Who writes alone, as most do, is not looked up.
     if others := authors - {caller.id}:
         sponsors |= tx.principals.sponsors(others)
+    if since_us < now_us and sponsors:
+        for author in authors:
+            sponsors |= _answered(tx, author, since_us)
     return tuple(sorted(authors | sponsors))
+
+
+def _answered(tx: Transaction, id: str, since_us: int) -> set[str]:
+    """Who has answered for a robot since a moment, as the audit log has it; nobody for a person."""
+    found: set[str] = set()
+    for action in ("principal.update", "principal.create"):
+        query = EventQuery(namespace="", resource=f"principals/{id}", action=action)
+        for change in tx.events.list(query, None, SPONSORS_MAX):
+            sponsor = json.loads(change.detail_json).get("sponsor", "")
+            found |= {sponsor} - {""}
+            if sponsor and change.time_us <= since_us:
+                return found
+    return found

@@ -86,7 +86,7 @@ def ask_promote(
             promotion=promotion.number,
             note=promotion.note,
             break_glass=promotion.break_glass,
-            waivers=tuple(map(_granted, tx.waivers.live(version, promotion.stage, now_us))),
+            waivers=_waivers(tx, version, promotion.stage, now_us),
             decisions=tuple(d for d in promotion.decisions if d.outcome is Outcome.APPROVE),
             current=inside,
             evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
@@ -96,6 +96,25 @@ def ask_promote(
             facts=facts.of(tx, version),
             current_facts=Facts() if inside is None else facts.of(tx, inside),
         )
+    )
+
+
+def _waivers(
+    tx: Transaction, version: Version, stage: str, now_us: int
+) -> tuple[GrantedWaiver, ...]:
+    """What is in force for a version. Of those for the whole model, which may be older than it,
+    only where neither a contributor made a token of whoever granted it, nor the other way round."""
+    found = tx.waivers.live(version, stage, now_us)
+    if any(waiver.version_key is None for waiver in found):
+        hands = {version.registrant, *version.contributors}
+        found = [w for w in found if w.version_key is not None or _is_apart(tx, w, hands)]
+    return tuple(map(_granted, found))
+
+
+def _is_apart(tx: Transaction, waiver: Waiver, hands: set[str]) -> bool:
+    decider = "" if waiver.decision is None else waiver.decision.decider
+    return f"principals/{decider}" not in tx.tokens.makers(hands) and not (
+        tx.tokens.makers([decider]) & {f"principals/{hand}" for hand in hands}
     )
 
 

@@ -39,9 +39,11 @@ def require_uninvolved(
     requester: str,
     version: Version | None,
     outcome: Outcome,
+    beside: Collection[str] = (),
 ) -> None:
     """Raise PermissionDeniedError for who asked, and for who had a hand in the version;
-    NotIndependentError for who may speak for one of these."""
+    NotIndependentError for who may speak for one of these, or for one of those whose word counts
+    beside the caller's."""
     if caller.id == requester:
         raise denied(caller, action, resource, scope="there, held by another than who asked for it")
     if version is not None and caller.id in contributors(version):
@@ -52,7 +54,15 @@ def require_uninvolved(
             scope=f"there, held by somebody who neither registered {version.ref} nor contributed "
             "to it",
         )
-    require_independent(tx, caller, resource, requester=requester, version=version, outcome=outcome)
+    require_independent(
+        tx,
+        caller,
+        resource,
+        requester=requester,
+        version=version,
+        outcome=outcome,
+        beside=beside,
+    )
 
 
 class OfModel(Protocol):

@@ -27,6 +27,7 @@ from registry.names import PolicyChangeName, PromotionName
 from registry.names.text import show
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy, PolicyReader, PolicySets
 from registry.services.fields import check_text
 from registry.services.judging import require_numbered
@@ -63,8 +64,16 @@ class Explanation:
 
 class PolicyService:
     def __init__(
-        self, *, database: Database, clock: Clock, reader: PolicyReader, policies: PolicySets
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        reader: PolicyReader,
+        policies: PolicySets,
+        fresh_groups: FreshGroups | None = None,
     ) -> None:
+        """`fresh_groups` is asked before somebody decides; None where there is no directory."""
+        self._fresh_groups = fresh_groups or AsRemembered()
         self._database = database
         self._clock = clock
         self._reader = reader
@@ -177,6 +186,8 @@ class PolicyService:
         """A second person's word: yes makes the set the active one, in this very transaction."""
         caller.require(Action.POLICY_DECIDE, REGISTRY_WIDE, str(name))
         _require_person(caller, Action.POLICY_DECIDE, str(name))
+        caller = self._fresh_groups.refreshed(caller)
+        caller.require(Action.POLICY_DECIDE, REGISTRY_WIDE, str(name))
         check_text("comment", comment, NOTE_LENGTH_MAX)
 
         def fn(tx: Transaction) -> PolicyChange:
@@ -333,14 +344,14 @@ def _require_person(caller: Caller, action: Action, resource: str) -> None:
 
 
 def _require_second(tx: Transaction, caller: Caller, change: PolicyChange) -> None:
-    """The decider is not the proposer, by whatever name or with whosever token: not either with one
-    that was made with such a token."""
+    """The decider is not the proposer, by whatever name or with whosever token, and neither is who
+    made the other's, or the one that it was made with."""
     proposer = f"principals/{change.proposer}"
     is_same = caller.id == change.proposer or caller.principal.uid == change.proposer_uid
     minted = proposer in caller.token.makers
     minted_for = caller.principal.name in {
         change.token_creator,
-        *tx.tokens.makers({change.proposer}),
+        *tx.tokens.makers([change.proposer]),
     }
     if is_same or minted or minted_for:
         raise _denied(

@@ -67,7 +67,7 @@ from registry.services.stages import (
     enter,
     require_held,
 )
-from registry.services.standing import is_repeat, rules_of, with_dead
+from registry.services.standing import approvers, is_repeat, rules_of, with_dead
 
 TTL_US_MAX = 90 * 24 * 3600 * 1_000_000
 #: A version in one of these states never enters a stage, whatever the policy.
@@ -288,6 +288,7 @@ class PromotionService:
                 requester=promotion.requester,
                 version=version,
                 outcome=outcome,
+                beside=approvers(promotion, policy, rules_of(version), now),
             )
             new = word_of(
                 caller,

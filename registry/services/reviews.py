@@ -98,6 +98,7 @@ class ReviewService:
                 requester=review.requester,
                 version=tx.versions.by_key(review.version_key),
                 outcome=outcome,
+                beside=[review.requester, *(word.decider for word in review.decisions)],
             )
             earlier = next((w for w in review.decisions if w.decider == caller.id), None)
             if earlier is not None and (earlier.outcome, earlier.comment) == (outcome, comment):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from registry.domain.policies import Requirement
-from registry.domain.promotions import Decision, Promotion, PromotionState, counts
+from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState, counts
 from registry.domain.versions import Version
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
@@ -17,6 +17,16 @@ AGAIN = "AGAIN"
 def rules_of(version: Version) -> str:
     """The rules digest of its verdict, which a decision dies with."""
     return "" if version.vetting is None else version.vetting.rules_digest
+
+
+def approvers(promotion: Promotion, policy: Policy, rules: str, now_us: int) -> list[str]:
+    """Whose approvals stand."""
+    return [
+        each.decider
+        for each in promotion.decisions
+        if each.outcome is Outcome.APPROVE
+        and _stands(each, promotion.digest, policy, rules, now_us)
+    ]
 
 
 def is_repeat(promotion: Promotion, new: Decision, policy: Policy, now_us: int) -> bool:

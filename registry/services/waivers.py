@@ -212,6 +212,7 @@ class WaiverService:
                 requester=waiver.requester,
                 version=version,
                 outcome=outcome,
+                beside=[waiver.requester],
             )
             done = waiver.decision
             if done is not None and (done.decider, done.outcome, done.comment) == (

@@ -112,6 +112,7 @@ class World:
         blobs: BlobStore | None = None,
         directory: Directory | None = None,
         group_roles: GroupRoles = NO_GROUP_ROLES,
+        reader: RememberingReader | None = None,
     ) -> None:
         self.clock = FixedClock()
         self.folder = folder
@@ -138,12 +139,16 @@ class World:
         self.access = AccessService(database=self.database, clock=self.clock)
         self._open_logins(directory)
         activate_shipped(self.database, self.clock.now_us())
-        self.reader = RememberingReader()
+        self.reader = reader or RememberingReader()
         self.active = ActivePolicies(database=self.database, reader=self.reader)
         self.policy = self.active.recent()
         self.facts = VersionFacts()
         self.policies = PolicyService(
-            database=self.database, clock=self.clock, reader=self.reader, policies=self.active
+            database=self.database,
+            clock=self.clock,
+            reader=self.reader,
+            policies=self.active,
+            fresh_groups=self.accounts,
         )
         self.trials = GateTrials(
             database=self.database, clock=self.clock, policies=self.active, facts=self.facts

@@ -132,7 +132,8 @@ class PromotionServiceServicer:
         both are visible or neither. The policy is evaluated on what holds at that moment, the version's
         state included. Robots are refused (PERMISSION_DENIED). So is, reason NOT_INDEPENDENT, a decision with
         a token among whose makers is a contributor or the requester, and an approval by a maker of any
-        token of another contributor's. A decision that the policy does not
+        token of another contributor's, or of somebody's whose approval stands, or with a token that such a one
+        made: both might be one person. A decision that the policy does not
         count (the registrant's own, for one) is refused with POLICY_REFUSED and not recorded.
         FAILED_PRECONDITION unless PENDING. ABORTED, reason TARGET_MOVED, when `expected_current` was
         given, here or at the request, and the stage does not hold it: the decision is not recorded

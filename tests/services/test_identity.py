@@ -26,7 +26,7 @@ from registry.errors import (
     TokenExpiredError,
     UnauthenticatedError,
 )
-from registry.names import ModelName, PromotionName, VersionName
+from registry.names import ModelName, PolicyChangeName, PromotionName, VersionName
 from registry.ports.tables import EventQuery
 from registry.services.directory_accounts import AccountKeeper
 from registry.services.identity import Origin
@@ -488,3 +488,20 @@ def test_the_throttle_does_not_tell_who_there_is(office: Office) -> None:
             found.append(str(refused.value))
     assert outcomes["alice"] == outcomes["nobody"]
     assert len(set(outcomes["alice"])) == 2
+
+
+def test_a_policy_is_decided_on_with_the_groups_of_now(office: Office) -> None:
+    """Whoever left the group decides on no policy any more, though nobody logged in meanwhile; and
+    nobody of the directory does while it is down."""
+    caller, _ = office.enter()
+    caller = dataclasses.replace(caller, group_grants=(grant(Role.SECURITY),))
+    name = PolicyChangeName(number=1)
+
+    def decide() -> None:
+        office.policies.decide(caller, name, outcome=Outcome.APPROVE, digest="", comment="")
+
+    with pytest.raises(PermissionDeniedError):
+        decide()
+    office.people.is_down = True
+    with pytest.raises(DirectoryUnavailableError):
+        decide()

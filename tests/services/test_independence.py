@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.promotions import Outcome, Promotion, PromotionState
-from registry.domain.versions import VersionState
+from registry.domain.reviews import ReviewState
+from registry.domain.versions import Version, VersionState
 from registry.errors import InvalidFieldError, NotIndependentError, PolicyRefusedError
-from registry.names import PrincipalName, PromotionName
+from registry.names import PrincipalName, PromotionName, ReviewName, WaiverName
+from registry.policies.google import GoogleEngine
+from registry.policies.loader import load
+from registry.ports.database import Transaction
 from registry.services.principals import EDITABLE
-from registry.testing.story import Story
+from registry.testing.policies import shipped_files
+from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import DAY_US, grant
 
 
@@ -163,3 +170,150 @@ def test_a_sponsor_can_be_changed(story: Story) -> None:
     for sponsor in ("", "ci"):
         with pytest.raises(InvalidFieldError):
             update(sponsor)
+
+
+def test_who_answered_for_a_robot_when_it_wrote(story: Story, admin: Caller) -> None:
+    """Another sponsor does not make the earlier one a stranger to what the robot wrote."""
+    made = story.world.principals.create(
+        admin,
+        "ci",
+        kind=PrincipalKind.ROBOT,
+        display_name="",
+        grants=[grant(Role.REGISTRANT, "fraud")],
+        request_id="",
+        sponsor="bob",
+    )
+    story.commit({"a": b"by the robot"}, by=story.world.caller(made.id))
+    for sponsor in ("ben", "dora"):
+        story.world.clock.advance(1)
+        story.world.principals.update(
+            admin,
+            PrincipalName(principal="ci"),
+            display_name="",
+            grants=(),
+            disabled=False,
+            mask=["sponsor"],
+            etag="",
+            sponsor=sponsor,
+        )
+    story.world.clock.advance(1)
+    version = story.cut("main", by=story.ann)
+    assert version.contributors == ("ann", "ben", "bob", "ci", "dora")
+    story.world.clock.advance(1)
+    story.commit({"b": b"later, over it"}, by=story.ann)
+    assert {"bob", "ci"} <= set(story.cut("main", by=story.ann).contributors)
+
+
+def test_two_approvals_by_one_person(story: Story, admin: Caller) -> None:
+    """Who approved says no second yes with a token made for somebody, and none beside somebody
+    whose token they made; with a token that nobody else made the other's word counts."""
+    by_admin, by_bob = minted(story, admin, "bob"), story.bob
+    waits_for_two(story)
+    promotion = story.ask(story.released({"b": b"b"}))
+    assert decide(story, admin, promotion).state is PromotionState.PENDING
+    with pytest.raises(NotIndependentError, match="has had a word in it already"):
+        decide(story, by_admin, promotion)
+    assert decide(story, by_bob, promotion).state is PromotionState.COMPLETED
+    other = story.ask(story.released({"c": b"c"}))
+    assert decide(story, by_bob, other).state is PromotionState.PENDING
+    with pytest.raises(NotIndependentError, match="made a token of somebody who has had a word"):
+        decide(story, admin, other)
+
+
+def waits_for_two(story: Story) -> None:
+    """Make active a set that asks for two approvals."""
+    files = dict(shipped_files())
+    text = files["promote.yaml"]
+    files["promote.yaml"] = text.replace(b"others.size() >= 1", b"others.size() >= 2", 1)
+    policy = load(files, GoogleEngine()).policy
+
+    def change(tx: Transaction) -> None:
+        tx.policies.put(policy.digest, policy.policy_set.content(), 0)
+        tx.policies.activate(policy.digest, tx.policies.active(), 0)
+
+    story.world.database.write(change)
+
+
+def test_two_reviews_by_one_person(story: Story, admin: Caller) -> None:
+    """A broken glass is upheld by two people, not by one who speaks for a second, nor by whoever
+    broke it in another's name."""
+    version = story.released()
+    sam = minted(story, admin, "sam")
+    promotion = story.world.promotions.create(
+        sam,
+        name_of(version),
+        stage="production",
+        note="down",
+        expected_current=0,
+        expire_time_us=None,
+        validate_only=False,
+        request_id="",
+        break_glass=True,
+    )
+    review = story.world.database.read(lambda tx: tx.reviews.of_promotion(promotion.number))
+    assert review is not None
+
+    def approve(by: Caller) -> ReviewState:
+        name = ReviewName(number=review.number)
+        return story.world.reviews.decide(by, name, outcome=Outcome.APPROVE, comment="").state
+
+    with pytest.raises(NotIndependentError):
+        approve(admin)
+    assert approve(story.bob) is ReviewState.PENDING
+    ben = story.world.login("ben", creator="principals/bob").caller
+    with pytest.raises(NotIndependentError, match="principals/bob made this token"):
+        approve(ben)
+    assert approve(story.world.caller("rae", grant(Role.REVIEWER))) is ReviewState.UPHELD
+
+
+def test_a_waiver_in_anothers_name(story: Story) -> None:
+    """Nobody grants what they asked for in another's name."""
+    roles = (grant(Role.ADMIN), grant(Role.SECURITY))
+    adele = story.world.caller("adele", *roles)
+    version = story.released()
+    waiver = story.world.waivers.request(
+        minted(story, adele, "ann"),
+        name_of(version),
+        rule="FREEZE",
+        reason="why not",
+        stage="",
+        expire_time_us=None,
+        request_id="",
+    )
+    name = WaiverName(number=waiver.number)
+    with pytest.raises(NotIndependentError):
+        story.world.waivers.decide(
+            adele, name, outcome=Outcome.APPROVE, comment="", policy_digest=""
+        )
+
+
+def test_a_waiver_for_a_model_by_a_later_contributor(story: Story) -> None:
+    """A waiver of a whole model, granted with a token that a contributor made, does not count for
+    the contributor's versions; for those of others it does."""
+    roles = (grant(Role.ADMIN), grant(Role.REGISTRANT, "fraud"))
+    adele = story.world.caller("adele", *roles)
+    waiver = story.world.waivers.request(
+        story.ann,
+        NAME,
+        rule="FREEZE",
+        reason="why not",
+        stage="",
+        expire_time_us=None,
+        request_id="",
+    )
+    story.world.waivers.decide(
+        minted(story, adele, "sam"),
+        WaiverName(number=waiver.number),
+        outcome=Outcome.APPROVE,
+        comment="",
+        policy_digest="",
+    )
+
+    def counted(version: Version) -> int:
+        number = story.ask(version).number
+        found = story.world.database.read(lambda tx: tx.policies.recorded(number))
+        assert found is not None
+        return len(json.loads(found[1])["waivers"])
+
+    assert counted(story.released()) == 1
+    assert counted(story.vetted(story.push({"b": b"b"}, by=adele))) == 0

@@ -147,6 +147,20 @@ def test_who_made_the_proposers_token_does_not_decide(
         decide(world, eve, change)
 
 
+def test_who_made_the_token_that_made_the_token(world: World, sam: Caller, eve: Caller) -> None:
+    """Whoever proposes agrees with no token that was made with one they made, nor does whoever
+    made a token of the proposer's at any time."""
+    change = propose(world, sam)
+    later = dataclasses.replace(
+        eve.token, creator="principals/eve", earlier_makers=(sam.principal.name,)
+    )
+    with pytest.raises(PermissionDeniedError, match="neither made the other's token"):
+        decide(world, dataclasses.replace(eve, token=later), change)
+    world.login(sam.id, creator="principals/eve")
+    with pytest.raises(PermissionDeniedError, match="neither made the other's token"):
+        decide(world, eve, change)
+
+
 def test_a_decision_is_on_a_digest(world: World, sam: Caller, eve: Caller) -> None:
     """Whoever looked at another set decides on nothing."""
     change = propose(world, sam)

@@ -1,0 +1,108 @@
+"""Random histories find what they are there to find: services and policies that are broken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.domain.access import Caller
+from registry.domain.directory import Account
+from registry.services import promotions
+from registry.services.directory_accounts import AccountKeeper
+from registry.testing import decision_history
+from registry.testing.decision_history import ViolationError
+from registry.testing.decision_steps import attempt
+from registry.testing.directory import MemoryDirectory
+from registry.testing.policies import shipped_files
+
+pytestmark = pytest.mark.slow
+
+#: So many histories at most are tried until one shows the mistake.
+TRIED = 200
+STEPS = range(150)
+
+
+def found(folder: Path, files: dict[str, bytes] | None = None) -> str:
+    """What the first history that is not allowed is reproached with."""
+    for seed in range(TRIED):
+        try:
+            attempt(folder, seed, STEPS, files)
+        except ViolationError as error:
+            return str(error)
+    return ""
+
+
+def without(*parts: str) -> dict[str, bytes]:
+    """The shipped files, whose gate promote lacks these parts of expressions."""
+    files = dict(shipped_files())
+    text = files["promote.yaml"].decode()
+    for part in parts:
+        assert part in text
+        text = text.replace(part, "", 1)
+    files["promote.yaml"] = text.encode()
+    return files
+
+
+def test_a_policy_without_separation_of_duties(tmp_path: Path) -> None:
+    """Where contributors may approve beside others, histories show one who does."""
+    files = without()
+    rule = b'require: "own.size() == 0"'
+    assert rule in files["promote.yaml"]
+    files["promote.yaml"] = files["promote.yaml"].replace(rule, b'require: "true"')
+    assert "had a hand in" in found(tmp_path, files)
+
+
+def test_a_policy_that_counts_approvals_for_ever(tmp_path: Path) -> None:
+    """Where approvals never run out, histories show a stage that moved with one that did."""
+    files = without(
+        "\n    && timestamp(now) < timestamp(d.at) + duration(settings.approval_validity)",
+        "\n    && (d.until == '' || timestamp(now) < timestamp(d.until))",
+    )
+    assert "the stage moved, with 1 of 2 approvals" in found(tmp_path, files)
+
+
+class ByName(MemoryDirectory):
+    """Takes the name that somebody has now for who it is."""
+
+    def authenticate(
+        self, user: str, password: str, *, admit: Callable[[str], None]
+    ) -> Account | None:
+        account = super().authenticate(user, password, admit=lambda _: admit(user))
+        return None if account is None else dataclasses.replace(account, stable_id=account.user)
+
+    def look_up(self, stable_id: str) -> Account | None:
+        self._answer()
+        for person in self._people.values():
+            if person.user == stable_id:
+                return dataclasses.replace(self._account(person), stable_id=stable_id)
+        return None
+
+
+def test_people_who_are_known_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a new name makes a new person, histories show one who approves under both."""
+    monkeypatch.setattr(decision_history, "MemoryDirectory", ByName)
+    assert found(tmp_path)
+
+
+def test_tokens_that_anybody_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not asked who made a token, histories show a contributor who approves with
+    somebody else's."""
+
+    def nothing_asked(*given: object, **named: object) -> None:
+        return
+
+    monkeypatch.setattr(promotions, "require_independent", nothing_asked)
+    assert "made" in found(tmp_path)
+
+
+def test_groups_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the directory is not asked at a decision, histories show a word that it denies."""
+
+    def remembered(self: AccountKeeper, caller: Caller) -> Caller:
+        return caller
+
+    monkeypatch.setattr(AccountKeeper, "refreshed", remembered)
+    assert "directory" in found(tmp_path)
