@@ -187,6 +187,6 @@ def _answered(tx: Transaction, id: str, since_us: int) -> set[str]:
         for change in tx.events.list(query, None, SPONSORS_MAX):
             sponsor = json.loads(change.detail_json).get("sponsor", "")
             found |= {sponsor} - {""}
-            if sponsor and change.time_us <= since_us:
+            if sponsor and change.time_us < since_us:
                 return found
     return found

@@ -200,7 +200,10 @@ def regrant(h: History) -> None:
 
 def responsible(h: History) -> None:
     """Somebody else answers for a robot."""
-    account = h.rng.choice([a for a in h.company.accounts.values() if a.is_robot])
+    hand_over(h, h.rng.choice([a for a in h.company.accounts.values() if a.is_robot]))
+
+
+def hand_over(h: History, account: Account) -> None:
     sponsor = h.rng.choice([a.id for a in h.company.accounts.values() if not a.is_robot])
     if _update(h, account, "sponsor", sponsor=sponsor):
         account.sponsor = sponsor

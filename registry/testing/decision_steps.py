@@ -62,6 +62,23 @@ def return_under_a_new_name(h: History) -> None:
     acts.decide(h)
 
 
+def leave_a_robot(h: History) -> None:
+    """A robot writes, somebody else answers for it from then on, and a version is cut; whoever
+    answered before decides."""
+    robot = h.company.accounts["ci"]
+    former = robot.sponsor
+    h.speaker = people.token_of(h, robot.id)
+    acts.commit(h)
+    people.hand_over(h, robot)
+    for speaker, act in ((h.root, acts.vet), (None, acts.cut), (None, acts.request)):
+        h.speaker = speaker
+        act(h)
+        h.check()
+        h.tick()
+    h.speaker = people.token_of(h, former)
+    acts.decide(h)
+
+
 def let_it_lie(h: History) -> None:
     """A request is decided on by one, and days later by others."""
     found = acts.some_request(h)
@@ -103,6 +120,7 @@ STEPS: Mapping[str, tuple[int, Callable[[History], None]]] = {
     "second account": (1, people.second_account),
     "regroup": (3, people.regroup),
     "rename": (2, people.rename),
+    "leave a robot": (2, leave_a_robot),
     "let it lie": (3, let_it_lie),
     "return under a new name": (2, return_under_a_new_name),
     "hire": (1, people.hire),
