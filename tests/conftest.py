@@ -9,6 +9,9 @@ import sys
 import hypothesis
 import pytest
 
+# Before anything imports them, from whatever folder.
+pytest.register_assert_rewrite("registry.testing.contracts")
+
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy", "no_proxy")
 GUARDED_CALLS = ("socket.bind", "socket.connect", "socket.sendto", "socket.sendmsg")
 

@@ -13,7 +13,7 @@ from registry.errors import InvalidFieldError, NotFoundError
 from registry.errors.redaction import redacted, without_user
 from registry.logs import LineFormatter
 from registry.services.authentication import new_secret
-from registry.services.tickets import TicketSigner, UploadTicket
+from registry.services.tickets import DownloadTicket, TicketSigner, UploadTicket
 from registry.testing.clock import FixedClock
 from registry.testing.issuer import kubernetes_claims, sign
 
@@ -31,6 +31,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "webhook": new_webhook_secret,
     "platform": lambda: sign(kubernetes_claims(0)),
     "ticket": ticket,
+    "download": lambda: DownloadTicket.KIND + ticket().removeprefix(UploadTicket.KIND),
     "password": lambda: "postgresql+psycopg://hallmark:p/w#:@127.0.0.1/hallmark",
 }
 

@@ -22,8 +22,6 @@ from registry.testing.slapd import (
     company,
 )
 
-pytest.register_assert_rewrite("registry.testing.contracts.directory")
-
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:

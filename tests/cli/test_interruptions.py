@@ -51,6 +51,8 @@ def interrupted(
 ) -> tuple[int, str]:
     """Exit code and standard error of a command that gets a signal in the middle."""
     access = {"HALLMARK_URL": team.server.http_url, "HALLMARK_TOKEN": team.alice_token}
+    # Whoever runs the tests in the background ignores Ctrl-C, and so would what they start.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         [sys.executable, "-m", "registry.cli", *words],
         env={**os.environ, **access},
@@ -58,6 +60,7 @@ def interrupted(
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     try:
         assert proxy.held.wait(60), "the transfer ended before it could be interrupted"
         process.send_signal(how)

@@ -17,8 +17,6 @@ from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
 from registry.testing.postgres import PostgresServer
 
-pytest.register_assert_rewrite("registry.testing.contracts.database")
-
 
 @pytest.fixture
 def clock() -> FixedClock:
