@@ -11,6 +11,10 @@ from registry.logs import BulkHandler, LineFormatter
 
 _STANDARD_ERROR = 2
 
+#: Calls and transfers in progress get so long to end when the server is asked to stop.
+GRACE_S = 5.0
+SWEEP_EVERY_S = 10.0
+
 
 def signals(*numbers: signal.Signals) -> int:
     """A file descriptor from which a byte can be read for each of these that comes from now on.

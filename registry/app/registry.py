@@ -24,6 +24,7 @@ from registry.app.files import (
     webhook_sender,
 )
 from registry.app.people import people_of
+from registry.app.process import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
@@ -47,9 +48,6 @@ from registry.services.requests import forget_old
 from registry.services.tickets import TicketSigner
 from registry.services.webhook_queue import Claim
 
-#: Calls and transfers in progress get so long to end when the server is asked to stop.
-GRACE_S = 5.0
-SWEEP_EVERY_S = 10.0
 FORGET_EVERY_S = 3600.0
 WEBHOOKS_EVERY_S = 1.0
 #: Requests to receivers at once. A thread each, most of which wait.

@@ -17,8 +17,13 @@ from registry import config, cores
 from registry.app.api import build_api, server_info
 from registry.app.files import audit_keys, ticket_key, tls_files, webhook_sender
 from registry.app.people import people_of
-from registry.app.process import fill_standard_streams, set_up_logging, signals
-from registry.app.registry import GRACE_S, SWEEP_EVERY_S
+from registry.app.process import (
+    GRACE_S,
+    SWEEP_EVERY_S,
+    fill_standard_streams,
+    set_up_logging,
+    signals,
+)
 from registry.app.services import build_services, limits_of
 from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
 from registry.app.workloads import workload_verifier

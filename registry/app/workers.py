@@ -24,10 +24,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from registry import cores
-from registry.app.registry import GRACE_S, Registry
+from registry.app.process import GRACE_S
 from registry.errors import StartError
+
+if TYPE_CHECKING:
+    # Workers read this module too, and need not hold in memory what the first process does alone.
+    from registry.app.registry import Registry
 
 logger = logging.getLogger(__name__)
 

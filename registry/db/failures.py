@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from types import TracebackType
+from typing import TYPE_CHECKING, TypeGuard
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from registry.errors import (
@@ -16,6 +17,9 @@ from registry.errors import (
     StorageError,
     StorageFullError,
 )
+
+if TYPE_CHECKING:
+    import psycopg
 
 _WHAT = "The request"
 _STORE = "database"
@@ -49,13 +53,20 @@ _PG_BROKEN = ("25006", "53", "58")
 _PG_DAMAGED = ("XX001", "XX002")
 
 
+def is_postgresql(error: BaseException | None) -> TypeGuard[psycopg.Error]:
+    """Whether it is the driver's, which is loaded only where PostgreSQL is in use: it takes as much
+    memory as a twelfth of an idle server."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.Error)
+
+
 def translate(error: BaseException) -> BaseException:
     """Our error for a driver's, with it as cause; any other error as it is."""
     origin = _origin(error)
     ours: HallmarkError | None = None
     if isinstance(origin, sqlite3.Error):
         ours = _of_sqlite(origin)
-    elif isinstance(origin, psycopg.Error):
+    elif is_postgresql(origin):
         ours = _of_postgresql(origin)
     if ours is None:
         return error
@@ -88,13 +99,13 @@ def is_retriable(error: BaseException) -> bool:
     if isinstance(error, ConflictError):
         return True
     origin = _origin(error)
-    return isinstance(origin, psycopg.Error) and origin.sqlstate in _PG_RETRY
+    return is_postgresql(origin) and origin.sqlstate in _PG_RETRY
 
 
 def is_in_the_way(error: BaseException) -> bool:
     """True where PostgreSQL gave up on a transaction because of a lock or a change of another."""
     origin = _origin(error)
-    return isinstance(origin, psycopg.Error) and origin.sqlstate in (*_PG_RETRY, *_PG_LOCKED)
+    return is_postgresql(origin) and origin.sqlstate in (*_PG_RETRY, *_PG_LOCKED)
 
 
 def outcome_unknown(error: BaseException) -> HallmarkError:
@@ -133,7 +144,7 @@ def _of_postgresql(error: psycopg.Error) -> HallmarkError | None:
     if state is None:
         # Never reached the server, or lost it. Errors in how we call the driver have no state
         # either, and are no OperationalError.
-        lost = isinstance(error, psycopg.OperationalError)
+        lost = isinstance(error, sys.modules["psycopg"].OperationalError)
         return DatabaseUnavailableError(cause=_line(error)) if lost else None
     if state in _PG_RETRY or state in _PG_CONFLICT:
         return ConflictError(what="A row")

@@ -7,10 +7,9 @@ import sqlite3
 import threading
 from collections import deque
 
-import psycopg
 from sqlalchemy import Connection, Engine
 
-from registry.db.failures import TRANSLATED
+from registry.db.failures import TRANSLATED, is_postgresql
 from registry.db.file import File
 from registry.db.prepared import PreparedConnection
 from registry.db.wire import Wire
@@ -95,6 +94,9 @@ def abandon(driver: Wire | File, *, begun: bool) -> bool:
     """Roll back what was begun on a driver's connection; whether the connection is lost."""
     if begun and not driver.closed:
         # Of the two errors the first, which brought us here, is the one to be told.
-        with contextlib.suppress(psycopg.Error, sqlite3.Error):
+        try:
             driver.roll_back()
+        except Exception as error:
+            if not isinstance(error, sqlite3.Error) and not is_postgresql(error):
+                raise
     return driver.closed

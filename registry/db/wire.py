@@ -13,14 +13,15 @@ letting others run at all, the one whose row lock is waited for included.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, Escaping, ExecStatus
+if TYPE_CHECKING:
+    import psycopg
 
-_GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+#: Of libpq: CONNECTION_BAD; PGRES_COMMAND_OK and PGRES_TUPLES_OK. As numbers, since the driver
+#: is loaded only where PostgreSQL is in use.
+_BAD = 1
+_GOOD = (1, 2)
 #: What is kept back is sent at the latest when it has grown so long.
 _HELD_BYTES_MAX = 1_000_000
 
@@ -33,6 +34,9 @@ class Wire:
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        from psycopg.adapt import Transformer
+        from psycopg.pq import Escaping
+
         self.connection = connection
         self._pgconn = connection.pgconn
         self._literal = Escaping(self._pgconn).escape_literal
@@ -48,7 +52,7 @@ class Wire:
     @property
     def closed(self) -> bool:
         """Whether the server is gone."""
-        return self._pgconn.status == ConnStatus.BAD
+        return self._pgconn.status == _BAD
 
     def begin(self, command: str) -> None:
         """Begin a transaction with the next command that is sent."""
@@ -137,6 +141,9 @@ class Wire:
     def _check(self, result: Any) -> None:
         if result.status in _GOOD:
             return
+        import psycopg
+        from psycopg.errors import error_from_result
+
         error = error_from_result(result)
         if self.closed:
             # Told as psycopg tells it: without a server there is no code of an error.
@@ -151,7 +158,9 @@ def _text(value: Any) -> bytes | None:
     if isinstance(value, str):
         if "\0" in value:
             # libpq would take it for the end of the text.
-            raise psycopg.DataError("PostgreSQL takes no NUL in text")
+            from psycopg import DataError
+
+            raise DataError("PostgreSQL takes no NUL in text")
         return value.encode()
     if isinstance(value, bool):
         return b"t" if value else b"f"

@@ -26,11 +26,20 @@ _BROKEN_FIX = f"Nobody passes until the rule is mended: change the file, then {_
 class CompiledPolicy:
     """Implements `registry/ports/policy.py` for one set."""
 
-    def __init__(self, policy: PolicySet, engine: Engine) -> None:
-        """Raises ExpressionError, with gate and rule, for the first that does not compile."""
+    def __init__(self, policy: PolicySet, engine: Engine, *, at_once: bool = True) -> None:
+        """Raises ExpressionError, with gate and rule, for the first that does not compile.
+
+        Not `at_once`: each gate is compiled when it is first asked, since most processes never ask
+        some, and all together take several megabytes. For sets that were compiled before.
+        """
         self._set = policy
         self._digest = policy.digest
-        self._gates = {each.gate: _CompiledGate(each, engine) for each in policy.gates}
+        self._engine = engine
+        self._rules_of = {each.gate: each for each in policy.gates}
+        self._compiled: dict[Gate, _CompiledGate] = {}
+        if at_once:
+            for gate in self._rules_of:
+                self.compiled(gate)
         self._waivable = frozenset(
             rule.id for gate in policy.gates for rule in gate.rules if rule.waivable
         )
@@ -73,10 +82,20 @@ class CompiledPolicy:
 
     def replay(self, gate: Gate, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
         """The results on a document, such as one that was kept."""
-        compiled = self._gates.get(gate)
+        try:
+            compiled = self.compiled(gate)
+        except ExpressionError as error:
+            return (_broken(f"gate {gate.value}", error),)
         results = () if compiled is None else compiled.evaluate(document)
         # A gate that no rule speaks of stays shut.
         return results or (_unruled(gate),)
+
+    def compiled(self, gate: Gate) -> _CompiledGate | None:
+        """The gate's rules, if it has any. Two threads that ask at once make equal ones."""
+        found = self._compiled.get(gate)
+        if found is None and gate in self._rules_of:
+            found = self._compiled[gate] = _CompiledGate(self._rules_of[gate], self._engine)
+        return found
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class CelPolicyReader:
         self._engine = GoogleEngine()
 
     def compile(self, content: bytes) -> CompiledPolicy:
-        return CompiledPolicy(set_of(content), self._engine)
+        return CompiledPolicy(set_of(content), self._engine, at_once=False)
 
     def read(self, files: Mapping[str, bytes]) -> tuple[bytes, CompiledPolicy]:
         try:

@@ -231,3 +231,14 @@ def test_long_values_are_cut() -> None:
     shown, bound = Template("{a}", GOOGLE, ("a",)).render(GOOGLE.bind({"a": "x" * 10_000}))
     assert len(shown) == 300
     assert bound == {"a": shown}
+
+
+def test_a_stored_set_that_no_longer_compiles_denies() -> None:
+    """What an update of the engine makes of a stored set is no way past its gate."""
+    rule = Rule(id="R-1", require="1 +", message="m", fix="hallmark x")
+    gates = (GateRules(gate=Gate.FETCH, lets=(), rules=(rule,)),)
+    given = PolicySet(settings=shipped().policy.policy_set.settings, gates=gates)
+    policy = CompiledPolicy(given, GOOGLE, at_once=False)
+    (result,) = policy.replay(Gate.FETCH, {})
+    assert not result.passed
+    assert "could not be evaluated" in result.message

@@ -47,7 +47,8 @@ def test_what_is_remembered_is_what_would_be_worked_out(seed: int) -> None:
     """Whatever value of a document changes, the answer is the one without a memory."""
     choice = random.Random(seed)
     for example in SHIPPED.examples:
-        gate = SHIPPED.policy._gates[example.gate]
+        gate = SHIPPED.policy.compiled(example.gate)
+        assert gate is not None
         document = document_of_example(SHIPPED.policy, example)
         for _ in range(3):
             assert gate.evaluate(document) == gate._worked_out(document)
@@ -128,4 +129,6 @@ def test_the_memory_is_bounded() -> None:
 def test_gates_that_are_asked_for_each_version_remember() -> None:
     """The shipped gates register, release and fetch do not read the time."""
     for gate in (Gate.REGISTER, Gate.RELEASE, Gate.FETCH):
-        assert SHIPPED.policy._gates[gate]._answers._is_of_use
+        compiled = SHIPPED.policy.compiled(gate)
+        assert compiled is not None
+        assert compiled._answers._is_of_use
