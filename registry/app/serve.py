@@ -13,6 +13,7 @@ from pathlib import Path
 
 from registry import config
 from registry.app.api import DISTRIBUTION
+from registry.app.first_start import prepare
 from registry.app.process import fill_standard_streams, set_up_logging, signals
 from registry.app.registry import Registry
 from registry.app.workers import Workers
@@ -32,6 +33,7 @@ def run_serve(overrides: Mapping[str, str]) -> int:
         workers = Workers(settings.processes - 1, environment)
     except HallmarkError as error:
         return _refuse(error)
+    prepare(settings)
     try:
         registry = Registry(settings, shares_port=settings.processes > 1)
     except HallmarkError as error:
