@@ -47,7 +47,6 @@ STATEMENTS = {
     "commits with a version": versions._CUT_FROM,
     "selector": versions._RESOLVE,
     "versions that wait for their release": versions._VETTED,
-    "versions that wait for vetting": versions._UNVETTED,
     "ground": grounds._GROUND,
     "commit": commits._GET,
     "commits by prefix": commits._BY_PREFIX,
