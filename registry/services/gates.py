@@ -19,6 +19,7 @@ from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
 from registry.services.facts import VersionFacts
+from registry.services.standing import rules_of
 
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
@@ -133,7 +134,9 @@ def waivers_for(
     """
     if not policy.reads_waivers(gate):
         return ()
-    found = tx.waivers.live(version, stage, now_us)
+    rules = rules_of(version)
+    live = tx.waivers.live(version, stage, now_us)
+    found = [waiver for waiver in live if waiver.stands(policy.digest, rules)]
     if any(waiver.version_key is None for waiver in found):
         hands = {version.registrant, *version.contributors}
         found = [w for w in found if w.version_key is not None or _is_apart(tx, w, hands)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from registry.domain.access import Caller, Role
+from registry.domain.pages import PageRequest
 from registry.domain.promotions import Outcome
 from registry.domain.versions import Version, VersionState
+from registry.domain.waivers import WaiverState
 from registry.errors import PolicyRefusedError, TicketError
 from registry.names import ModelName, PolicyChangeName, VersionName, WaiverName
 from registry.ports.tables import EventQuery
@@ -151,3 +153,37 @@ def test_trying_a_gate_sees_waivers(story: Story, gate: str) -> None:
     waiver = waived(story, NAME)
     answer = story.world.trials.evaluate(story.rosa, name_of(version), gate, "")
     assert {r.rule: r.waived_by for r in answer.results}["SMALL"] == f"{waiver}"
+
+
+def test_a_waiver_dies_with_the_policy(story: Story) -> None:
+    """It was granted for a rule as that stood then: under another set it lets nothing pass and says
+    so, under the old one it counts again."""
+    waivers, version = story.world.waivers, held(story)
+    name = waived(story, name_of(version))
+    rule = dict(with_rule("release"))
+    stricter = rule["release.yaml"].replace(b"size_bytes > 20", b"size_bytes > 21")
+    activate(story, list((rule | {"release.yaml": stricter}).items()))
+    assert story.world.releases.release_due() == 0
+    shown = waivers.get(story.rosa, name)
+    assert (shown.state, shown.lapsed) == (WaiverState.GRANTED, True)
+    listed = waivers.list(
+        story.rosa, model=NAME, namespace=None, state=None, rule="", page=PageRequest(size=9)
+    )
+    assert [each.lapsed for each in listed.items] == [True]
+    again = waived(story, name_of(version))
+    assert not waivers.get(story.rosa, again).lapsed
+    assert story.world.releases.release_due() == 1
+    activate(story, list(rule.items()))
+    assert not waivers.get(story.rosa, name).lapsed
+
+
+def test_a_waiver_of_a_version_dies_with_its_verdict(story: Story) -> None:
+    """One that was granted before vetting was over does not count after it; one for the model is
+    not about what vetting found."""
+    activate(story, with_rule("release"))
+    version = story.push()
+    name = waived(story, name_of(version))
+    assert story.vetted(version).state is VersionState.VETTED
+    assert story.world.waivers.get(story.rosa, name).lapsed
+    waived(story, NAME)
+    assert story.world.releases.release_due() == 1
