@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from registry.cli import exits
+from registry.cli import exits, output
 from registry.cli.remedies import command_problem
 from registry.cli.session import Session, with_session
 
@@ -33,25 +35,51 @@ def test(session: Session, folder: str) -> None:
 
     loaded = _loaded(session, folder)
     failed = {(each.file, each.line): each for each in failed_examples(loaded)}
-    rows, shown = [], []
-    for example in loaded.examples:
-        problem = failed.get((f"{example.gate.value}.yaml", example.line))
-        expected = ", ".join(example.refused) or "accepted"
-        rows.append(("✗" if problem else "✓", example.gate.value, expected, example.name))
-        shown.append(
-            {
-                "gate": example.gate.value,
-                "name": example.name,
-                "refused": example.refused,
-                "problem": str(problem) if problem else "",
-            }
-        )
-    lines = [*session.table(rows, ("", "gate", "expected", "example")), *map(str, failed.values())]
-    count = len(loaded.examples)
-    summary = f"{count - len(failed)} of {count} examples hold.   {loaded.policy.digest}"
-    session.emit({"digest": loaded.policy.digest, "examples": shown}, [*lines, summary])
+    shown = [
+        {
+            "gate": example.gate.value,
+            "name": example.name,
+            "refused": example.refused,
+            "problem": str(failed.get((f"{example.gate.value}.yaml", example.line), "")),
+        }
+        for example in loaded.examples
+    ]
+    digest, count = loaded.policy.digest, len(loaded.examples)
+    session.emit(
+        {"digest": digest, "examples": shown},
+        [
+            *_gate_lines(shown),
+            *map(str, failed.values()),
+            *_broad_lines(list(failed.values())),
+            f"{count - len(failed)} of {count} examples hold.   {digest}",
+        ],
+    )
     if failed:
         raise click.exceptions.Exit(exits.REFUSED)
+
+
+def _gate_lines(shown: Sequence[dict[str, object]]) -> list[str]:
+    """How many examples hold of each gate."""
+    rows = []
+    for gate in dict.fromkeys(str(each["gate"]) for each in shown):
+        mine = [each for each in shown if each["gate"] == gate]
+        held = sum(not each["problem"] for each in mine)
+        mark = "✓" if held == len(mine) else "✗"
+        rows.append((mark, gate, f"{held} of {output.counted(len(mine), 'example')}"))
+    return output.table(rows)
+
+
+def _broad_lines(failed: Sequence[Problem]) -> list[str]:
+    """What to do about a rule that refuses examples which are about others."""
+    refusing = Counter(
+        rule for each in failed for rule in re.findall(r"(?:: |; )(\S+) refuses it: ", str(each))
+    )
+    return [
+        f"{rule} refuses {count} examples that are about other rules: narrow its `when`, or say in "
+        "`given` at the top of the file what they all need to pass it."
+        for rule, count in refusing.items()
+        if count > 1
+    ]
 
 
 @click.command("check")

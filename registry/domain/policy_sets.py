@@ -64,9 +64,9 @@ class Example:
 
     gate: Gate
     name: str
-    #: Name of the document that it changes, and the changes.
+    #: Name of the document that it changes, and the changes: those of the file, then its own.
     base: str
-    given: Mapping[str, Any]
+    given: tuple[Mapping[str, Any], ...]
     #: Ids of exactly those rules that fail; none: it is accepted.
     refused: tuple[str, ...]
     line: int

@@ -123,12 +123,18 @@ def document_of_example(policy: CompiledPolicy, example: Example) -> dict[str, A
     away, and empties `current`."""
     settings = {**EXAMPLE_SETTINGS, "custom": policy.policy_set.settings["custom"]}
     document = base_document(example.base, example.gate, settings)
-    given = dict(example.given)
-    if "current" in given and given["current"] is None:
+    for given in example.given:
+        document = _changed(document, given)
+    return document
+
+
+def _changed(document: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    change = dict(given)
+    if "current" in change and change["current"] is None:
         # Nothing is in the stage.
-        document["current"] = {}
-        del given["current"]
-    merged = _merge(document, given, ())
+        document = document | {"current": {}}
+        del change["current"]
+    merged = _merge(document, change, ())
     assert isinstance(merged, dict)
     return merged
 

@@ -30,6 +30,7 @@ _RULE_ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*")
 _LET = re.compile(r"[a-z][a-z0-9_]{0,63}")
 #: Gates that do not ask about a version of a model that is here, and so know no waivers.
 UNWAIVABLE = frozenset({Gate.MIRROR, Gate.DELETE})
+_FILE_KEYS = {"gate", "lets", "rules", "given", "tests"}
 _RULE_KEYS = {"id", "when", "require", "message", "fix", "waits", "waivable"}
 _TEST_KEYS = {"name", "base", "given", "refused", "accepted"}
 #: Words that CEL keeps for itself, so that no let can bear them.
@@ -93,10 +94,11 @@ def failed_examples(loaded: Loaded) -> tuple[Problem, ...]:
             text = f"its document cannot be made: {error}"
             failed.append(_of_example(example, text))
             continue
-        if set(refused) != set(example.refused):
-            got = "; ".join(f"{rule}: {result.message}" for rule, result in refused.items())
-            wanted = ", ".join(example.refused) or "nothing"
-            failed.append(_of_example(example, f"refused by {got or 'nothing'}, expected {wanted}"))
+        wrong = [f"{rule} does not refuse it" for rule in example.refused if rule not in refused]
+        others = [result for rule, result in refused.items() if rule not in example.refused]
+        wrong += [f"{each.rule} refuses it: {each.message}" for each in others]
+        if wrong:
+            failed.append(_of_example(example, "; ".join(wrong)))
     return tuple(failed)
 
 
@@ -150,7 +152,7 @@ class _Reader:
         if not document.lines:
             return GateRules(gate=gate, lets=(), rules=())
         top = document.value
-        self._known(file, document, (), top, {"gate", "lets", "rules", "tests"})
+        self._known(file, document, (), top, _FILE_KEYS)
         if top.get("gate") != gate.value:
             self._tell(file, document.line("gate"), "", f"gate: expected {gate.value}")
         lets = self._lets(file, document, top.get("lets", {}))
@@ -163,9 +165,13 @@ class _Reader:
         ]
         if not rules:
             self._tell(file, document.line("rules"), "", "rules: expected at least one")
+        given = top.get("given", {})
+        if not isinstance(given, dict):
+            text = "given: expected what differs from the base document in all examples"
+            self._tell(file, document.line("given"), "", text)
         ids = {rule.id for rule in rules}
         for n, entry in enumerate(self._entries(file, document, "tests", top.get("tests"))):
-            self._example(gate, file, document, n, entry, ids)
+            self._example(gate, file, document, n, entry, ids, given)
         self._covered(gate, file, document, rules)
         return GateRules(gate=gate, lets=tuple(lets), rules=tuple(rules))
 
@@ -226,7 +232,14 @@ class _Reader:
                 self._tell(file, at, place, f"waivable: nothing is waived at gate {gate.value}")
 
     def _example(
-        self, gate: Gate, file: str, document: Document, n: int, entry: Any, ids: set[str]
+        self,
+        gate: Gate,
+        file: str,
+        document: Document,
+        n: int,
+        entry: Any,
+        ids: set[str],
+        shared: Mapping[str, Any],
     ) -> None:
         line, place = document.line("tests", n), f"test {n + 1}"
         before = len(self.problems)
@@ -259,7 +272,7 @@ class _Reader:
                     gate=gate,
                     name=str(name),
                     base=str(base),
-                    given=given,
+                    given=(shared, given),
                     refused=tuple(map(str, refused or ())),
                     line=line,
                 )

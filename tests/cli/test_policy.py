@@ -68,7 +68,31 @@ def test_a_failing_example(command: CommandLine, files: Path) -> None:
     edit(files, "delete.yaml", "tests:\n", "tests:\n- {name: good, accepted: true}\n")
     done = command("policy", "test", str(files))
     assert done.code == 1
-    assert "refused by nothing, expected PROTECTED" in done.out
+    assert "test 'a model that nothing needs': PROTECTED does not refuse it" in done.out
+    assert "✗  delete    3 of 4 examples" in done.out
+
+
+def test_a_rule_that_refuses_more_than_was_meant(command: CommandLine, files: Path) -> None:
+    """A new rule that asks something of all versions is told as such, once; a `given` of the file
+    says what its examples have, and those that say otherwise still do."""
+    rule = """
+- id: CARD-2
+  require: "has(version.card.contact)"
+  message: "{version.ref} names no contact."
+  fix: "Name one: hallmark push FOLDER {version.model}"
+tests:
+- name: nobody to ask
+  given: {version: {card: {contact: null}}}
+  refused: [CARD-2]
+"""
+    edit(files, "fetch.yaml", "tests:\n", rule)
+    done = command("policy", "test", str(files))
+    assert done.code == 1
+    assert "test 'a released version': CARD-2 refuses it: fraud/scorer@7 names no" in done.out
+    assert done.out.count("CARD-2 refuses 6 examples that are about other rules: narrow") == 1
+    edit(files, "fetch.yaml", "rules:", "given: {version: {card: {contact: a@b.example}}}\nrules:")
+    done = command("policy", "test", str(files))
+    assert done.code == 0, done.out
 
 
 def test_a_mistake_in_a_file(command: CommandLine, files: Path) -> None:
