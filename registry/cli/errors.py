@@ -28,14 +28,20 @@ def error_lines(error: Failure) -> list[str]:
     """What to print: the message, or for a policy every failed rule with its mend."""
     if error.reason != "POLICY_REFUSED" or not error.precondition_violations:
         return str(error).splitlines() or [error.reason]
-    failed = len(error.precondition_violations)
-    total = error.metadata.get("total", str(failed))
+    waiting = error.metadata.get("waiting", "")
+    failed = [
+        (each.type, each.description, each.fix)
+        for each in error.precondition_violations
+        if each.type not in waiting.split(", ")
+    ]
+    total = error.metadata.get("total", str(len(failed)))
     gate = error.metadata.get("gate", "")
+    # Nobody can decide before these pass.
+    later = [f"Then it waits for decisions: {waiting}."] if waiting else []
     return [
-        f"Refused by policy {gate} ({failed} of {total} rules):",
-        *rule_lines(
-            [(each.type, each.description, each.fix) for each in error.precondition_violations]
-        ),
+        f"Refused by policy {gate} ({len(failed)} of {total} rules):",
+        *rule_lines(failed),
+        *later,
         "Nothing changed.",
     ]
 

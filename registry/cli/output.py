@@ -21,6 +21,8 @@ _WORDS = re.compile(r"(\s*)(hallmark [a-z](?:(?!; |\. [A-Z]).)*[;.]?|\S+)")
 #: What stands between gaps of two or more blanks, with the gap before it.
 _CELLS = re.compile(r"(\s*)(\S+(?:\s\S+)*)")
 _FIRST_COLUMN = re.compile(r"\s*(\S+ )*\S*\s{2,}")
+#: What begins a line of a comparison.
+_MARK = re.compile(r"\s*[-+] ")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -162,7 +164,7 @@ def folded(line: str, width: int) -> list[str]:
     """
     if _shown_length(line) <= width or not line.strip():
         return [line]
-    start = _FIRST_COLUMN.match(line)
+    start = _MARK.match(line) or _FIRST_COLUMN.match(line)
     indent = " " * (start.end() if start and start.end() < width // 3 else 4)
     pieces = [""]
     for gap, cell in _CELLS.findall(line):

@@ -7,12 +7,16 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from registry.client.values import Dataset
+
 _SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|h|d|w)")
 _SCOPE = re.compile(r"(?P<action>[^:@]+)(:(?P<model>[^:@]*))?(@(?P<stage>[^:@]*))?")
+_DATASET = re.compile(r"(?P<name>[^@]+)(@(?P<digest>sha256:[0-9a-f]{64}))?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EXPECTED = "2026-11-01, 2026-11-01T12:00Z, or a span such as 90m, 12h, 30d"
 _FILE_BYTES_MAX = 10_000_000
@@ -51,6 +55,26 @@ class Span(click.ParamType[timedelta]):
         if span is None:
             self.fail(f"found {value!r}, expected a span such as 90m, 24h, 7d.", param, ctx)
         return timedelta(**{_UNITS[span[2]]: int(span[1])})
+
+
+class DatasetParam(click.ParamType["Dataset"]):
+    """`NAME@sha256:...`, or NAME alone where the digest is not needed."""
+
+    def __init__(self, *, digest_required: bool) -> None:
+        self._digest_required = digest_required
+        self.name = "name@sha256:..." if digest_required else "name[@sha256:...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Dataset:
+        from registry.client.values import Dataset
+
+        if isinstance(value, Dataset):
+            return value
+        found = _DATASET.fullmatch(value)
+        if found is None or (self._digest_required and not found["digest"]):
+            self.fail(f"found {value!r}, expected NAME@sha256: and 64 hex digits.", param, ctx)
+        return Dataset(name=found["name"], digest=found["digest"] or "")
 
 
 class ScopeParam(click.ParamType[tuple[str, str, str]]):

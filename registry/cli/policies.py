@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ from registry.cli.tree import Group
 
 if TYPE_CHECKING:
     from registry.client.policy_values import DecisionExplanation, PolicyChange, RuleResult
+
+
+#: A field of the document, or a let.
+_FIELD = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 
 @click.group("policy", cls=Group)
@@ -67,14 +72,13 @@ def propose(session: Session, folder: str, note: str, dry_run: bool) -> None:
     """Ask for the set in DIR to become the active one; a second person has to agree."""
     files = policy_files.read_files(folder)
     found = session.client.policies.propose(files, note=note, validate_only=dry_run)
+    move = f"{session.digest(found.base_digest)} -> {session.digest(found.digest)}"
     if dry_run:
-        lines = [f"Would propose {session.digest(found.digest)}."]
+        lines = [f"Would propose {move}; somebody else with role security or admin would decide."]
     else:
         lines = [
-            (
-                f"Policy change {found.number} proposed: {session.digest(found.base_digest)} -> "
-                f"{session.digest(found.digest)}. Needs somebody else with role security or admin."
-            ),
+            f"Policy change {found.number} proposed: {move}",
+            "Needs somebody else with role security or admin:",
             f"  hallmark policy show {found.number}",
             f"  hallmark policy approve {found.number}",
             f"Undo: hallmark policy withdraw {found.number}",
@@ -101,6 +105,7 @@ def approve(session: Session, change: str, comment: str, digest: str) -> None:
                 "Approvals given under another set no longer count; open promotions need deciding "
                 "again: hallmark promotion list --state pending"
             ),
+            "Undo: propose the files of the set before: hallmark policy propose DIR --note WHY",
         ],
     )
 
@@ -173,15 +178,10 @@ def show(session: Session, what: str) -> None:
         return
     stored = policies.get(what) if what else policies.active()
     content = json.loads(stored.content)
-    rows = [
-        (f"  {gate}", rule["id"], _traits(rule), rule["require"])
-        for gate, each in content["gates"].items()
-        for rule in each["rules"]
-    ]
     active = "active" if stored.active else "not active"
     session.emit(
         {"digest": stored.digest, "active": stored.active, "content": content},
-        [f"{session.digest(stored.digest)}   {active}", *output.table(rows)],
+        [f"{session.digest(stored.digest)}   {active}", *_rule_lines(content["gates"])],
     )
 
 
@@ -195,8 +195,18 @@ def _decided(
     return policies.decide(change, outcome, digest=digest, comment=comment)
 
 
-def _traits(rule: dict[str, Any]) -> str:
-    return ", ".join(each for each in ("waits", "waivable") if rule[each])
+def _rule_lines(gates: dict[str, Any]) -> list[str]:
+    """Each gate with its rules: when they apply, what they require, and what else they are."""
+    lines = []
+    for gate, each in gates.items():
+        rows = []
+        for rule in each["rules"]:
+            traits = [trait for trait in ("waits", "waivable") if rule[trait]]
+            when = f"when {rule['when']}: " if rule["when"] else ""
+            said = f"   ({', '.join(traits)})" if traits else ""
+            rows.append((f"    {rule['id']}", f"{when}{rule['require']}{said}"))
+        lines += [f"  {gate}", *output.table(rows)]
+    return lines
 
 
 def _change_lines(session: Session, change: PolicyChange) -> list[str]:
@@ -240,11 +250,18 @@ def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
 def result_lines(results: Sequence[RuleResult]) -> list[str]:
     """One rule a line; of a failed one what was found, with what, and the mend."""
     lines = []
+    width = max((len(each.rule) for each in results), default=0)
+    indent = " " * (width + 6)
     for each in results:
         mark = "✓" if each.passed else ("…" if each.waits else "✗")
         waived = f"   by {each.waived_by}" if each.waived_by else ""
-        lines.append(f"  {mark} {each.rule}  {each.message}{waived}".rstrip())
-        lines += [f"      {name} = {value}" for name, value in each.bound.items()]
+        lines.append(f"  {mark} {each.rule.ljust(width)}  {each.message}{waived}".rstrip())
+        # What else was put together from these stands in the message.
+        lines += [
+            f"{indent}{name} = {value}"
+            for name, value in each.bound.items()
+            if value and _FIELD.fullmatch(name)
+        ]
         if each.fix:
-            lines.append(f"      {each.fix}")
+            lines.append(f"{indent}{each.fix}")
     return lines

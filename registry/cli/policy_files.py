@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def test(session: Session, folder: str) -> None:
         raise click.exceptions.Exit(exits.REFUSED)
 
 
-def _gate_lines(shown: Sequence[dict[str, object]]) -> list[str]:
+def _gate_lines(shown: Sequence[Mapping[str, object]]) -> list[str]:
     """How many examples hold of each gate."""
     rows = []
     for gate in dict.fromkeys(str(each["gate"]) for each in shown):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.cli import exits, output
-from registry.cli.params import numbers_of, texts_of
+from registry.cli.params import DatasetParam, numbers_of, texts_of
 from registry.cli.session import Session, command_line, with_session
 from registry.cli.waiting import await_verdict, verdict_exit, verdict_lines
 
@@ -37,7 +37,12 @@ _LEFT_OUT_SHOWN = 5
 @click.option("--metrics", multiple=True, metavar="KEY=NUMBER|FILE.json", help="May be repeated.")
 @click.option("--params", multiple=True, metavar="KEY=VALUE|FILE.json", help="May be repeated.")
 @click.option(
-    "--dataset", "datasets", multiple=True, metavar="NAME[@sha256:...]", help="May be repeated."
+    "--dataset",
+    "datasets",
+    type=DatasetParam(digest_required=False),
+    multiple=True,
+    metavar="NAME[@sha256:...]",
+    help="May be repeated.",
 )
 @click.option("--code-repository", default="", help="Where the training code is.")
 @click.option("--code-revision", default="", help="Its commit.")
@@ -59,7 +64,7 @@ def push(
     kind: str,
     metrics: tuple[str, ...],
     params: tuple[str, ...],
-    datasets: tuple[str, ...],
+    datasets: tuple[Dataset, ...],
     code_repository: str,
     code_revision: str,
     code_dirty: bool,
@@ -84,7 +89,7 @@ def push(
             description=description,
             parameters=texts_of(params, option="--params"),
             metrics=numbers_of(metrics, option="--metrics"),
-            datasets=[_dataset(each) for each in datasets],
+            datasets=datasets,
             code=_code(code_repository, code_revision, code_dirty),
             run_url=run_url,
             base=[_base(each, kind) for each in bases],
@@ -120,13 +125,6 @@ def _base(text: str, kind: str) -> Base:
     if colon and own in _KINDS:
         return Base(version=reference, kind=own)
     return Base(version=text, kind=kind)
-
-
-def _dataset(text: str) -> Dataset:
-    from registry.client.values import Dataset
-
-    name, at, digest = text.rpartition("@sha256:")
-    return Dataset(name=name, digest=f"sha256:{digest}") if at else Dataset(name=text)
 
 
 def _code(repository: str, revision: str, dirty: bool) -> CodeRevision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from enum import Enum
 
@@ -12,6 +13,8 @@ from registry.cli.tree import cli
 _PROGRAM = "hallmark "
 #: Between two ways out.
 _OR = "; or "
+#: What whoever types it replaces.
+_PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
 def command_of(way: str) -> str:
@@ -41,8 +44,8 @@ def _problem_of(way: str) -> str:
 
 
 def _parse(command: click.Command, words: list[str]) -> None:
-    """Find the command and see that options and arguments fit; values are not looked at, since
-    files and models of a remedy need not be here."""
+    """Find the command and see that options and arguments fit, and values of our own types, such
+    as times; files and models of a remedy need not be here."""
     context = click.Context(command, info_name=command.name)
     if isinstance(command, click.Group):
         if not words:
@@ -56,8 +59,13 @@ def _parse(command: click.Command, words: list[str]) -> None:
     if left:
         raise click.UsageError(f"{' '.join(map(str, left))!r} is too much.")
     for each in command.params:
-        if each.required and not _is_given(given.get(each.name or "")):
+        value = given.get(each.name or "")
+        if each.required and not _is_given(value):
             raise click.UsageError(f"{each.name} is missing.")
+        if _is_given(value) and not isinstance(each.type, click.Path | click.File):
+            for one in value if isinstance(value, list | tuple) else [value]:
+                if not _PLACEHOLDER.fullmatch(str(one)):
+                    each.type.convert(one, each, context)
 
 
 def _is_given(value: object) -> bool:

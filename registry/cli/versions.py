@@ -8,14 +8,14 @@ import click
 
 from registry.cli import output
 from registry.cli.finding import find_model, find_reference
-from registry.cli.params import numbers_of
+from registry.cli.params import DatasetParam, numbers_of
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.shapes import version_lines
 from registry.cli.tree import Group
 from registry.cli.waiting import await_verdict, verdict_exit
 
 if TYPE_CHECKING:
-    from registry.client.values import Evaluation, Version
+    from registry.client.values import Dataset, Evaluation, Version
 
 
 @click.group("version", cls=Group)
@@ -141,7 +141,11 @@ def unyank(session: Session, reference: str) -> None:
     "--metrics", multiple=True, required=True, metavar="KEY=NUMBER|FILE.json", help="Repeatable."
 )
 @click.option(
-    "--dataset", required=True, metavar="NAME@sha256:...", help="What it was measured on."
+    "--dataset",
+    type=DatasetParam(digest_required=True),
+    required=True,
+    metavar="NAME@sha256:...",
+    help="What it was measured on.",
 )
 @click.option("--tool", default="", help="What measured, with its version.")
 @with_session
@@ -150,21 +154,15 @@ def evaluate(
     reference: str,
     evaluation: str,
     metrics: tuple[str, ...],
-    dataset: str,
+    dataset: Dataset,
     tool: str,
 ) -> None:
     """Add a measured result to a version, such as EVALUATION holdout; it stays for good."""
-    from registry.client.values import Dataset
-
-    name, at, digest = dataset.rpartition("@sha256:")
-    if not at:
-        message = f"found {dataset!r}, expected NAME@sha256: and 64 hex digits."
-        raise click.BadParameter(message, param_hint="--dataset")
     made = session.client.versions.evaluate(
         find_reference(session, reference),
         evaluation,
         numbers_of(metrics, option="--metrics"),
-        dataset=Dataset(name=name, digest=f"sha256:{digest}"),
+        dataset=dataset,
         tool=tool,
     )
     session.emit(

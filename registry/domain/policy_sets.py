@@ -174,7 +174,7 @@ def differences(before: PolicySet, after: PolicySet) -> tuple[Difference, ...]:
     old, new = _places(before), _places(after)
     return tuple(
         Difference(place=place, before=old.get(place, ""), after=new.get(place, ""))
-        for place in sorted(old.keys() | new.keys())
+        for place in [*new, *(place for place in old if place not in new)]
         if old.get(place) != new.get(place)
     )
 
@@ -189,5 +189,6 @@ def _places(policy: PolicySet) -> dict[str, str]:
         for rule in gate.rules:
             for key, value in _rule_value(rule).items():
                 if key != "id" and value not in ("", False):
-                    found[f"{gate.gate.value} {rule.id} {key}"] = str(value)
+                    shown = "true" if value is True else str(value)
+                    found[f"{gate.gate.value} {rule.id} {key}"] = shown
     return found

@@ -36,7 +36,7 @@ class InvalidRequestError(HallmarkError):
 
     status: ClassVar[str] = "INVALID_ARGUMENT"
     reason: ClassVar[str] = "INVALID_REQUEST"
-    template: ClassVar[str] = "{count} fields are wrong: {summary}"
+    template: ClassVar[str] = "Problems found: {count}. {summary}"
     count: int
     summary: str
     violations: tuple[FieldViolation, ...] = ()

@@ -108,6 +108,8 @@ class PolicyRefusedError(HallmarkError):
     policy_digest: str
     #: What the failed rules' placeholders stood for: "RULE: expression = value; ...".
     bound: str = ""
+    #: Those of the failed rules that decisions will satisfy: "FOUR-EYES, LIC-2".
+    waiting: str = ""
     violations: tuple[PreconditionViolation, ...] = ()
 
     @property

@@ -250,6 +250,7 @@ def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:
         summary="; ".join(f"{r.rule}: {r.message} ({r.fix})" for r in failed) + ".",
         policy_digest=answer.policy_digest,
         bound="; ".join(f"{r.rule}: {k} = {v}" for r in failed for k, v in r.bound.items()),
+        waiting=", ".join(r.rule for r in failed if r.waits),
         violations=tuple(
             PreconditionViolation(type=r.rule, subject=subject, description=r.message, fix=r.fix)
             for r in failed

@@ -137,6 +137,7 @@ def test_what_a_terminal_can_show(
     ("line", "pieces"),
     [
         ("short", ["short"]),
+        ("    + one two three four five", ["    + one two three four", "      five"]),
         ("one  two three  four five", ["one  two three", "     four five"]),
         ("  A-1  it has far too many bytes", ["  A-1  it has far too", "       many bytes"]),
         ("Mend it so: hallmark push A b/c", ["Mend it so:", "    hallmark push A b/c"]),

@@ -112,6 +112,15 @@ def test_a_mend_that_nobody_can_type(command: CommandLine, files: Path) -> None:
     assert "rule SERVED: fix: hallmark rollback" in done.out
 
 
+def test_a_mend_with_a_value_that_is_none(command: CommandLine, files: Path) -> None:
+    """A remedy whose value an option does not take is told, but not what its reader replaces."""
+    edit(files, "promote.yaml", "--dataset NAME@{missed", "--dataset NAME={missed")
+    done = command("policy", "check", str(files))
+    assert done.code == 1
+    assert "rule METRIC-1: fix: hallmark version evaluate" in done.out
+    assert "expected NAME@sha256: and 64 hex digits" in done.out
+
+
 def test_an_example_of_what_is_not_there(command: CommandLine, files: Path) -> None:
     """An example that names a field of its own making is told by check as by test."""
     edit(
@@ -196,12 +205,14 @@ def test_explain(hallmark: Hallmark, team: Team, folder: Path) -> None:
     grants = (f"alice-{team.namespace}", f"reviewer:{team.namespace}")
     hallmark("principal", "grant", *grants, who="admin")
     refused = hallmark("decide", number, "--approve", code=1)
-    assert "Refused by policy promote (2 of 12 rules):" in refused.err
+    assert "Refused by policy promote (1 of 12 rules):\n  SOD-1  " in refused.err
+    assert "Then it waits for decisions: FOUR-EYES.\n" in refused.err
     assert "Nothing changed." in refused.err
     hallmark("decide", number, "--approve", who="bob")
     out = hallmark("policy", "explain", number).out
     assert "the approval by bob" in out
     assert "✓ SOD-1" in out
+    assert "size() ==" not in out, "expressions are for those who write rules"
     assert out.endswith("The same rules say the same to it now.\n")
     asked = hallmark("policy", "explain", number, "--decider", "-").out
     assert "… FOUR-EYES" in asked

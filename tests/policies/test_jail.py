@@ -47,5 +47,5 @@ def test_what_is_wrong_is_told_as_ever() -> None:
     """File, line and rule come through."""
     with pytest.raises(InvalidRequestError, match=r"fetch\.yaml:7: rule BOMB require: "):
         JailedPolicyReader().read(with_rule("1 +"))
-    with pytest.raises(InvalidRequestError, match="test 'bad': refused by nothing"):
+    with pytest.raises(InvalidRequestError, match="test 'bad': BOMB does not refuse it"):
         JailedPolicyReader().read(with_rule(bomb(1)))
