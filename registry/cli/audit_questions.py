@@ -40,6 +40,8 @@ def who_approved(session: Session, reference: str) -> None:
                     "outcome": said["outcome"],
                     "decider": event.actor,
                     "roles": said["roles"],
+                    "groups": said.get("groups", []),
+                    "conditions": said.get("conditions", []),
                     "stage": promotion.stage,
                     "promotion": promotion.name,
                     "digest": said["digest"],
@@ -53,11 +55,13 @@ def who_approved(session: Session, reference: str) -> None:
             output.moment(each["time"]),
             each["outcome"],
             output.path_of(each["decider"]),
-            ", ".join(each["roles"]),
+            ", ".join([*each["roles"], *(f"group {group}" for group in each["groups"])]),
             each["stage"],
             f"promotion {output.path_of(each['promotion'])}",
             each["event"],
-            each["comment"],
+            "; ".join(
+                filter(None, [each["comment"], *map("on condition: {}".format, each["conditions"])])
+            ),
         )
         for each in found
     ]

@@ -44,9 +44,12 @@ def _lines(session: Session, found: VersionDiff) -> list[str]:
         f"files: {summary or 'none'}; {output.size(found.new_bytes)} new",
         *_files("+", found.added, found.added_count),
         *_files("-", found.removed, found.removed_count),
-        *(
-            f"  ~ {each.other.path}  {output.size(each.base.size_bytes)} -> "
-            f"{output.size(each.other.size_bytes)}  {session.digest(f'sha256:{each.other.sha256}')}"
+        *output.table(
+            (
+                f"  ~ {each.other.path}",
+                f"{output.size(each.base.size_bytes)} -> {output.size(each.other.size_bytes)}",
+                session.digest(f"sha256:{each.other.sha256}"),
+            )
             for each in found.changed
         ),
         *(f"  > {each.base.path} -> {each.other.path}" for each in found.renamed),
@@ -57,7 +60,7 @@ def _lines(session: Session, found: VersionDiff) -> list[str]:
 
 
 def _files(sign: str, files: Sequence[File], count: int) -> list[str]:
-    lines = [f"  {sign} {each.path}  {output.size(each.size_bytes)}" for each in files]
+    lines = output.table((f"  {sign} {each.path}", output.size(each.size_bytes)) for each in files)
     if count > len(files):
         lines.append(f"  {sign} and {output.number(count - len(files))} more")
     return lines

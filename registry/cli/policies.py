@@ -227,6 +227,7 @@ def _change_lines(session: Session, change: PolicyChange) -> list[str]:
 
 
 def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
+    number = output.path_of(found.promotion)
     whose = f"the approval by {output.path_of(found.decider)}" if found.decider else "the request"
     again = (
         "The same rules say the same to it now."
@@ -235,12 +236,12 @@ def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
     )
     return [
         (
-            f"{found.promotion}: {whose}, {output.when(found.create_time)}, under "
+            f"Promotion {number}: {whose}, {output.when(found.create_time)}, under policy "
             f"{session.digest(found.policy_digest)}"
         ),
         (
             f"  shown   sha256:{found.input_sha256 if session.full else found.input_sha256[:12]}"
-            f"   hallmark policy explain {found.promotion} --document"
+            f"   hallmark policy explain {number} --document"
         ),
         *result_lines(found.results),
         again,

@@ -217,7 +217,7 @@ def _opened_lines(found: Promotion, *, dry_run: bool) -> list[str]:
         if found.break_glass:
             left = "two others have to review that within 3 days: hallmark review list"
         return [f"{would} {move}; {left}.", *undo]
-    until = f", by {output.when(found.expire_time)}" if found.expire_time else ""
+    until = f", until {output.when(found.expire_time)}" if found.expire_time else ""
     if dry_run:
         return [f"Would open a promotion {move}{until}.", *_waiting_lines(found, "It would need:")]
     return [

@@ -21,7 +21,7 @@ DAY_US = 24 * 3600 * 1_000_000
 #: An approval may say that it counts for so long.
 APPROVAL_US_MAX = 366 * DAY_US
 
-_OF_ITS_MODEL = "on its model's namespace"
+_OF_ITS_MODEL = "on its model's namespace, if there is such a one"
 
 
 def require_person(caller: Caller, action: Action, resource: str) -> None:

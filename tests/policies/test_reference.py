@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import yaml
 
+from registry.cli.policy_files import remedy_problems
+from registry.domain.policies import Gate
 from registry.domain.policy_settings import SETTINGS
 from registry.policies.evaluator import CompiledPolicy
-from registry.policies.examples import EXAMPLE_SETTINGS, whole_document
+from registry.policies.examples import EXAMPLE_SETTINGS, base_document, whole_document
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import failed_examples, load
 from registry.policies.shipped import shipped_folder
@@ -81,19 +84,53 @@ def test_every_setting_is_shipped_with_a_word() -> None:
     assert yaml.safe_load(text) == EXAMPLE_SETTINGS
 
 
-def test_the_new_rule_of_the_readme_works() -> None:
-    """The rule, its examples and its setting can be pasted as they stand there."""
-    rule, setting = re.findall(r"```yaml\n(.*?)```", README, re.S)
-    rules, tests = rule.removeprefix("rules:\n").split("tests:\n")
-    files = dict(shipped_files())
-    promote = files["promote.yaml"].decode()
+def pasted(rule: str, setting: str) -> dict[str, bytes]:
+    """The shipped files with a rule of the README, its examples and settings put in as it says."""
+    top, rules, tests = re.split(r"^(?:rules|tests):\n", rule, flags=re.M)
+    promote = shipped_files()["promote.yaml"].decode()
+    promote = promote.replace("\nrules:\n", f"\n{top}rules:\n", 1)
     promote = promote.replace("\ntests:\n", f"\n{rules}\ntests:\n{tests}", 1)
-    files["promote.yaml"] = promote.encode()
-    settings = files["settings.yaml"].decode().replace("custom: {}\n", setting)
-    files["settings.yaml"] = settings.encode()
-    loaded = load(files, GoogleEngine())
-    assert failed_examples(loaded) == ()
-    assert {"CONTACT-1"} in [set(example.refused) for example in loaded.examples]
+    settings = shipped_files()["settings.yaml"].decode().replace("custom: {}\n", setting)
+    return dict(shipped_files()) | {
+        "promote.yaml": promote.encode(),
+        "settings.yaml": settings.encode(),
+    }
+
+
+BLOCKS = re.findall(r"```yaml\n(.*?)```", README, re.S)
+RULES = [block for block in BLOCKS if "rules:\n" in block]
+#: By the rule before it; others need none.
+CUSTOM = {before: block for before, block in pairwise(BLOCKS) if block.startswith("custom:")}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: re.findall(r"id: (\S+)", rule)[0])
+def test_the_rules_of_the_readme_work(rule: str) -> None:
+    """Each rule with its examples and its setting can be pasted as it stands there, its mend can be
+    typed, and it refuses something."""
+    loaded = load(pasted(rule, CUSTOM.get(rule, "custom: {}\n")), GoogleEngine())
+    assert [str(each) for each in failed_examples(loaded)] == []
+    assert remedy_problems(loaded) == []
+    (id,) = re.findall(r"id: (\S+)", rule)
+    assert {id} in [set(example.refused) for example in loaded.examples]
+
+
+def test_the_lets_of_the_readme_are_those_of_the_gate(policy: CompiledPolicy) -> None:
+    """What rules may build upon is there under these names."""
+    (promote,) = [gate for gate in policy.policy_set.gates if gate.gate.value == "promote"]
+    table = README[README.index("| let | |") : README.index("Whatever has no value")]
+    told = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert len(told) > 3
+    assert set(told) <= {name for name, _ in promote.lets}
+
+
+def test_what_has_something_at_promote_alone(policy: CompiledPolicy) -> None:
+    """The reference says which fields are empty at all other gates."""
+    for gate in Gate:
+        if gate is Gate.PROMOTE:
+            continue
+        document = base_document("internal", gate, policy.policy_set.settings)
+        assert [document[name] for name in ("evaluations", "current", "decisions")] == [[], {}, []]
+        assert document["target"]["stage"] == document["request"]["requester"] == ""
 
 
 @pytest.mark.parametrize("gate", ["register", "mirror", "release", "promote", "fetch", "delete"])
