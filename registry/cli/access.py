@@ -110,7 +110,7 @@ def set_terms(
         [
             f"{path} has terms {found.label} now: {found.digest}",
             "Acceptances of other terms count no more.",
-            f"Undo: hallmark access set {path} --none",
+            f"Undo: set those before again, or: hallmark access set {path} --none",
         ],
     )
 
@@ -198,7 +198,9 @@ def revoke(session: Session, number: str, comment: str) -> None:
     """End an acceptance or a request, at once also for downloads under way."""
     found = session.client.terms.revoke(number_in(number), comment=comment)
     who, model = output.path_of(found.principal), output.path_of(found.model)
-    again = f"Anew: hallmark access accept {model} --terms {found.terms_digest}"
+    # Whoever gave a reason had to ask.
+    verb, why = ("request", " --reason WHY") if found.reason else ("accept", "")
+    again = f"Anew: hallmark access {verb} {model} --terms {found.terms_digest}{why}"
     session.emit(found, [f"Acceptance {found.number} of {who} is {found.state}.", again])
 
 

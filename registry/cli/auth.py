@@ -47,6 +47,18 @@ def test(session: Session, user: str, home: Path | None) -> None:
     raise click.exceptions.Exit(exits.DONE if well else exits.REFUSED)
 
 
+@auth.command("roles")
+@click.argument("role", default="")
+@with_session
+def roles(session: Session, role: str) -> None:
+    """List the roles, or one ROLE, with the actions that each may do."""
+    found = [row for row in session.client.principals.roles() if role in ("", row.role)]
+    if not found:
+        raise click.UsageError(f"There is no role {role!r}: hallmark auth roles")
+    rows = [(row.role, ", ".join(row.actions)) for row in found]
+    session.emit({"roles": found}, session.table(rows, ("role", "actions")))
+
+
 def _lines(steps: Sequence[Step]) -> list[str]:
     width = max((len(step.name) for step in steps), default=0)
     lines = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -47,12 +48,32 @@ def events(
         (
             output.when(each.time),
             each.action,
-            output.path_of(each.resource),
+            each.resource.removeprefix("models/"),
             output.path_of(each.actor),
             each.name if session.full else "",
-            each.detail_json if each.detail_json != "{}" else "",
+            _detail(session, each.detail_json),
         )
         for each in found
     ]
     headers = ("time", "action", "resource", "actor", "event", "detail")
     session.emit({"events": found}, session.table(rows, headers))
+
+
+def _detail(session: Session, detail_json: str) -> str:
+    """What an event holds beside its columns, without what is empty: `outcome approve, from 1`."""
+    found = json.loads(detail_json)
+    return ", ".join(
+        f"{key.removesuffix('_us')} {_shown(session, key, value)}"
+        for key, value in found.items()
+        if value not in ("", None, [], {})
+    )
+
+
+def _shown(session: Session, key: str, value: object) -> str:
+    if key.endswith("_time_us") and isinstance(value, int):
+        return output.when(datetime.fromtimestamp(value / 1_000_000, UTC))
+    if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
+        return " ".join(_shown(session, "", each) for each in value)
+    if isinstance(value, str):
+        return session.digest(value) if value.startswith("sha256:") else value
+    return json.dumps(value, ensure_ascii=False)

@@ -45,12 +45,10 @@ def inbox(session: Session, scope: str | None, limit: int) -> None:
         for each in found
     ]
     headers = ("number", "kind", "what", "evidence", "since", "due", "needs")
-    session.emit({"items": found}, session.table(rows, headers))
+    session.emit({"items": found}, session.table(rows, headers), empty="Nothing waits.")
     if found and scope is None:
         for kind, first in _first_of_each_kind(found).items():
             session.note(f"Decide: hallmark {DECIDE.get(kind, 'decide')} {first.number} --approve")
-    if not found:
-        session.note("Nothing waits.")
 
 
 def _first_of_each_kind(found: Sequence[InboxItem]) -> dict[str, InboxItem]:

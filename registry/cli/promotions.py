@@ -70,6 +70,8 @@ def promote(
     dry_run: bool,
 ) -> None:
     """Ask for a version to enter a stage, such as production."""
+    if break_glass and not note.strip():
+        raise click.UsageError("--break-glass needs a reason: add --note WHY.")
     name = session.client.versions.name(find_reference(session, reference))
     found = session.client.promotions.create(
         name,
@@ -213,10 +215,10 @@ def _opened_lines(found: Promotion, *, dry_run: bool) -> list[str]:
     if found.state == "completed" or (dry_run and not found.waiting):
         would = "Would move" if dry_run else "Moved"
         undo = [] if dry_run else [_undo(found)]
-        left = "nothing is left to decide"
-        if found.break_glass:
-            left = "two others have to review that within 3 days: hallmark review list"
-        return [f"{would} {move}; {left}.", *undo]
+        if not found.break_glass:
+            return [f"{would} {move}; nothing is left to decide.", *undo]
+        reviewed = "Two others have to review that within 3 days: hallmark review list"
+        return [f"{would} {move}.", reviewed, *undo]
     until = f", until {output.when(found.expire_time)}" if found.expire_time else ""
     if dry_run:
         return [f"Would open a promotion {move}{until}.", *_waiting_lines(found, "It would need:")]
@@ -247,7 +249,7 @@ def _decided_lines(found: Promotion, outcome: str) -> list[str]:
 def _undo(found: Promotion) -> str:
     model = output.path_of(found.version).partition("@")[0]
     back = "" if found.previous_version else " --to-empty"
-    return f"Undo: hallmark rollback {model} {found.stage}{back}"
+    return f"Undo, by role deployer: hallmark rollback {model} {found.stage}{back}"
 
 
 def _waiting_lines(found: Promotion, title: str) -> Sequence[str]:

@@ -48,7 +48,7 @@ def list_reviews(session: Session, scope: str, state: str | None, limit: int) ->
 @click.argument("number", metavar="REVIEW")
 @with_session
 def show(session: Session, number: str) -> None:
-    """Show a review: who moved what, past which rules, why, and who says what of it."""
+    """Show a review: who moved what, which rules it skipped, why, and who says what of it."""
     found = session.client.reviews.get(number_in(number))
     moved = f"{output.when(found.create_time)} by {output.path_of(found.requester)}"
     session.emit(
@@ -61,7 +61,7 @@ def show(session: Session, number: str) -> None:
                     ("moved", moved),
                     ("promotion", output.path_of(found.promotion)),
                     ("reason", found.reason),
-                    ("past", ", ".join(found.rules)),
+                    ("skipped", ", ".join(found.rules)),
                     ("decisions", "\n".join(said(each) for each in found.decisions)),
                     ("due", _due(found).removeprefix("due ")),
                     ("ended", output.when(found.end_time)),

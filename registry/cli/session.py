@@ -34,6 +34,7 @@ class Session:
         self.json = json
         self.full = full
         self.url = url
+        self._left_out = 0
 
     @cached_property
     def client(self) -> Client:
@@ -57,13 +58,18 @@ class Session:
         if self.has_client:
             self.client.close()
 
-    def emit(self, value: Any, lines: Iterable[str]) -> None:
-        """The result: the value in JSON, or the lines for people."""
+    def emit(self, value: Any, lines: Iterable[str], *, empty: str = "Nothing found.") -> None:
+        """The result: the value in JSON, or the lines for people, who are told where none is."""
         if self.json:
             click.echo(output.as_json(value))
             return
-        for line in lines:
+        said = list(lines)
+        for line in said:
             self.say(line)
+        if not said:
+            self.note(empty)
+        if self._left_out:
+            self.note(f"Only the first {self._left_out} are shown; all of them: --limit 0")
 
     def say(self, text: str) -> None:
         for line in fitting(text, sys.stdout):
@@ -79,12 +85,12 @@ class Session:
         return output.digest(text, full=self.full)
 
     def rows(self, items: Iterator[Item], limit: int) -> list[Item]:
-        """At most `limit` items (0: all); says so where there are more."""
+        """At most `limit` items (0: all); `emit` says so where there are more."""
         if limit == 0:
             return list(items)
         found = list(islice(items, limit + 1))
         if len(found) > limit:
-            self.note(f"Only the first {limit} are shown; all of them: --limit 0")
+            self._left_out = limit
         return found[:limit]
 
     def table(self, rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> list[str]:

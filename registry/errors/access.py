@@ -49,7 +49,7 @@ class PermissionDeniedError(HallmarkError):
     reason: ClassVar[str] = "PERMISSION_DENIED"
     template: ClassVar[str] = (
         "{principal} may not {action} on {resource}. "
-        "This takes one of the roles {roles} {scope}; ask an administrator of Hallmark."
+        "Roles that may: {roles} ({scope}). Ask an administrator of Hallmark."
     )
     principal: str
     action: str

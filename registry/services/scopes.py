@@ -61,8 +61,8 @@ def _checked(field: str, scope: Scope) -> Scope:
             found=show(full.action) if full.action else "nothing",
             expected="an action, or a pattern that covers one"
             + ("" if full.stage == ANY else " that has a stage"),
-            fix="See which there are: ListRoles; those with a stage are "
-            + ", ".join(sorted(STAGED_ACTIONS)),
+            fix=f"Those with a stage are {', '.join(sorted(STAGED_ACTIONS))}. See which there are: "
+            "hallmark auth roles",
         )
     if not _MODEL.fullmatch(full.model):
         raise InvalidFieldError(

@@ -335,7 +335,8 @@ def _require_waivable(policy: Policy, rule: str) -> None:
             field="rule",
             found=rule,
             expected="a rule of the policy that it lets be waived",
-            fix="Mend what the rule asks for; the refusal says how.",
+            fix="Mend what the rule asks for, as the refusal says. See which can be waived: "
+            "hallmark policy show",
         )
 
 

@@ -103,5 +103,5 @@ def test_a_role_that_counts_on_everything_only_is_told(world: World, api: Api) -
         )
     )
     assert code_of(error) == "PERMISSION_DENIED"
-    assert "one of the roles admin granted on '*'" in error.details()
+    assert "Roles that may: admin (granted on '*')" in error.details()
     assert info_of(error).metadata["scope"] == "granted on '*'"
