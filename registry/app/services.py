@@ -160,7 +160,7 @@ def build_services(
     facts = VersionFacts()
     return Services(
         authenticator=authenticator,
-        access=AccessService(database=database, clock=clock),
+        access=AccessService(database=database, clock=clock, group_roles=people.group_roles),
         namespaces=NamespaceService(database=database, clock=clock),
         principals=PrincipalService(database=database, clock=clock, authenticator=authenticator),
         tokens=TokenService(database=database, clock=clock, authenticator=authenticator),

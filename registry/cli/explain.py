@@ -45,7 +45,7 @@ def explain(session: Session, who: str, action: str, resource: str, stage: str) 
 def _rows(found: Explanation) -> list[str]:
     return [
         f"{'denies' if row.grant.deny else 'allows'}: {row.grant.role} on "
-        f"{row.grant.namespace_pattern}{', from a group' if row.from_group else ''}"
+        f"{row.grant.namespace_pattern}{', by group' if row.from_group else ''}"
         for row in found.rows
     ]
 
@@ -53,7 +53,7 @@ def _rows(found: Explanation) -> list[str]:
 def _none(found: Explanation) -> str:
     if found.own_right:
         return ""
-    return f"none; it takes one of {', '.join(found.roles)} there"
+    return f"none; roles that may: {', '.join(found.roles)}"
 
 
 def _tokens(found: Explanation) -> list[str]:

@@ -18,6 +18,7 @@ from registry.domain.access import (
     Token,
     matches,
 )
+from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.scopes import Scope
 from registry.errors import InvalidFieldError
 from registry.names import ModelName, NamespaceName, PrincipalName
@@ -65,14 +66,18 @@ class _Question:
 
 
 class AccessService:
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, group_roles: GroupRoles = NO_GROUP_ROLES
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._group_roles = group_roles
 
     def explain(
         self, caller: Caller, name: PrincipalName, *, action: str, resource: str, stage: str
     ) -> Explanation:
-        """Whether a principal may, and which rows say so; nothing but names is judged."""
+        """Whether a principal may, and which rows say so; nothing but names is judged. What others
+        have by their groups goes by the groups that were read of them last."""
         if name.principal == caller.id:
             require_own(caller, Action.TOKEN_READ)
         else:
@@ -83,14 +88,16 @@ class AccessService:
                 asked, caller.principal, caller.group_grants, [caller.token], own_token=True
             )
 
-        def fn(tx: Transaction) -> tuple[Principal, list[Token]]:
+        def fn(tx: Transaction) -> tuple[Principal, tuple[Grant, ...], list[Token]]:
             found = principals.get(tx, name.principal)
+            account = tx.directory_accounts.of_principal(found.key)
+            given = self._group_roles.grants_of(account.groups) if account else ()
             now = self._clock.now_us()
             tokens = tx.tokens.list(found.id, now + 1, None, TOKENS_MAX)
-            return found, [token for token in tokens if token.revoke_time_us is None]
+            return found, given, [token for token in tokens if token.revoke_time_us is None]
 
-        found, tokens = self._database.snapshot(fn)
-        return _explained(asked, found, (), tokens, own_token=False)
+        found, given, tokens = self._database.snapshot(fn)
+        return _explained(asked, found, given, tokens, own_token=False)
 
 
 def _explained(
@@ -141,7 +148,7 @@ def _question(action: str, resource: str, stage: str) -> _Question:
             field="action",
             found=show(action) if action else "nothing",
             expected=f"one of {', '.join(sorted(Action))}",
-            fix="Write it as the table of roles does.",
+            fix="See which role may which: hallmark auth roles",
         )
     if stage and Action(action) not in STAGED_ACTIONS:
         raise InvalidFieldError(

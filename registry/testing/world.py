@@ -137,7 +137,9 @@ class World:
         self.tokens = TokenService(
             database=self.database, clock=self.clock, authenticator=self.authenticator
         )
-        self.access = AccessService(database=self.database, clock=self.clock)
+        self.access = AccessService(
+            database=self.database, clock=self.clock, group_roles=group_roles
+        )
         self._open_logins(directory)
         activate_shipped(self.database, self.clock.now_us())
         self.reader = reader or RememberingReader()

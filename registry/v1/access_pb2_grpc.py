@@ -51,8 +51,9 @@ class AccessServiceServicer:
 
         Needs principal.read on "*"; anybody may ask about themselves, with a token whose scopes cover
         token.read. Judged are names and grants alone: the answer says nothing of whether the model exists,
-        nor of what a policy says. For oneself the grants of one's groups are counted and the token that asks
-        is judged; for others their own grants and each token that has not ended, the newest 100. Changes nothing.
+        nor of what a policy says. The grants of groups are counted, of others by the groups that were read of
+        them last. For oneself the token that asks is judged; for others each token that has not ended, the
+        newest 100. Changes nothing.
         INVALID_ARGUMENT: no such action, or a resource of another form.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

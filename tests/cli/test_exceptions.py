@@ -116,7 +116,10 @@ def test_broken_glass(hallmark: Hallmark, team: Team, model: str) -> None:
     hallmark(*words, "--note", "production is down", code=3)
     hallmark(*words, code=2, who="bob")
     moved = hallmark(*words, "--note", "production is down", who="bob").out
-    assert f"Moved {model}@1 -> production; two others have to review" in moved
+    assert (
+        f"Moved {model}@1 -> production.\nTwo others have to review that within 3 days: hallmark"
+        in moved
+    )
     listed = hallmark("review", "list", model)
     assert "pending" in listed.out
     number = first_number(hallmark("review", "list", model, "--json"), "reviews")

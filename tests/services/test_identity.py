@@ -26,7 +26,13 @@ from registry.errors import (
     TokenExpiredError,
     UnauthenticatedError,
 )
-from registry.names import ModelName, PolicyChangeName, PromotionName, VersionName
+from registry.names import (
+    ModelName,
+    PolicyChangeName,
+    PrincipalName,
+    PromotionName,
+    VersionName,
+)
 from registry.ports.tables import EventQuery
 from registry.services.directory_accounts import AccountKeeper
 from registry.services.identity import Origin
@@ -82,6 +88,28 @@ def test_the_first_login_makes_the_principal(office: Office) -> None:
     assert office.authenticator.authenticate(secret) == caller
     assert "principal.create" in office.actions()
     assert office.actions()[-2:] == ["identity.login", "token.create"]
+
+
+def test_an_explanation_counts_what_groups_give(office: Office) -> None:
+    """Whoever asks why alice may decide is told of her group, until a look finds her out of it."""
+    office.enter()
+    admin = office.caller("root", grant(Role.ADMIN))
+
+    def explained() -> list[bool]:
+        found = office.access.explain(
+            admin,
+            PrincipalName(principal="alice"),
+            action="promotion.decide",
+            resource="namespaces/fraud",
+            stage="",
+        )
+        assert found.allowed is bool(found.rows)
+        return [row.from_group for row in found.rows]
+
+    assert explained() == [True]
+    office.people.regroup(office.alice, "everyone")
+    assert office.accounts.refresh_all() == 1
+    assert explained() == []
 
 
 def test_a_token_ends_after_hours(office: Office) -> None:
