@@ -20,7 +20,7 @@ from registry.cli.session import Session, limit_option, with_session
 @click.option("--action", default="", help="Such as version.create, or version. for all of these.")
 @click.option("--since", type=Moment(ahead=False), help="From then, inclusive.")
 @click.option("--until", type=Moment(ahead=False), help="Until then, exclusive.")
-@click.option("--oldest-first", is_flag=True)
+@click.option("--oldest-first", is_flag=True, help="Not the newest first.")
 @limit_option
 @with_session
 def events(

@@ -75,6 +75,10 @@ def with_nearest(session: Session, error: NotFoundError) -> NotFoundError:
         elif kind == "reference" and "@" in name:
             path, _, word = name.partition("@")
             near = [f"{path}@{each}" for each in _near(word, _references(session, path))]
+        elif kind == "version" and "@" in name:
+            path, _, word = name.partition("@")
+            models = _models(session, "")
+            near = [] if path in models else [f"{each}@{word}" for each in _near(path, models)]
         else:
             return error
     except ClientError:

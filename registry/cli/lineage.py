@@ -32,7 +32,13 @@ def lineage() -> None:
 
 @lineage.command("show")
 @click.argument("reference", metavar="MODEL@REF")
-@click.option("--depth", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    help="How many levels, up and down.",
+)
 @with_session
 def show(session: Session, reference: str, depth: int) -> None:
     """Print the tree above a version (made from) and below it (made into)."""
@@ -65,6 +71,7 @@ def show(session: Session, reference: str, depth: int) -> None:
     "--kind",
     required=True,
     type=click.Choice(["finetune", "adapter", "merge", "quantized", "converted", "mirrored"]),
+    help="How.",
 )
 @with_session
 def add(session: Session, child: str, parent: str, kind: str) -> None:

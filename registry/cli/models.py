@@ -61,11 +61,11 @@ def create(session: Session, /, name: str, **fields: Any) -> None:
 @click.command("list")
 @click.argument("namespace", default="")
 @click.option("--text", default="", help="In the name or description.")
-@click.option("--task", default="")
-@click.option("--library", default="")
-@click.option("--license", default="")
+@click.option("--task", default="", help="Only of this task.")
+@click.option("--library", default="", help="Only for this library.")
+@click.option("--license", default="", help="Only under this license.")
 @click.option("--tag", "tags", multiple=True, help="May be repeated; all must be there.")
-@click.option("--owner", default="")
+@click.option("--owner", default="", help="Only of this owner.")
 @click.option("--state", default="", help="At least one version is quarantined, released, ...")
 @click.option(
     "--order",

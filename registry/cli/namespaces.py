@@ -68,8 +68,8 @@ def show(session: Session, name: str) -> None:
 
 @namespace.command("update")
 @click.argument("name", metavar="NAMESPACE")
-@click.option("--description")
-@click.option("--owner")
+@click.option("--description", help="What lives there.")
+@click.option("--owner", help="The group that answers for it.")
 @with_session
 def update(session: Session, name: str, description: str | None, owner: str | None) -> None:
     """Change description or owner."""

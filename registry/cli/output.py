@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from registry.client.values import Grant, Scope
@@ -203,6 +203,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def as_json(value: Any) -> str:
-    """Indented, members in their own order, text as it is."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False)
+def as_json(value: Any, *, narrow: bool = False) -> str:
+    """Indented, members in their own order, text as it is, or escaped for a `narrow` stream."""
+    return json.dumps(plain(value), indent=2, ensure_ascii=narrow)
+
+
+def is_narrow(stream: TextIO) -> bool:
+    """Whether there are characters that it cannot encode."""
+    return (stream.encoding or "ascii").lower().replace("_", "-") not in ("utf-8", "utf8")

@@ -23,7 +23,13 @@ def principal() -> None:
 
 @principal.command("create")
 @click.argument("name", metavar="PRINCIPAL")
-@click.option("--kind", type=click.Choice(["person", "robot"]), default="person", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["person", "robot"]),
+    default="person",
+    show_default=True,
+    help="Robots decide on nothing.",
+)
 @click.option("--display-name", default="", help="As people call them.")
 @click.option("--grant", "grants", type=GrantParam(), multiple=True, help="May be repeated.")
 @click.option("--sponsor", default="", help="Who answers for a robot; you, if nobody is named.")

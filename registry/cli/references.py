@@ -44,7 +44,7 @@ ref.add_command(resolve)
 
 @ref.command("list")
 @click.argument("model")
-@click.option("--kind", type=click.Choice(["alias", "tag", "branch", "stage"]))
+@click.option("--kind", type=click.Choice(["alias", "tag", "branch", "stage"]), help="Only those.")
 @limit_option
 @with_session
 def list_references(session: Session, model: str, kind: str | None, limit: int) -> None:

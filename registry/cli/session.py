@@ -61,7 +61,7 @@ class Session:
     def emit(self, value: Any, lines: Iterable[str], *, empty: str = "Nothing found.") -> None:
         """The result: the value in JSON, or the lines for people, who are told where none is."""
         if self.json:
-            click.echo(output.as_json(value))
+            click.echo(output.as_json(value, narrow=output.is_narrow(sys.stdout)))
             return
         said = list(lines)
         for line in said:

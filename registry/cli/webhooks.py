@@ -104,7 +104,7 @@ def show(session: Session, id: str) -> None:
 @click.option("--to", "to_url", help="Another URL.")
 @action_option
 @click.option("--all-actions", is_flag=True, help="Of all actions.")
-@click.option("--description")
+@click.option("--description", help="Whose it is, and what for.")
 @click.option("--enable/--disable", "enabled", default=None, help="Send, or send nothing.")
 @with_session
 def update(

@@ -95,7 +95,8 @@ def _yanked(version: Version, reason: str) -> Version:
             name=version.name,
             action="be yanked",
             holder=f"stage {stage}",
-            fix=f"Roll back first: hallmark rollback {version.model} {stage}",
+            fix=f"Put back what was there before: hallmark rollback {version.model} {stage}; "
+            f"or nothing: hallmark rollback {version.model} {stage} --to-empty",
         )
     require_move(
         version, VersionState.YANKED, action="be yanked", fix="It is withdrawn for good already."

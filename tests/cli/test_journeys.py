@@ -131,6 +131,7 @@ def test_wrong_names_are_answered_with_the_nearest(hallmark: Hallmark, model: st
     """A model, a name within it, a stage, a command: each offers what comes near."""
     hallmark("ref", "set", model, "latest", "@1")
     assert f"Did you mean {model}?" in hallmark("model", "show", f"{model}x", code=3).err
+    assert f"Did you mean {model}@1?" in hallmark("pull", f"{model}x@1", code=3).err
     assert f"Did you mean {model}@latest?" in hallmark("resolve", f"{model}@lates", code=3).err
     assert "Did you mean production?" in hallmark("promote", f"{model}@1", "prodution", code=2).err
     assert "Did you mean pull?" in hallmark("pulll", code=2).err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -129,6 +130,61 @@ def test_a_refusal_names_every_rule_with_its_mend() -> None:
         "Nothing changed.",
     ]
     assert rule_lines([]) == []
+
+
+def test_a_refusal_says_what_it_leaves_to_decisions() -> None:
+    """Rules that only wait are named at the end, since nobody can decide before the others pass."""
+    error = PolicyRefusedError(
+        "Refused",
+        metadata={"gate": "promote", "total": "9", "waiting": "FOUR-EYES, PII-1"},
+        precondition_violations=[
+            PreconditionViolation(type=rule, subject="x", description="no.", fix="Wait.")
+            for rule in ("CARD-1", "FOUR-EYES", "PII-1")
+        ],
+    )
+    assert error_lines(error) == [
+        "Refused by policy promote (1 of 9 rules):",
+        "  CARD-1  no.",
+        "          Wait.",
+        "Then it waits for decisions: FOUR-EYES, PII-1.",
+        "Nothing changed.",
+    ]
+
+
+def test_every_option_says_what_it_means() -> None:
+    """No option of any command is without a word of help."""
+    options = [
+        (f"{name} {each.opts[0]}", each.help)
+        for name, command in every_command()
+        for each in command.params
+        if isinstance(each, click.Option)
+    ]
+    assert len(options) > 300
+    assert [option for option, help in options if not help] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
+def test_any_terminal_can_show_the_output(encoding: str) -> None:
+    """Where a symbol cannot be shown it is spelt out, and no command ends for that."""
+    done = subprocess.run(
+        [sys.executable, "-m", "registry.cli", "policy", "test"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    mark = "✓" if encoding == "utf-8" else "+"
+    assert done.stdout.decode(encoding).startswith(f"{mark}  register")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_json_for_what_is_typed_wrong() -> None:
+    """With --json, wrong usage is told as every other error is."""
+    done = subprocess.run(
+        [sys.executable, "-m", "registry.cli", "decide", "--json"], capture_output=True, check=False
+    )
+    error = json.loads(done.stderr)["error"]
+    assert (done.returncode, error["reason"]) == (2, "USAGE")
+    assert "PROMOTION" in error["message"]
 
 
 def edge(child: str, parent: str) -> LineageEdge:
