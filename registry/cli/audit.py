@@ -175,7 +175,7 @@ def _shown(path: str, proven: Proven) -> str:
         )
     event = proven.event
     return (
-        f"{path}: {event.name}, {event.action} of {output.path_of(event.resource)} by "
+        f"{path}: {event.name}, {event.action} of {event.resource.removeprefix('models/')} by "
         f"{output.path_of(event.actor)}, is in checkpoint {proven.checkpoint}: proven."
     )
 

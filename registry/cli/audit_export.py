@@ -100,11 +100,11 @@ def export(
     try:
         _run(session, sink, place, follow=follow, since=since, until=until)
     except KeyboardInterrupt:
-        session.note(f"{output.counted(sink.count, 'event')} exported. {_how_to_go_on(place)}")
+        _tell_end(session, sink, place)
         raise
     finally:
         sink.close()
-    session.note(f"{output.counted(sink.count, 'event')} exported. {_how_to_go_on(place)}".strip())
+    _tell_end(session, sink, place)
 
 
 def content_of(event: Event) -> dict[str, object]:
@@ -294,6 +294,11 @@ def _run(
 def _keep(batch: ExportBatch, sink: _FileSink | _SyslogSink, place: _Place) -> None:
     if batch.events or batch.cursor != place.cursor:
         place.save(batch.cursor, sink.put(batch.events))
+
+
+def _tell_end(session: Session, sink: _FileSink | _SyslogSink, place: _Place) -> None:
+    exported = output.counted(sink.count, "event")
+    session.note(f"{exported} exported. {_how_to_go_on(place)}".strip())
 
 
 def _how_to_go_on(place: _Place) -> str:

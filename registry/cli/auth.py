@@ -61,12 +61,11 @@ def roles(session: Session, role: str) -> None:
 
 def _lines(steps: Sequence[Step]) -> list[str]:
     width = max((len(step.name) for step in steps), default=0)
+    indent = " " * (width + 6)
     lines = []
-    indent = " " * (width + 10)
     for step in steps:
-        mark = "ok    " if step.ok else "FAILED"
-        lines.append(f"  {step.name.ljust(width)}  {mark}  {step.query}")
-        lines += [f"{indent}  {step.found}", *([f"{indent}  {step.fix}"] if step.fix else [])]
+        lines.append(f"  {'✓' if step.ok else '✗'} {step.name.ljust(width)}  {step.query}")
+        lines += [f"{indent}{text}" for text in (step.found, step.fix) if text]
     failed = sum(not step.ok for step in steps)
     lines.append(f"{failed} of {len(steps)} steps failed." if failed else "All steps are well.")
     return lines

@@ -199,7 +199,7 @@ def promotion_lines(session: Session, found: Promotion) -> list[str]:
                 ("digest", session.digest(found.digest)),
                 ("asked", asked),
                 ("note", found.note),
-                ("glass", "broken; see hallmark review list" if found.break_glass else ""),
+                ("break-glass", "yes; see hallmark review list" if found.break_glass else ""),
                 ("stage held", previous),
                 ("decisions", "\n".join(decisions)),
                 ("ended", output.when(found.end_time)),

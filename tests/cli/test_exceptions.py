@@ -106,6 +106,8 @@ def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_pa
     number = first_number(hallmark("access", "list", model, "--json", who="bob"), "acceptances")
     assert "counts until" in hallmark("access", "decide", number, "--approve", who="bob").out
     assert "verified" in hallmark("pull", f"{model}@1", str(tmp_path / "b")).out
+    revoked = hallmark("access", "revoke", number, who="bob").out
+    assert f"Anew: hallmark access request {model} --terms {digest} --reason" in revoked
     assert "has no terms now" in hallmark("access", "set", model, "--none", who="bob").out
     hallmark("access", "terms", model, code=3)
 
@@ -114,7 +116,7 @@ def test_broken_glass(hallmark: Hallmark, team: Team, model: str) -> None:
     """The stage moves at once, and two others are asked what they think of it."""
     words = ("promote", f"{model}@1", "production", "--break-glass")
     hallmark(*words, "--note", "production is down", code=3)
-    hallmark(*words, code=2, who="bob")
+    assert "add --note" in hallmark(*words, code=2, who="bob").err
     moved = hallmark(*words, "--note", "production is down", who="bob").out
     assert (
         f"Moved {model}@1 -> production.\nTwo others have to review that within 3 days: hallmark"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -309,6 +310,11 @@ def test_an_auditor_asks(hallmark: Hallmark, team: Team, model: str) -> None:
     events = hallmark("events", team.namespace, "--limit", "2", who="admin")
     assert len(events.out.splitlines()) == 2
     assert "--limit 0" in events.err
+    decided = hallmark("events", "--action", "promotion.decide", "--limit", "1", who="admin").out
+    assert re.search(r"promotions/\d+ .*digest sha256:[0-9a-f]{12}…, .*outcome approve", decided)
+    assert "Nothing found." in hallmark("events", "--actor", "nobody", who="admin").err
+    assert "stage.rollback" in hallmark("auth", "roles", "deployer").out
+    assert "hallmark auth roles" in hallmark("auth", "roles", "king", code=2).err
     only = hallmark(
         "audit", "list", team.namespace, "--action", "model.", "--oldest-first", who="admin"
     )
