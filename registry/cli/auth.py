@@ -65,7 +65,8 @@ def _lines(steps: Sequence[Step]) -> list[str]:
     lines = []
     for step in steps:
         lines.append(f"  {'✓' if step.ok else '✗'} {step.name.ljust(width)}  {step.query}")
-        lines += [f"{indent}{text}" for text in (step.found, step.fix) if text]
+        lines.append(f"{indent}-> {step.found}")
+        lines += [f"{indent}{step.fix}"] if step.fix else []
     failed = sum(not step.ok for step in steps)
     lines.append(f"{failed} of {len(steps)} steps failed." if failed else "All steps are well.")
     return lines
