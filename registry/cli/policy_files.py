@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "HALLMARK_POLICY_DIR"
 _ACTIVE = "active"
+#: Failed examples that people are shown; JSON has all.
+_SHOWN = 10
 
 folder_argument = click.argument("folder", metavar="[DIR]", default="")
 
@@ -49,8 +51,8 @@ def test(session: Session, folder: str) -> None:
         {"digest": digest, "examples": shown},
         [
             *_gate_lines(shown),
-            *map(str, failed.values()),
-            *_broad_lines(list(failed.values())),
+            *_shown(list(failed.values())),
+            *_advice(list(failed.values())),
             f"{count - len(failed)} of {count} examples hold.   {digest}",
         ],
     )
@@ -69,17 +71,31 @@ def _gate_lines(shown: Sequence[Mapping[str, object]]) -> list[str]:
     return output.table(rows)
 
 
-def _broad_lines(failed: Sequence[Problem]) -> list[str]:
-    """What to do about a rule that refuses examples which are about others."""
-    refusing = Counter(
-        rule for each in failed for rule in re.findall(r"(?:: |; )(\S+) refuses it: ", str(each))
-    )
+def _advice(failed: Sequence[Problem]) -> list[str]:
+    """What to do about rules that fail in many examples at once."""
+    told = "\n".join(map(str, failed))
+    broken = Counter(re.findall(r"(?:: |; )(\S+) could not be evaluated: ", told))
+    broad = Counter(re.findall(r"(?:: |; )(\S+) refuses it: ", told))
     return [
-        f"{rule} refuses {count} examples that are about other rules: narrow its `when`, or say in "
-        "`given` at the top of the file what they all need to pass it."
-        for rule, count in refusing.items()
-        if count > 1
+        *(
+            f"{rule} could not be evaluated in {output.counted(count, 'example')}: is a name "
+            "misspelt, or a value of another type? What may be absent is asked for first: "
+            "has(version.card.contact) && ..."
+            for rule, count in broken.items()
+        ),
+        *(
+            f"{rule} refuses {count} examples that are about other rules: narrow its `when`, or say"
+            " in `given` at the top of the file what they all need to pass it."
+            for rule, count in broad.items()
+            if count > 1
+        ),
     ]
+
+
+def _shown(failed: Sequence[Problem]) -> list[str]:
+    lines = [str(each) for each in failed[:_SHOWN]]
+    more = len(failed) - len(lines)
+    return [*lines, f"... and {output.counted(more, 'example')} more"] if more else lines
 
 
 @click.command("check")

@@ -73,7 +73,7 @@ def read_nodes(data: bytes, *, bytes_max: int = BYTES_MAX) -> yaml.Node | None:
         mark = getattr(cause, "problem_mark", None)
         # Others quote what they found: it may be another file, that holds a secret.
         problem = cause.problem if isinstance(cause, ScannerError | ParserError) else None
-        found = f"found {problem or 'no YAML'}"
+        found = f"found {(problem or 'no YAML').removeprefix('found ')}"
         raise UnreadableError(mark.line + 1 if mark else 0, found) from cause
     except RecursionError as cause:
         raise UnreadableError(0, f"found more than {DEPTH_MAX} levels") from cause

@@ -228,6 +228,11 @@ def _broken(place: str, error: ExpressionError) -> RuleResult:
     )
 
 
+def is_broken(result: RuleResult) -> bool:
+    """Whether a rule denies because it could not be evaluated."""
+    return result.fix == _BROKEN_FIX
+
+
 def _plain(value: object) -> object:
     """A let's value, which has to be JSON: it is shown to the engine again. And bounded, since each
     let could be twice as long as the one before."""

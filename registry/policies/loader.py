@@ -15,7 +15,7 @@ from registry.domain.policy_settings import settings_problems
 from registry.errors import FieldViolation, InvalidRequestError
 from registry.formats.yaml_lines import Document, UnreadableError, read_yaml
 from registry.policies.engine import Engine, ExpressionError
-from registry.policies.evaluator import CompiledPolicy
+from registry.policies.evaluator import CompiledPolicy, is_broken
 from registry.policies.examples import BASES, answer_to
 from registry.policies.problems import Problem
 from registry.policies.templates import Template
@@ -94,9 +94,15 @@ def failed_examples(loaded: Loaded) -> tuple[Problem, ...]:
             text = f"its document cannot be made: {error}"
             failed.append(_of_example(example, text))
             continue
-        wrong = [f"{rule} does not refuse it" for rule in example.refused if rule not in refused]
-        others = [result for rule, result in refused.items() if rule not in example.refused]
-        wrong += [f"{each.rule} refuses it: {each.message}" for each in others]
+        broken = [result for result in refused.values() if is_broken(result)]
+        # Also where it should refuse: it does so by mistake.
+        wrong = [f"{each.rule} could not be evaluated: {each.bound['error']}" for each in broken]
+        wrong += [f"{rule} does not refuse it" for rule in example.refused if rule not in refused]
+        wrong += [
+            f"{rule} refuses it: {result.message}"
+            for rule, result in refused.items()
+            if rule not in example.refused and result not in broken
+        ]
         if wrong:
             failed.append(_of_example(example, "; ".join(wrong)))
     return tuple(failed)
@@ -169,7 +175,8 @@ class _Reader:
         if not isinstance(given, dict):
             text = "given: expected what differs from the base document in all examples"
             self._tell(file, document.line("given"), "", text)
-        ids = {rule.id for rule in rules}
+        # Of rules that are wrong too, so that this is told once.
+        ids = {str(entry.get("id")) for entry in entries if isinstance(entry, dict)}
         for n, entry in enumerate(self._entries(file, document, "tests", top.get("tests"))):
             self._example(gate, file, document, n, entry, ids, given)
         self._covered(gate, file, document, rules)

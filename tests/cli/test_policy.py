@@ -95,6 +95,21 @@ tests:
     assert done.code == 0, done.out
 
 
+def test_a_rule_that_refuses_by_mistake(command: CommandLine, files: Path) -> None:
+    """A rule with a misspelt field denies all; no example takes that for the refusal it expects."""
+    edit(files, "fetch.yaml", "version.state == 'RELEASED' ||", "version.stat == 'RELEASED' ||")
+    done = command("policy", "test", str(files))
+    assert done.code == 1
+    assert "test 'one in quarantine': RELEASED could not be evaluated: require: " in done.out
+    assert "RELEASED could not be evaluated in 5 examples: is a name misspelt, or" in done.out
+
+
+def test_a_mistake_in_a_rule_is_told_once(command: CommandLine, files: Path) -> None:
+    """Examples of a rule that does not compile are not blamed for naming it."""
+    edit(files, "delete.yaml", "model.stages.size() == 0", "model.stages.size() = 0")
+    assert len(command("policy", "test", str(files)).out.splitlines()) == 1
+
+
 def test_a_mistake_in_a_file(command: CommandLine, files: Path) -> None:
     """A file that makes no set is told with line and rule, by test and check alike."""
     edit(files, "delete.yaml", "model.stages.size() == 0", "model.stages.size( == 0")

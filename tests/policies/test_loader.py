@@ -30,6 +30,7 @@ CHANGES = {
     "another gate's name": ("fetch.yaml", "gate: fetch", "gate: promote", "gate: expected fetch"),
     "an anchor": ("fetch.yaml", "gate: fetch", "gate: &a fetch", "anchor"),
     "a tag": ("fetch.yaml", "gate: fetch", "gate: !!str fetch", "tag"),
+    "a tab": ("fetch.yaml", "  require:", "\trequire:", ": found character '\\t' that cannot"),
     "a directive": ("fetch.yaml", "gate: fetch", "%YAML 1.1\n---\ngate: fetch", "directive"),
     "a second document": ("fetch.yaml", "tests:", "---\ntests:", "second document"),
     "a rule twice": ("promote.yaml", "- id: SOD-1", "- id: VETTED", "taken"),
