@@ -129,7 +129,7 @@ def unyank(session: Session, reference: str) -> None:
         back,
         [
             f"{back.ref} is {back.state} again.",
-            f"Undo: hallmark version yank {back.ref} --reason ...",
+            f"Undo: hallmark version yank {back.ref} --reason WHY",
         ],
     )
 
