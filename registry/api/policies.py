@@ -118,6 +118,7 @@ def to_proto(change: PolicyChange) -> pb.PolicyChange:
         comment=change.comment,
         create_time=timestamp(change.create_time_us),
         end_time=timestamp(change.end_time_us),
+        expire_time=timestamp(change.expire_time_us),
     )
 
 
@@ -149,4 +150,5 @@ def _explanation(found: Explanation) -> pb.DecisionExplanation:
         replayed=[result_to_proto(result) for result in found.again],
         equal=found.equal,
         create_time=timestamp(record.create_time_us),
+        outcome=OUTCOMES.to_proto(found.outcome) if found.outcome else 0,
     )

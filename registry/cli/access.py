@@ -10,11 +10,11 @@ import click
 from registry.cli import output
 from registry.cli.finding import find_model
 from registry.cli.session import Session, limit_option, with_session
-from registry.cli.shapes import number_in
+from registry.cli.shapes import number_in, said
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
-    from registry.client.judged import Acceptance
+    from registry.client.judged import Acceptance, ModelTerms
 
 terms_option = click.option(
     "--terms", "digest", required=True, help="Digest of the terms that were read."
@@ -44,17 +44,22 @@ def terms(session: Session, model: str) -> None:
         ("approval", approval),
         ("digest", found.digest),
     ]
-    how = "request" if found.approval_required else "accept"
-    reason = " --reason WHY" if found.approval_required else ""
     session.emit(
         found,
         [
             f"Terms {found.label} of {path}",
             *output.details(details),
             *(["", *found.text.splitlines(), ""] if found.text else []),
-            f"Accept: hallmark access {how} {path} --terms {found.digest}{reason}",
+            f"Accept: {accept_command(path, found)}",
         ],
     )
+
+
+def accept_command(path: str, terms: ModelTerms) -> str:
+    """What accepts a model's terms."""
+    if terms.approval_required:
+        return f"hallmark access request {path} --terms {terms.digest} --reason WHY"
+    return f"hallmark access accept {path} --terms {terms.digest}"
 
 
 @access.command("set")
@@ -154,6 +159,34 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
         raise click.UsageError("Say --approve or --reject.")
     found = session.client.terms.decide(number_in(number), outcome, comment=comment)
     session.emit(found, _accepted_lines(found))
+
+
+@access.command("show")
+@click.argument("number", metavar="ACCEPTANCE")
+@with_session
+def show(session: Session, number: str) -> None:
+    """Show an acceptance, or a request for one: whose, of which terms, why, and who decided."""
+    found = session.client.terms.acceptance(number_in(number))
+    who, model = output.path_of(found.principal), output.path_of(found.model)
+    by = output.path_of(found.requester)
+    asked = f"{output.when(found.create_time)} by {by}"
+    session.emit(
+        found,
+        [
+            f"Acceptance {found.number}: {who} for {model}   {found.state}",
+            *output.details(
+                [
+                    ("terms", f"{found.terms_label}   hallmark access terms {model}"),
+                    ("digest", session.digest(found.terms_digest)),
+                    ("asked", asked),
+                    ("reason", found.reason),
+                    ("decision", said(found.decision) if found.decision else ""),
+                    ("ended", output.when(found.end_time)),
+                    ("until", output.when(found.expire_time) if not found.end_time else ""),
+                ]
+            ),
+        ],
+    )
 
 
 @access.command("list")

@@ -29,7 +29,7 @@ policy.add_command(policy_files.diff)
 
 @policy.command("explain")
 @click.argument("promotion")
-@click.option("--decider", default="", help="Whose approval; - for the request itself.")
+@click.option("--decider", default="", help="Whose decision; - for the request itself.")
 @click.option("--document", is_flag=True, help="Print what the gate was shown, as JSON.")
 @with_session
 def explain(session: Session, promotion: str, decider: str, document: bool) -> None:
@@ -73,7 +73,8 @@ def propose(session: Session, folder: str, note: str, dry_run: bool) -> None:
         lines = [
             (
                 f"Policy change {found.number} proposed: {session.digest(found.base_digest)} -> "
-                f"{session.digest(found.digest)}. Needs somebody else with role security or admin."
+                f"{session.digest(found.digest)}. Needs somebody else with role security or admin, "
+                f"by {output.when(found.expire_time)}."
             ),
             f"  hallmark policy show {found.number}",
             f"  hallmark policy approve {found.number}",
@@ -128,7 +129,7 @@ def withdraw(session: Session, change: str) -> None:
 @policy.command("list")
 @click.option(
     "--state",
-    type=click.Choice(["pending", "activated", "rejected", "withdrawn"]),
+    type=click.Choice(["pending", "activated", "rejected", "withdrawn", "expired"]),
     help="Only those.",
 )
 @limit_option
@@ -201,7 +202,9 @@ def _traits(rule: dict[str, Any]) -> str:
 
 def _change_lines(session: Session, change: PolicyChange) -> list[str]:
     proposed = f"{output.when(change.create_time)} by {output.path_of(change.proposer)}"
-    ended = f"{output.when(change.end_time)} by {output.path_of(change.decider)}"
+    ended = output.when(change.end_time)
+    if change.decider:
+        ended += f" by {output.path_of(change.decider)}"
     move = f"{session.digest(change.base_digest)} -> {session.digest(change.digest)}"
     return [
         f"Policy change {change.number}   {change.state}   {move}",
@@ -209,7 +212,8 @@ def _change_lines(session: Session, change: PolicyChange) -> list[str]:
             [
                 ("proposed", proposed),
                 ("note", change.note),
-                ("ended", ended if change.end_time else ""),
+                ("until", output.when(change.expire_time) if change.state == "pending" else ""),
+                ("ended", ended),
                 ("comment", change.comment),
             ]
         ),
@@ -217,7 +221,8 @@ def _change_lines(session: Session, change: PolicyChange) -> list[str]:
 
 
 def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
-    whose = f"the approval by {output.path_of(found.decider)}" if found.decider else "the request"
+    words = {"": "the request", "approve": "the approval by ", "reject": "the rejection by "}
+    whose = f"{words[found.outcome]}{output.path_of(found.decider)}"
     again = (
         "The same rules say the same to it now."
         if found.equal
@@ -244,7 +249,8 @@ def result_lines(results: Sequence[RuleResult]) -> list[str]:
         mark = "✓" if each.passed else ("…" if each.waits else "✗")
         waived = f"   by {each.waived_by}" if each.waived_by else ""
         lines.append(f"  {mark} {each.rule}  {each.message}{waived}".rstrip())
-        lines += [f"      {name} = {value}" for name, value in each.bound.items()]
+        # What is empty says nothing, and leaves no gap in the message either.
+        lines += [f"      {name} = {value}" for name, value in each.bound.items() if value.strip()]
         if each.fix:
             lines.append(f"      {each.fix}")
     return lines

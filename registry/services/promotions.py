@@ -35,7 +35,7 @@ from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import keep_record, may_enter
+from registry.services.gates import ask_promote, before_request, keep_record, may_enter
 from registry.services.independence import require_independent
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -163,8 +163,10 @@ class PromotionService:
         self._facts.look(self._database, name)
         if validate_only:
             now = self._clock.now_us()
-            plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
-            return shown(plan, now)
+            _, version, plan, answer = self._database.snapshot(
+                lambda tx: planned(tx, now, lock=False)
+            )
+            return shown(_only_planned(plan, version, answer), now)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
@@ -312,12 +314,12 @@ class PromotionService:
             decided = dataclasses.replace(
                 promotion, decisions=with_decision(promotion.decisions, new)
             )
+            # What a rejection was shown is kept too, whatever the rules say to it.
+            ask = may_enter if outcome is Outcome.APPROVE else ask_promote
+            answer = ask(tx, policy, self._facts, caller, decided, version, current, now_us=now)
+            keep_record(tx, decided, answer, decider=caller.id, now_us=now)
             state = PromotionState.REJECTED
             if outcome is Outcome.APPROVE:
-                answer = may_enter(
-                    tx, policy, self._facts, caller, decided, version, current, now_us=now
-                )
-                keep_record(tx, decided, answer, decider=caller.id, now_us=now)
                 decided = dataclasses.replace(decided, waiting=answer.waiting)
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return record(tx, caller, model, decided, state, now_us=now)
@@ -395,6 +397,13 @@ def _require_promotable(
             existing=promotion.name,
             fix=f"Have that one decided on: hallmark decide {promotion.number} --approve",
         )
+
+
+def _only_planned(plan: Promotion, version: Version, answer: GateAnswer) -> Promotion:
+    if not plan.waiting:
+        return plan
+    waiting = before_request(answer, version, plan.stage).waiting
+    return dataclasses.replace(plan, waiting=waiting)
 
 
 def _end(wanted_us: int | None, now_us: int, *, ttl_us: int) -> int:

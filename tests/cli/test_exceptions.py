@@ -83,12 +83,17 @@ def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_pa
     text = tmp_path / "terms.txt"
     text.write_text("No evil.\n")
     hallmark("access", "set", model, "--terms-file", str(text), "--label", "v1", who="bob")
+    assert hallmark("model", "show", model, "--json").json["terms"]["label"] == "v1"
     refused = hallmark("pull", f"{model}@1", str(tmp_path / "a"), code=1).err
     shown = hallmark("access", "terms", model).out
     assert "No evil." in shown
     (mend,) = [line for line in shown.splitlines() if line.startswith("Accept: ")]
     command = mend.removeprefix("Accept: hallmark ")
     assert command in refused
+    gated = hallmark("model", "show", model)
+    assert "terms" in gated.out
+    for part in ("v1", f"hallmark access terms {model}", f"hallmark {command}"):
+        assert part in gated.out
     assert "counts until" in hallmark(*command.split()).out
     assert "verified" in hallmark("pull", f"{model}@1", str(tmp_path / "a")).out
     number = first_number(hallmark("access", "list", model, "--json", who="bob"), "acceptances")
@@ -102,11 +107,24 @@ def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_pa
     hallmark("access", "accept", model, "--terms", digest, code=1)
     asked = hallmark("access", "request", model, "--terms", digest, "--reason", "research").out
     assert "waits for an approval" in asked
-    assert "for alice" in hallmark("inbox", who="bob").out
+    inbox = hallmark("inbox", who="bob")
+    assert "for alice" in inbox.out
+    assert (
+        "hallmark access request"
+        in hallmark("model", "show", model, "--json").json["terms"]["accept"]
+    )
+    (item,) = hallmark("inbox", "--json", who="bob").json["items"]
+    for key in ("look", "decide"):
+        assert item[key] in inbox.err
+    wanted = hallmark(*item["look"].split()[1:], who="bob").out
+    for part in ("pending", "research", "by alice", f"hallmark access terms {model}"):
+        assert part in wanted
     number = first_number(hallmark("access", "list", model, "--json", who="bob"), "acceptances")
     assert "counts until" in hallmark("access", "decide", number, "--approve", who="bob").out
     assert "verified" in hallmark("pull", f"{model}@1", str(tmp_path / "b")).out
     assert "has no terms now" in hallmark("access", "set", model, "--none", who="bob").out
+    assert hallmark("model", "show", model, "--json").json["terms"] is None
+    assert "terms" not in hallmark("model", "show", model).out
     hallmark("access", "terms", model, code=3)
 
 
@@ -124,7 +142,9 @@ def test_broken_glass(hallmark: Hallmark, team: Team, model: str) -> None:
     for part in ("production is down", "FOUR-EYES", "by bob", "due"):
         assert part in shown
     hallmark("review", "decide", number, "--approve", who="bob", code=3)
+    assert hallmark("inbox", who="bob").out == ""
     alice = f"alice-{team.namespace}"
     hallmark("principal", "grant", alice, f"reviewer:{team.namespace}", who="admin")
+    assert "review" not in hallmark("inbox").out  # she registered it
     hallmark("review", "decide", number, "--reject", code=3)
     assert hallmark("resolve", f"{model}@production").out.startswith(f"{model}@1")
