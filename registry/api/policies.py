@@ -140,7 +140,7 @@ def _set(found: StoredSet) -> pb.PolicySet:
 
 def _explanation(found: Explanation) -> pb.DecisionExplanation:
     record = found.record
-    return pb.DecisionExplanation(
+    message = pb.DecisionExplanation(
         promotion=found.promotion.name,
         decider=f"principals/{record.decider}" if record.decider else "",
         policy_digest=record.policy_digest,
@@ -150,5 +150,7 @@ def _explanation(found: Explanation) -> pb.DecisionExplanation:
         replayed=[result_to_proto(result) for result in found.again],
         equal=found.equal,
         create_time=timestamp(record.create_time_us),
-        outcome=OUTCOMES.to_proto(found.outcome) if found.outcome else 0,
     )
+    if found.outcome is not None:
+        message.outcome = OUTCOMES.to_proto(found.outcome)
+    return message

@@ -145,7 +145,7 @@ def _terms(session: Session, path: str) -> dict[str, Any] | None:
         "read": f"hallmark access terms {path}",
         "accept": accept_command(path, found),
     }
-    return output.plain(found) | commands
+    return {**output.plain(found), **commands}
 
 
 def _terms_details(terms: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -72,7 +72,12 @@ def before_request(answer: GateAnswer, version: Version, stage: str) -> GateAnsw
     """The answer, where nothing was asked for yet: its mends then begin with asking."""
     ask = f"hallmark promote {version.ref} {stage}"
     results = tuple(
-        dataclasses.replace(each, fix=_NUMBERLESS.sub(ask, each.fix)) for each in answer.results
+        dataclasses.replace(
+            each,
+            fix=_NUMBERLESS.sub(ask, each.fix),
+            bound={name: value for name, value in each.bound.items() if value != UNNUMBERED},
+        )
+        for each in answer.results
     )
     return dataclasses.replace(answer, results=results)
 

@@ -50,7 +50,17 @@ def numbered(tx: Transaction, promotion: Promotion) -> Promotion:
 
 def numbered_results(results: tuple[RuleResult, ...], number: int) -> tuple[RuleResult, ...]:
     """Results of a request, whose mends were written before it had its number."""
-    return tuple(dataclasses.replace(each, fix=_numbered(each.fix, number)) for each in results)
+    return tuple(
+        dataclasses.replace(
+            each,
+            fix=_numbered(each.fix, number),
+            bound={
+                name: str(number) if value == UNNUMBERED else value
+                for name, value in each.bound.items()
+            },
+        )
+        for each in results
+    )
 
 
 def _numbered(fix: str, number: int) -> str:
