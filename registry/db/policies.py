@@ -8,7 +8,7 @@ from functools import cache
 from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 
-from registry.db.locks import lock_rows
+from registry.db.locks import lock_number, lock_rows
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import (
@@ -24,6 +24,8 @@ from registry.ports.waiver_tables import WaitingQuery
 
 #: Id of the one row that says which set is active.
 ONLY_POLICY = 1
+#: Any number will do, as long as all releases agree on it.
+_LOCK_NUMBER = 0x504F4C49
 
 _ACTIVE = select(active_policy.c.digest).where(active_policy.c.id == ONLY_POLICY)
 # SQLite has one writer at a time, and knows no such words.
@@ -127,6 +129,9 @@ class SqlPolicies:
     def content(self, digest: str) -> bytes | None:
         found = self._connection.execute(_CONTENT, {"digest": digest}).scalar_one_or_none()
         return None if found is None else bytes(found)
+
+    def lock_changes(self) -> None:
+        lock_number(self._connection, _LOCK_NUMBER)
 
     def insert_change(self, change: PolicyChange) -> PolicyChange:
         number: int = self._connection.execute(

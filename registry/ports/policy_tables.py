@@ -27,6 +27,10 @@ class Policies(Protocol):
 
     def content(self, digest: str) -> bytes | None: ...
 
+    def lock_changes(self) -> None:
+        """Until the transaction ends nobody else does so: of two proposals the second sees the
+        first."""
+
     def insert_change(self, change: PolicyChange) -> PolicyChange:
         """The stored value with its number."""
 

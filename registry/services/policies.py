@@ -155,6 +155,7 @@ class PolicyService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, PolicyChange]:
+                tx.policies.lock_changes()
                 plan = planned(tx, now)
                 tx.policies.put(proposed.digest, content, now)
                 change = tx.policies.insert_change(plan)
