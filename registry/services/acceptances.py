@@ -140,15 +140,18 @@ class AcceptanceService:
             now = self._clock.now_us()
             model_of(tx, model, lock=True)
             found = _existing(tx, asked.number, lock=True)
-            for involved in (found.requester, found.principal):
+            # Who made a token of theirs could have asked in that name, and fetch in it.
+            involved = (found.requester, found.principal)
+            for each in involved:
                 require_uninvolved(
                     tx,
                     caller,
                     Action.ACCESS_DECIDE,
                     found.name,
-                    requester=involved,
+                    requester=each,
                     version=None,
                     outcome=outcome,
+                    beside=involved,
                 )
             done = found.decision
             if done is not None and (done.decider, done.outcome, done.comment) == (
