@@ -27,12 +27,14 @@ from registry.services.judging import (
     COMMENT_LENGTH_MAX,
     DAY_US,
     detail_of,
+    reach_of,
     require_numbered,
     require_person,
     require_uninvolved,
     word_of,
 )
 from registry.services.lookups import event, model_of
+from registry.services.overdue import write_down
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 from registry.services.terms import terms_of
@@ -206,11 +208,7 @@ class AcceptanceService:
     ) -> Page[Acceptance]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
         action = Action.MODEL_READ if principal == caller.id else Action.ACCESS_READ
-        if model is not None:
-            caller.require(action, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(action, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(action, namespace)
+        reach = reach_of(caller, action, model, namespace)
         of = fingerprint("acceptances", str(model), namespace, principal, state)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -247,38 +245,33 @@ class AcceptanceService:
 
         return self._database.write(fn, namespace=asked.namespace)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which have run out of time; how many. Time ends them whether or not anybody
-        looks: this is for the audit log."""
+    def expire_overdue(self) -> int:
+        """Write down which acceptances have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.acceptances.overdue(now, limit),
+            lock=lambda tx, each: tx.acceptances.lock(each.number),
+            is_open=lambda each: each.state in OPEN,
+            end=_expire,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = [
-                tx.acceptances.lock(each.number) for each in tx.acceptances.overdue(now, limit)
-            ]
-            overdue = [each for each in found if each is not None and each.state in OPEN]
-            for each in overdue:
-                tx.acceptances.set_state(
-                    each.number,
-                    AcceptanceState.EXPIRED,
-                    decision=each.decision,
-                    expire_time_us=each.expire_time_us,
-                    end_time_us=each.expire_time_us,
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="access.expire",
-                        resource=each.name,
-                        namespace=each.namespace,
-                        actor=SYSTEM,
-                        detail={"was": each.state.value, "principal": each.principal},
-                    )
-                )
-            return len(overdue)
 
-        if not self._database.read(lambda tx: tx.acceptances.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _expire(tx: Transaction, acceptance: Acceptance, now_us: int) -> EventDraft:
+    tx.acceptances.set_state(
+        acceptance.number,
+        AcceptanceState.EXPIRED,
+        decision=acceptance.decision,
+        expire_time_us=acceptance.expire_time_us,
+        end_time_us=acceptance.expire_time_us,
+    )
+    return EventDraft(
+        action="access.expire",
+        resource=acceptance.name,
+        namespace=acceptance.namespace,
+        actor=SYSTEM,
+        detail={"was": acceptance.state.value, "principal": acceptance.principal},
+    )
 
 
 def _require_may_accept(caller: Caller, model: ModelName, on_behalf_of: str) -> None:

@@ -34,6 +34,7 @@ from registry.services.fields import check_text
 from registry.services.independence import is_second
 from registry.services.judging import require_numbered
 from registry.services.lookups import event
+from registry.services.overdue import write_down
 from registry.services.promotion_records import numbered_results
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
@@ -255,39 +256,16 @@ class PolicyService:
 
         return self._database.write(fn)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which proposals have run out of time; how many. Time ends them whether or not
-        anybody looks: this is for the audit log."""
-
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = [
-                tx.policies.change(change.number, lock=True)
-                for change in tx.policies.overdue(now, limit)
-            ]
-            overdue = [c for c in found if c is not None and c.state is ChangeState.PENDING]
-            for change in overdue:
-                tx.policies.end_change(
-                    change.number,
-                    ChangeState.EXPIRED,
-                    decider="",
-                    comment="",
-                    time_us=change.expire_time_us,
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="policy.expire",
-                        resource=change.name,
-                        namespace="",
-                        actor=SYSTEM,
-                        detail={"digest": change.digest},
-                    )
-                )
-            return len(overdue)
-
-        if not self._database.read(lambda tx: tx.policies.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+    def expire_overdue(self) -> int:
+        """Write down which proposals have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.policies.overdue(now, limit),
+            lock=lambda tx, each: tx.policies.change(each.number, lock=True),
+            is_open=lambda each: each.state is ChangeState.PENDING,
+            end=_expire,
+        )
 
     def explain(self, caller: Caller, name: PromotionName, decider: str | None) -> Explanation:
         """Replay what the gate was shown at a decision (None: the last that was kept)."""
@@ -332,6 +310,23 @@ class PolicyService:
         }
         resource = f"policySets/{change.digest}"
         tx.events.append(event(caller, "policy.activate", resource, "", detail))
+
+
+def _expire(tx: Transaction, change: PolicyChange, now_us: int) -> EventDraft:
+    tx.policies.end_change(
+        change.number,
+        ChangeState.EXPIRED,
+        decider="",
+        comment="",
+        time_us=change.expire_time_us,
+    )
+    return EventDraft(
+        action="policy.expire",
+        resource=change.name,
+        namespace="",
+        actor=SYSTEM,
+        detail={"digest": change.digest},
+    )
 
 
 def _each_once(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:

@@ -42,10 +42,12 @@ from registry.services.judging import (
     check_approval_end,
     check_conditions,
     check_time,
+    reach_of,
     require_person,
     word_of,
 )
 from registry.services.lookups import event, model_of, version_of
+from registry.services.overdue import write_down
 from registry.services.promotion_records import (
     existing,
     numbered,
@@ -226,11 +228,7 @@ class PromotionService:
         page: PageRequest,
     ) -> Page[Promotion]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        if model is not None:
-            caller.require(Action.PROMOTION_READ, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(Action.PROMOTION_READ, namespace)
+        reach = reach_of(caller, Action.PROMOTION_READ, model, namespace)
         if stage:
             check_stage_of(self._policies.recent(), stage)
         of = fingerprint("promotions", str(model), namespace, state, stage)
@@ -342,32 +340,26 @@ class PromotionService:
 
         return self._database.write(fn, namespace=model_name.namespace)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which promotions have run out of time; how many. Their state needs no such
-        note, since time ends them whether or not anybody looks: this is for the audit log."""
+    def expire_overdue(self) -> int:
+        """Write down which promotions have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.promotions.overdue(now, limit),
+            lock=lambda tx, each: tx.promotions.lock(each.number),
+            is_open=lambda each: each.state is PromotionState.PENDING,
+            end=_expire,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = (tx.promotions.lock(p.number) for p in tx.promotions.overdue(now, limit))
-            # What was decided by a replica whose clock is behind stays decided.
-            overdue = [p for p in found if p is not None and p.state is PromotionState.PENDING]
-            for promotion in overdue:
-                tx.promotions.set_state(
-                    promotion.number, PromotionState.EXPIRED, promotion.expire_time_us
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="promotion.expire",
-                        resource=promotion.name,
-                        namespace=promotion.namespace,
-                        actor=SYSTEM,
-                    )
-                )
-            return len(overdue)
 
-        if not self._database.read(lambda tx: tx.promotions.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _expire(tx: Transaction, promotion: Promotion, now_us: int) -> EventDraft:
+    tx.promotions.set_state(promotion.number, PromotionState.EXPIRED, promotion.expire_time_us)
+    return EventDraft(
+        action="promotion.expire",
+        resource=promotion.name,
+        namespace=promotion.namespace,
+        actor=SYSTEM,
+    )
 
 
 def _require_promotable(

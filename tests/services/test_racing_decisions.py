@@ -200,7 +200,8 @@ def test_approval_against_a_branch_that_moves(story: Story) -> None:
                 expected_target="",
             )
 
-        results = at_once([lambda p=promotion: decide(story, p), push_and_point])  # type: ignore[misc, list-item]
+        calls: list[Callable[[], object]] = [partial(decide, story, promotion), push_and_point]
+        results = at_once(calls)
         assert lost(results) == set()
         assert check(story, promotion)
         assert stored(story, promotion).digest == version.digest
@@ -216,7 +217,8 @@ def test_approval_against_its_end(story: Story) -> None:
             clock.advance(promotion.expire_time_us - clock.now_us())
             story.world.promotions.expire_overdue()
 
-        results = at_once([lambda p=promotion: decide(story, p), end])  # type: ignore[misc, list-item]
+        calls: list[Callable[[], object]] = [partial(decide, story, promotion), end]
+        results = at_once(calls)
         assert lost(results) <= {InvalidStateError}
         moved = check(story, promotion)
         story.world.promotions.expire_overdue()
@@ -490,7 +492,8 @@ def test_agreement_against_the_end_of_a_proposal(
             story.world.policies.withdraw(sue, PolicyChangeName(number=number))
 
         other: Callable[[], object] = end if tag % 2 else withdraw
-        results = at_once([partial(agree, story, eve, change), other])
+        calls: list[Callable[[], object]] = [partial(agree, story, eve, change), other]
+        results = at_once(calls)
         assert lost(results) <= {InvalidStateError}
         found = story.world.database.read(
             lambda tx, n=change.number: tx.policies.change(n)  # type: ignore[misc]
