@@ -157,7 +157,7 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
     """Let somebody in who asked for access, or not."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    found = session.client.terms.decide(number_in(number), outcome, comment=comment)
+    found = session.client.terms.decide(_number(number), outcome, comment=comment)
     session.emit(found, _accepted_lines(found))
 
 
@@ -166,7 +166,7 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
 @with_session
 def show(session: Session, number: str) -> None:
     """Show an acceptance, or a request for one: whose, of which terms, why, and who decided."""
-    found = session.client.terms.acceptance(number_in(number))
+    found = session.client.terms.acceptance(_number(number))
     who, model = output.path_of(found.principal), output.path_of(found.model)
     by = output.path_of(found.requester)
     asked = f"{output.when(found.create_time)} by {by}"
@@ -229,7 +229,7 @@ def list_acceptances(
 @with_session
 def revoke(session: Session, number: str, comment: str) -> None:
     """End an acceptance or a request, at once also for downloads under way."""
-    found = session.client.terms.revoke(number_in(number), comment=comment)
+    found = session.client.terms.revoke(_number(number), comment=comment)
     who, model = output.path_of(found.principal), output.path_of(found.model)
     again = f"Anew: hallmark access accept {model} --terms {found.terms_digest}"
     session.emit(found, [f"Acceptance {found.number} of {who} is {found.state}.", again])
@@ -258,3 +258,7 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as cause:
         raise click.BadParameter(f"{file} is not UTF-8.", param_hint="--terms-file") from cause
+
+
+def _number(text: str) -> str:
+    return number_in(text, "acceptance", "access", "acceptances")

@@ -11,6 +11,7 @@ import click
 from registry.cli import exits, output, policy_files
 from registry.cli.finding import find_reference
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
+from registry.cli.shapes import number_in
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ policy.add_command(policy_files.diff)
 @with_session
 def explain(session: Session, promotion: str, decider: str, document: bool) -> None:
     """Replay the last decision on a promotion from what its gate was shown."""
-    found = session.client.policies.explain(promotion.rpartition("/")[2], decider=decider)
+    found = session.client.policies.explain(
+        number_in(promotion, "promotion", "promotions"), decider=decider
+    )
     shown: Any = json.loads(found.document) if found.document else {}
     if document:
         session.emit(shown, output.as_json(shown).splitlines())
@@ -122,7 +125,7 @@ def reject(session: Session, change: str, comment: str, digest: str) -> None:
 @with_session
 def withdraw(session: Session, change: str) -> None:
     """Withdraw a proposal."""
-    found = session.client.policies.withdraw(change)
+    found = session.client.policies.withdraw(_number(change))
     session.emit(found, [f"Policy change {found.number} is {found.state}; nothing changed."])
 
 
@@ -161,7 +164,7 @@ def show(session: Session, what: str) -> None:
 
     policies = session.client.policies
     if what.rpartition("/")[2].isdecimal():
-        number = what.rpartition("/")[2]
+        number = _number(what)
         change = next((c for c in policies.changes() if c.number == number), None)
         if change is None:
             raise click.UsageError(f"There is no policy change {number}: hallmark policy list")
@@ -190,10 +193,14 @@ def _decided(
     session: Session, change: str, outcome: str, *, comment: str, digest: str
 ) -> PolicyChange:
     policies = session.client.policies
+    number = _number(change)
     if not digest:
-        number = change.rpartition("/")[2]
         digest = next((c.digest for c in policies.changes() if c.number == number), "")
-    return policies.decide(change, outcome, digest=digest, comment=comment)
+    return policies.decide(number, outcome, digest=digest, comment=comment)
+
+
+def _number(text: str) -> str:
+    return number_in(text, "policy change", "policy", "policyChanges")
 
 
 def _traits(rule: dict[str, Any]) -> str:

@@ -78,6 +78,19 @@ def test_a_decision_with_conditions(hallmark: Hallmark, team: Team, model: str) 
     assert decision.expire_time is not None
 
 
+def test_a_number_of_another_kind(hallmark: Hallmark, model: str) -> None:
+    """A name of something else is not taken for what has the same number."""
+    hallmark("promote", f"{model}@1", "staging")
+    number = first_number(hallmark("promotion", "list", model, "--json"), "promotions")
+    for other in (f"waivers/{number}", f"reviews/{number}", f"policyChanges/{number}"):
+        refused = hallmark("decide", other, "--approve", who="bob", code=2).err
+        assert f"found {other}, expected the number of a promotion" in refused
+    hallmark("waiver", "show", f"promotions/{number}", code=2)
+    hallmark("policy", "explain", f"waivers/{number}", code=2)
+    assert "completed" not in hallmark("promotion", "show", f"promotions/{number}").out
+    assert "is done" in hallmark("decide", f"promotion/{number}", "--approve", who="bob").out
+
+
 def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_path: Path) -> None:
     """A pull is refused with what to type; typed, it works; new terms ask for an approval."""
     text = tmp_path / "terms.txt"
