@@ -25,7 +25,9 @@ class LineageServicer:
     def create_edge(self, call: Call, request: pb.CreateEdgeRequest) -> pb.LineageEdge:
         child, parent = _ends(request.edge)
         kind = LineageKind(LINEAGE_KINDS.value_of(request.edge.kind, "edge.kind"))
-        return to_proto(self._lineage.create(call.caller, child, parent, kind))
+        return to_proto(
+            self._lineage.create(call.caller, child, parent, kind, request_id=request.request_id)
+        )
 
     def delete_edge(self, call: Call, request: pb.DeleteEdgeRequest) -> pb.DeleteEdgeResponse:
         child, parent = _ends(request.edge)

@@ -118,6 +118,7 @@ def to_proto(change: PolicyChange) -> pb.PolicyChange:
         comment=change.comment,
         create_time=timestamp(change.create_time_us),
         end_time=timestamp(change.end_time_us),
+        expire_time=timestamp(change.expire_time_us),
     )
 
 
@@ -139,7 +140,7 @@ def _set(found: StoredSet) -> pb.PolicySet:
 
 def _explanation(found: Explanation) -> pb.DecisionExplanation:
     record = found.record
-    return pb.DecisionExplanation(
+    message = pb.DecisionExplanation(
         promotion=found.promotion.name,
         decider=f"principals/{record.decider}" if record.decider else "",
         policy_digest=record.policy_digest,
@@ -150,3 +151,6 @@ def _explanation(found: Explanation) -> pb.DecisionExplanation:
         equal=found.equal,
         create_time=timestamp(record.create_time_us),
     )
+    if found.outcome is not None:
+        message.outcome = OUTCOMES.to_proto(found.outcome)
+    return message

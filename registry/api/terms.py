@@ -37,6 +37,7 @@ class TermsServicer:
                 validity_days=request.validity_days,
                 approval_required=request.approval_required,
                 etag=request.etag,
+                request_id=request.request_id,
             )
         )
 
@@ -58,6 +59,7 @@ class TermsServicer:
                 ModelName.parse(request.model, field="model"),
                 terms_digest=request.terms_digest,
                 on_behalf_of=_principal(request.on_behalf_of, "on_behalf_of"),
+                request_id=request.request_id,
             )
         )
 
@@ -69,6 +71,7 @@ class TermsServicer:
                 terms_digest=request.terms_digest,
                 reason=request.reason,
                 on_behalf_of=_principal(request.on_behalf_of, "on_behalf_of"),
+                request_id=request.request_id,
             )
         )
 

@@ -75,7 +75,10 @@ class WebhookServicer:
         if request.HasField("overlap"):
             overlap_us = request.overlap.seconds * 1_000_000 + request.overlap.nanos // 1000
         webhook, secret = self._webhooks.rotate(
-            call.caller, WebhookName.parse(request.name), overlap_us=overlap_us
+            call.caller,
+            WebhookName.parse(request.name),
+            overlap_us=overlap_us,
+            request_id=request.request_id,
         )
         return pb.RotateWebhookSecretResponse(webhook=to_proto(webhook), secret=secret)
 

@@ -182,6 +182,7 @@ class Registry:
         def sweep() -> bool:
             services.releases.release_due()
             services.promotions.expire_overdue()
+            services.policies.expire_overdue()
             services.reminders.remind()
             services.waivers.expire_overdue()
             services.acceptances.expire_overdue()

@@ -10,11 +10,11 @@ import click
 from registry.cli import output
 from registry.cli.finding import find_model
 from registry.cli.session import Session, limit_option, with_session
-from registry.cli.shapes import number_in
+from registry.cli.shapes import number_in, said
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
-    from registry.client.judged import Acceptance
+    from registry.client.judged import Acceptance, ModelTerms
 
 terms_option = click.option(
     "--terms", "digest", required=True, help="Digest of the terms that were read."
@@ -44,17 +44,22 @@ def terms(session: Session, model: str) -> None:
         ("approval", approval),
         ("digest", found.digest),
     ]
-    how = "request" if found.approval_required else "accept"
-    reason = " --reason WHY" if found.approval_required else ""
     session.emit(
         found,
         [
             f"Terms {found.label} of {path}",
             *output.details(details),
             *(["", *found.text.splitlines(), ""] if found.text else []),
-            f"Accept: hallmark access {how} {path} --terms {found.digest}{reason}",
+            f"Accept: {accept_command(path, found)}",
         ],
     )
+
+
+def accept_command(path: str, terms: ModelTerms) -> str:
+    """What accepts a model's terms."""
+    if terms.approval_required:
+        return f"hallmark access request {path} --terms {terms.digest} --reason WHY"
+    return f"hallmark access accept {path} --terms {terms.digest}"
 
 
 @access.command("set")
@@ -152,8 +157,36 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
     """Let somebody in who asked for access, or not."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    found = session.client.terms.decide(number_in(number), outcome, comment=comment)
+    found = session.client.terms.decide(_number(number), outcome, comment=comment)
     session.emit(found, _accepted_lines(found))
+
+
+@access.command("show")
+@click.argument("number", metavar="ACCEPTANCE")
+@with_session
+def show(session: Session, number: str) -> None:
+    """Show an acceptance, or a request for one: whose, of which terms, why, and who decided."""
+    found = session.client.terms.acceptance(_number(number))
+    who, model = output.path_of(found.principal), output.path_of(found.model)
+    by = output.path_of(found.requester)
+    asked = f"{output.when(found.create_time)} by {by}"
+    session.emit(
+        found,
+        [
+            f"Acceptance {found.number}: {who} for {model}   {found.state}",
+            *output.details(
+                [
+                    ("terms", f"{found.terms_label}   hallmark access terms {model}"),
+                    ("digest", session.digest(found.terms_digest)),
+                    ("asked", asked),
+                    ("reason", found.reason),
+                    ("decision", said(found.decision) if found.decision else ""),
+                    ("ended", output.when(found.end_time)),
+                    ("until", output.when(found.expire_time) if not found.end_time else ""),
+                ]
+            ),
+        ],
+    )
 
 
 @access.command("list")
@@ -196,7 +229,7 @@ def list_acceptances(
 @with_session
 def revoke(session: Session, number: str, comment: str) -> None:
     """End an acceptance or a request, at once also for downloads under way."""
-    found = session.client.terms.revoke(number_in(number), comment=comment)
+    found = session.client.terms.revoke(_number(number), comment=comment)
     who, model = output.path_of(found.principal), output.path_of(found.model)
     # Whoever gave a reason had to ask.
     verb, why = ("request", " --reason WHY") if found.reason else ("accept", "")
@@ -227,3 +260,7 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as cause:
         raise click.BadParameter(f"{file} is not UTF-8.", param_hint="--terms-file") from cause
+
+
+def _number(text: str) -> str:
+    return number_in(text, "acceptance", "access", "acceptances")

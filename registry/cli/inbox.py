@@ -14,12 +14,13 @@ from registry.cli.session import Session, limit_option, with_session
 if TYPE_CHECKING:
     from registry.client.judged import InboxItem
 
-#: How each kind is decided on.
-DECIDE = {
-    "promotion": "decide",
-    "waiver": "waiver decide",
-    "access": "access decide",
-    "review": "review decide",
+#: How each kind is looked at, and decided on.
+COMMANDS = {
+    "promotion": ("promotion show {}", "decide {} --approve"),
+    "waiver": ("waiver show {}", "waiver decide {} --approve"),
+    "access": ("access show {}", "access decide {} --approve"),
+    "review": ("review show {}", "review decide {} --approve"),
+    "policy": ("policy show {}", "policy approve {}"),
 }
 
 
@@ -36,7 +37,7 @@ def inbox(session: Session, scope: str | None, limit: int) -> None:
         (
             str(each.number),
             each.kind,
-            _subject(each),
+            _subject(session, each),
             _evidence(each),
             f"waiting {_span(now - (each.since_time or now))}",
             _due(each, now),
@@ -45,10 +46,12 @@ def inbox(session: Session, scope: str | None, limit: int) -> None:
         for each in found
     ]
     headers = ("number", "kind", "what", "evidence", "since", "due", "needs")
-    session.emit({"items": found}, session.table(rows, headers), empty="Nothing waits.")
+    items = [output.plain(each) | _commands(each) for each in found]
+    session.emit({"items": items}, session.table(rows, headers), empty="Nothing waits.")
     if found and scope is None:
-        for kind, first in _first_of_each_kind(found).items():
-            session.note(f"Decide: hallmark {DECIDE.get(kind, 'decide')} {first.number} --approve")
+        for first in _first_of_each_kind(found).values():
+            commands = _commands(first)
+            session.note(f"Look: {commands['look']}\nDecide: {commands['decide']}")
 
 
 def _first_of_each_kind(found: Sequence[InboxItem]) -> dict[str, InboxItem]:
@@ -58,13 +61,26 @@ def _first_of_each_kind(found: Sequence[InboxItem]) -> dict[str, InboxItem]:
     return firsts
 
 
-def _subject(item: InboxItem) -> str:
+def _commands(item: InboxItem) -> dict[str, str]:
+    look, decide = COMMANDS[item.kind]
+    return {
+        "look": f"hallmark {look.format(item.number)}",
+        "decide": f"hallmark {decide.format(item.number)}",
+    }
+
+
+def _subject(session: Session, item: InboxItem) -> str:
+    if item.kind == "policy":
+        return f"policy set {session.digest(item.subject.removeprefix('policySets/'))}"
     rule = f"{item.rule} for " if item.rule else ""
     stage = f" -> {item.stage}" if item.stage else ""
     return f"{rule}{output.path_of(item.subject)}{stage}"
 
 
 def _evidence(item: InboxItem) -> str:
+    if item.kind == "policy":
+        # What it changes is not said in a cell.
+        return _commands(item)["look"]
     if not item.version_state:
         return f"for {output.path_of(item.principal)}" if item.principal else ""
     parts = [item.version_state, item.verdict or "not vetted yet"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.cli import output
+from registry.cli.access import accept_command
 from registry.cli.finding import find_model
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.tree import Group
@@ -106,8 +107,9 @@ def show(session: Session, name: str) -> None:
     stages = ", ".join(f"{stage} is version {n}" for stage, n in found.stages.items())
     newest = f"version {found.latest_version}" if found.latest_version else "none yet"
     created = f"{output.when(found.create_time)} by {output.path_of(found.creator)}"
+    terms = _terms(session, found.path)
     session.emit(
-        found,
+        output.plain(found) | {"terms": terms},
         [
             found.path,
             *output.details(
@@ -121,6 +123,7 @@ def show(session: Session, name: str) -> None:
                     ("tags", ", ".join(found.tags)),
                     ("languages", ", ".join(found.languages)),
                     ("owners", ", ".join(found.owners)),
+                    *_terms_details(terms),
                     ("created", created),
                     ("likes", output.number(found.like_count)),
                     ("downloads", output.number(found.download_count)),
@@ -128,6 +131,28 @@ def show(session: Session, name: str) -> None:
             ),
         ],
     )
+
+
+def _terms(session: Session, path: str) -> dict[str, Any] | None:
+    """What has to be accepted before files of the model can be fetched, and by which commands."""
+    from registry.client.errors import NotFoundError
+
+    try:
+        found = session.client.terms.get(path)
+    except NotFoundError:
+        return None
+    commands = {
+        "read": f"hallmark access terms {path}",
+        "accept": accept_command(path, found),
+    }
+    return {**output.plain(found), **commands}
+
+
+def _terms_details(terms: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if terms is None:
+        return []
+    where = "\n".join(filter(None, [terms["label"], terms["url"], terms["read"]]))
+    return [("terms", where), ("accept", terms["accept"])]
 
 
 @model.command("update")

@@ -12,6 +12,7 @@ import click
 from registry.cli import exits, output, policy_files
 from registry.cli.finding import find_reference
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
+from registry.cli.shapes import number_in
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ policy.add_command(policy_files.diff)
 
 @policy.command("explain")
 @click.argument("promotion")
-@click.option("--decider", default="", help="Whose approval; - for the request itself.")
+@click.option("--decider", default="", help="Whose decision; - for the request itself.")
 @click.option("--document", is_flag=True, help="Print what the gate was shown, as JSON.")
 @with_session
 def explain(session: Session, promotion: str, decider: str, document: bool) -> None:
     """Replay the last decision on a promotion from what its gate was shown."""
-    found = session.client.policies.explain(promotion.rpartition("/")[2], decider=decider)
+    found = session.client.policies.explain(
+        number_in(promotion, "promotion", "promotions"), decider=decider
+    )
     shown: Any = json.loads(found.document) if found.document else {}
     if document:
         session.emit(shown, output.as_json(shown).splitlines())
@@ -78,7 +81,7 @@ def propose(session: Session, folder: str, note: str, dry_run: bool) -> None:
     else:
         lines = [
             f"Policy change {found.number} proposed: {move}",
-            "Needs somebody else with role security or admin:",
+            f"Needs another with role security or admin, by {output.when(found.expire_time)}:",
             f"  hallmark policy show {found.number}",
             f"  hallmark policy approve {found.number}",
             f"Undo: hallmark policy withdraw {found.number}",
@@ -102,8 +105,8 @@ def approve(session: Session, change: str, comment: str, digest: str) -> None:
                 f"{session.digest(found.base_digest)})."
             ),
             (
-                "Approvals given under another set no longer count; open promotions need deciding "
-                "again: hallmark promotion list --state pending"
+                "Approvals and waivers given under another set no longer count; open promotions "
+                "need deciding again: hallmark promotion list --state pending"
             ),
             "Undo: propose the files of the set before: hallmark policy propose DIR --note WHY",
         ],
@@ -126,14 +129,14 @@ def reject(session: Session, change: str, comment: str, digest: str) -> None:
 @with_session
 def withdraw(session: Session, change: str) -> None:
     """Withdraw a proposal."""
-    found = session.client.policies.withdraw(change)
+    found = session.client.policies.withdraw(_number(change))
     session.emit(found, [f"Policy change {found.number} is {found.state}; nothing changed."])
 
 
 @policy.command("list")
 @click.option(
     "--state",
-    type=click.Choice(["pending", "activated", "rejected", "withdrawn"]),
+    type=click.Choice(["pending", "activated", "rejected", "withdrawn", "expired"]),
     help="Only those.",
 )
 @limit_option
@@ -165,7 +168,7 @@ def show(session: Session, what: str) -> None:
 
     policies = session.client.policies
     if what.rpartition("/")[2].isdecimal():
-        number = what.rpartition("/")[2]
+        number = _number(what)
         change = next((c for c in policies.changes() if c.number == number), None)
         if change is None:
             raise click.UsageError(f"There is no policy change {number}: hallmark policy list")
@@ -189,10 +192,14 @@ def _decided(
     session: Session, change: str, outcome: str, *, comment: str, digest: str
 ) -> PolicyChange:
     policies = session.client.policies
+    number = _number(change)
     if not digest:
-        number = change.rpartition("/")[2]
         digest = next((c.digest for c in policies.changes() if c.number == number), "")
-    return policies.decide(change, outcome, digest=digest, comment=comment)
+    return policies.decide(number, outcome, digest=digest, comment=comment)
+
+
+def _number(text: str) -> str:
+    return number_in(text, "policy change", "policy", "policyChanges")
 
 
 def _rule_lines(gates: dict[str, Any]) -> list[str]:
@@ -211,7 +218,9 @@ def _rule_lines(gates: dict[str, Any]) -> list[str]:
 
 def _change_lines(session: Session, change: PolicyChange) -> list[str]:
     proposed = f"{output.when(change.create_time)} by {output.path_of(change.proposer)}"
-    ended = f"{output.when(change.end_time)} by {output.path_of(change.decider)}"
+    ended = output.when(change.end_time)
+    if change.decider:
+        ended += f" by {output.path_of(change.decider)}"
     move = f"{session.digest(change.base_digest)} -> {session.digest(change.digest)}"
     return [
         f"Policy change {change.number}   {change.state}   {move}",
@@ -219,7 +228,8 @@ def _change_lines(session: Session, change: PolicyChange) -> list[str]:
             [
                 ("proposed", proposed),
                 ("note", change.note),
-                ("ended", ended if change.end_time else ""),
+                ("until", output.when(change.expire_time) if change.state == "pending" else ""),
+                ("ended", ended),
                 ("comment", change.comment),
             ]
         ),
@@ -228,7 +238,8 @@ def _change_lines(session: Session, change: PolicyChange) -> list[str]:
 
 def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
     number = output.path_of(found.promotion)
-    whose = f"the approval by {output.path_of(found.decider)}" if found.decider else "the request"
+    words = {"": "the request", "approve": "the approval by ", "reject": "the rejection by "}
+    whose = f"{words[found.outcome]}{output.path_of(found.decider)}"
     again = (
         "The same rules say the same to it now."
         if found.equal
@@ -257,11 +268,11 @@ def result_lines(results: Sequence[RuleResult]) -> list[str]:
         mark = "✓" if each.passed else ("…" if each.waits else "✗")
         waived = f"   by {each.waived_by}" if each.waived_by else ""
         lines.append(f"  {mark} {each.rule.ljust(width)}  {each.message}{waived}".rstrip())
-        # What else was put together from these stands in the message.
+        # What else was put together from these stands in the message; what is empty says nothing.
         lines += [
             f"{indent}{name} = {value}"
             for name, value in each.bound.items()
-            if value and _FIELD.fullmatch(name)
+            if value.strip() and _FIELD.fullmatch(name)
         ]
         if each.fix:
             lines.append(f"{indent}{each.fix}")

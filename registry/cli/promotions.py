@@ -112,7 +112,7 @@ def decide(
     """Approve or reject a promotion, by its number."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    number = number_in(promotion)
+    number = _number(promotion)
     if not digest:
         digest = session.client.promotions.get(number).digest
     found = session.client.promotions.decide(
@@ -137,7 +137,7 @@ def promotion() -> None:
 @with_session
 def show(session: Session, number: str) -> None:
     """Show a promotion: what it asks, who said what, what it waits for."""
-    found = session.client.promotions.get(number_in(number))
+    found = session.client.promotions.get(_number(number))
     session.emit(found, promotion_lines(session, found))
 
 
@@ -177,7 +177,7 @@ def list_promotions(
 @with_session
 def withdraw(session: Session, number: str) -> None:
     """Withdraw an open promotion."""
-    found = session.client.promotions.withdraw(number_in(number))
+    found = session.client.promotions.withdraw(_number(number))
     session.emit(
         found,
         [
@@ -256,3 +256,7 @@ def _waiting_lines(found: Promotion, title: str) -> Sequence[str]:
     if not found.waiting:
         return []
     return [title, *rule_lines([(each.rule, each.message, each.fix) for each in found.waiting])]
+
+
+def _number(text: str) -> str:
+    return number_in(text, "promotion", "promotions")

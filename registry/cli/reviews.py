@@ -49,7 +49,7 @@ def list_reviews(session: Session, scope: str, state: str | None, limit: int) ->
 @with_session
 def show(session: Session, number: str) -> None:
     """Show a review: who moved what, which rules it skipped, why, and who says what of it."""
-    found = session.client.reviews.get(number_in(number))
+    found = session.client.reviews.get(_number(number))
     moved = f"{output.when(found.create_time)} by {output.path_of(found.requester)}"
     session.emit(
         found,
@@ -81,7 +81,7 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
     """Say whether a move with --break-glass was right; two others have to."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    found = session.client.reviews.decide(number_in(number), outcome, comment=comment)
+    found = session.client.reviews.decide(_number(number), outcome, comment=comment)
     lines = [f"Recorded. Review {found.number} is {found.state}: {_move(found)}."]
     if found.state == "pending":
         lines.append(f"Still needed: 1 more, {_due(found)}.")
@@ -100,3 +100,7 @@ def _due(found: Review) -> str:
         return ""
     late = "overdue since" if found.due_time <= datetime.now(UTC) else "due"
     return f"{late} {output.when(found.due_time)}"
+
+
+def _number(text: str) -> str:
+    return number_in(text, "review", "reviews")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 from registry.cli import output
 from registry.cli.session import Session
 
@@ -62,9 +64,16 @@ def said(decision: Decision) -> str:
     return "\n".join([first, *(f"  on condition: {each}" for each in decision.conditions)])
 
 
-def number_in(text: str) -> str:
-    """42, promotion/42 and promotions/42 all mean number 42."""
-    return text.rpartition("/")[2]
+def number_in(text: str, *words: str) -> str:
+    """42, promotion/42 and promotions/42 all mean number 42, where these are the words; waivers/42
+    does not: who copies that means something else."""
+    word, slash, number = text.rpartition("/")
+    if slash and word not in words:
+        raise click.UsageError(
+            f"found {text}, expected the number of a {words[0]}, or {words[-1]}/NUMBER. "
+            "How what waits is decided on: hallmark inbox"
+        )
+    return number
 
 
 def _card(version: Version) -> str:

@@ -66,7 +66,7 @@ def decide(session: Session, number: str, outcome: str | None, comment: str) -> 
     """Grant or refuse a waiver that somebody else asked for."""
     if outcome is None:
         raise click.UsageError("Say --approve or --reject.")
-    found = session.client.waivers.decide(number_in(number), outcome, comment=comment)
+    found = session.client.waivers.decide(_number(number), outcome, comment=comment)
     lines = [f"Waiver {found.number} is {found.state}: {_subject(found)}."]
     if found.state == "granted":
         lines = [
@@ -108,7 +108,7 @@ def list_waivers(session: Session, scope: str, state: str | None, rule: str, lim
 @with_session
 def show(session: Session, number: str) -> None:
     """Show a waiver: from what, why, and who decided."""
-    found = session.client.waivers.get(number_in(number))
+    found = session.client.waivers.get(_number(number))
     asked = f"{output.when(found.create_time)} by {output.path_of(found.requester)}"
     session.emit(
         found,
@@ -138,7 +138,7 @@ def show(session: Session, number: str) -> None:
 @with_session
 def withdraw(session: Session, number: str) -> None:
     """Take back a waiver that nobody has decided on yet."""
-    found = session.client.waivers.withdraw(number_in(number))
+    found = session.client.waivers.withdraw(_number(number))
     session.emit(found, [f"Waiver {found.number} is {found.state}.", _again(found)])
 
 
@@ -148,7 +148,7 @@ def withdraw(session: Session, number: str) -> None:
 @with_session
 def revoke(session: Session, number: str, comment: str) -> None:
     """End a granted waiver before its time."""
-    found = session.client.waivers.revoke(number_in(number), comment=comment)
+    found = session.client.waivers.revoke(_number(number), comment=comment)
     session.emit(found, [f"Waiver {found.number} is {found.state}.", _again(found)])
 
 
@@ -175,3 +175,7 @@ def _lapsed(found: Waiver) -> tuple[str, ...]:
 def _again(found: Waiver) -> str:
     target = output.path_of(found.target)
     return f"Ask again: hallmark waiver request {found.rule} {target} --reason WHY"
+
+
+def _number(text: str) -> str:
+    return number_in(text, "waiver", "waivers")

@@ -92,7 +92,7 @@ class Review:
 
 @dataclass(frozen=True, kw_only=True)
 class InboxItem:
-    """Something that waits for a decision. `version_state` is empty where it is about a model."""
+    """Something that waits for a decision. `version_state` is empty where there is no version."""
 
     kind: str
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+from registry.client.connection import new_request_id
 from registry.client.decode import decode, number_of
 from registry.client.service import PAGE_SIZE, Service
 from registry.client.values import LineageEdge
@@ -20,7 +21,8 @@ class Lineage(Service):
         """Declare that the child was made from the parent. Repeats safely."""
         number = number_of(versions_pb2.LineageKind, kind, field="kind")
         edge = pb.LineageEdge(child=child, parent=parent, kind=number)
-        return self._read(self._stub.CreateEdge, pb.CreateEdgeRequest(edge=edge), LineageEdge)
+        request = pb.CreateEdgeRequest(edge=edge, request_id=new_request_id())
+        return self._read(self._stub.CreateEdge, request, LineageEdge)
 
     def delete(self, child: str, parent: str) -> None:
         edge = pb.LineageEdge(child=child, parent=parent)

@@ -72,7 +72,7 @@ class Policies(Service):
         return self._read(self._stub.EvaluateGate, request, GateEvaluation)
 
     def explain(self, promotion: str | int, *, decider: str = "") -> DecisionExplanation:
-        """Of one person's approval, of the request itself with "-", or of what came last."""
+        """Of one person's decision, of the request itself with "-", or of what came last."""
         whose = principal_name(decider) if decider not in ("", "-") else ""
         request = pb.ExplainDecisionRequest(
             promotion=promotion_name(promotion),

@@ -21,7 +21,7 @@ class PolicyChange:
     name: str
     digest: str
     base_digest: str
-    #: pending, activated, rejected or withdrawn.
+    #: pending, activated, rejected, withdrawn or expired.
     state: str
     proposer: str
     note: str
@@ -29,6 +29,7 @@ class PolicyChange:
     comment: str
     create_time: datetime | None
     end_time: datetime | None
+    expire_time: datetime | None
 
     @property
     def number(self) -> str:
@@ -59,6 +60,8 @@ class DecisionExplanation:
     replayed: tuple[RuleResult, ...]
     equal: bool
     create_time: datetime | None
+    #: approve or reject; empty for the request itself.
+    outcome: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from registry.client.connection import new_request_id
 from registry.client.decode import number_of
 from registry.client.judged import Acceptance, ModelTerms
 from registry.client.names import acceptance_name, model_name, principal_name, scope_name
@@ -37,6 +38,7 @@ class Terms(Service):
             validity_days=validity_days,
             approval_required=approval_required,
             etag=etag,
+            request_id=new_request_id(),
         )
         return self._read(self._stub.SetModelTerms, request, ModelTerms)
 
@@ -54,6 +56,7 @@ class Terms(Service):
             model=model_name(model),
             terms_digest=terms_digest,
             on_behalf_of=principal_name(on_behalf_of) if on_behalf_of else "",
+            request_id=new_request_id(),
         )
         return self._read(self._stub.AcceptTerms, request, Acceptance)
 
@@ -66,6 +69,7 @@ class Terms(Service):
             terms_digest=terms_digest,
             reason=reason,
             on_behalf_of=principal_name(on_behalf_of) if on_behalf_of else "",
+            request_id=new_request_id(),
         )
         return self._read(self._stub.RequestAccess, request, Acceptance)
 

@@ -77,13 +77,16 @@ class Webhooks(Service):
         self._call(self._stub.DeleteWebhook, request, repeats=False)
 
     def rotate(self, webhook: str, *, overlap: timedelta | None = None) -> NewWebhook:
-        """A new secret; the old one signs too until the overlap is over, by default a day."""
-        request = pb.RotateWebhookSecretRequest(name=webhook_name(webhook))
+        """A new secret; the old one signs too until the overlap is over, by default a day. Empty
+        where the first reply was lost: rotate again then."""
+        request = pb.RotateWebhookSecretRequest(
+            name=webhook_name(webhook), request_id=new_request_id()
+        )
         if overlap is not None:
             span = Duration()
             span.FromTimedelta(overlap)
             request.overlap.CopyFrom(span)
-        return self._once(self._stub.RotateWebhookSecret, request, NewWebhook)
+        return self._read(self._stub.RotateWebhookSecret, request, NewWebhook)
 
     def test(self, webhook: str) -> WebhookDelivery:
         """Send a request of type `webhook.test`; `deliveries` tells how it went."""

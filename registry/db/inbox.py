@@ -8,6 +8,7 @@ from functools import cache
 from sqlalchemy import Select, Table, bindparam, literal_column, or_, select
 
 from registry.db.arrays import array, numbers
+from registry.db.policies import SqlPolicies
 from registry.db.prepared import PreparedConnection
 from registry.db.promotions import SqlPromotions
 from registry.db.reach import reach_values, within
@@ -16,6 +17,7 @@ from registry.db.tables import acceptances, promotions, reviews, versions, waive
 from registry.db.terms import SqlAcceptances
 from registry.db.version_rows import select_versions, version_of
 from registry.db.waivers import SqlWaivers
+from registry.domain.policy_sets import PolicyChange
 from registry.domain.promotions import Promotion
 from registry.domain.reviews import Review
 from registry.domain.terms import Acceptance
@@ -58,6 +60,9 @@ class SqlInbox:
 
     def reviews(self, query: WaitingQuery) -> Sequence[Review]:
         return SqlReviews(self._connection).many(self._waiting(reviews, query))
+
+    def policy_changes(self, query: WaitingQuery) -> Sequence[PolicyChange]:
+        return SqlPolicies(self._connection, writing=False).waiting(query)
 
     def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
         if not keys:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import Select, and_, bindparam, insert, select, update
+from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 
-from registry.db.locks import lock_rows
+from registry.db.locks import lock_number, lock_rows
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AFTER_ALL, AnyRow, behind
 from registry.db.tables import (
@@ -19,10 +19,13 @@ from registry.db.tables import (
     policy_sets,
 )
 from registry.domain.pages import Cursor
-from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
+from registry.domain.policy_sets import PROPOSAL_TTL_US, ChangeState, GateRecord, PolicyChange
+from registry.ports.waiver_tables import WaitingQuery
 
 #: Id of the one row that says which set is active.
 ONLY_POLICY = 1
+#: Any number will do, as long as all releases agree on it.
+_LOCK_NUMBER = 0x504F4C49
 
 _ACTIVE = select(active_policy.c.digest).where(active_policy.c.id == ONLY_POLICY)
 # SQLite has one writer at a time, and knows no such words.
@@ -43,6 +46,13 @@ _INSERT_CHANGE = insert(policy_changes).returning(_c.number)
 _CHANGES = select(policy_changes)
 _CHANGE = _CHANGES.where(_c.number == bindparam("number"))
 _CHANGE_ROW = select(_c.number).where(_c.number == bindparam("number"))
+# All proposals wait equally long: made later is due later.
+_pending = _c.state == ChangeState.PENDING.value
+_running = _c.create_time_us > bindparam("made_until")
+_out_of_time = and_(_pending, _c.create_time_us <= bindparam("made_until"))
+_OVERDUE = (
+    _CHANGES.where(_out_of_time).order_by(_c.create_time_us, _c.number).limit(bindparam("limit"))
+)
 _END_CHANGE = (
     update(policy_changes)
     .where(_c.number == bindparam("change"))
@@ -68,11 +78,29 @@ _RECORDED_OF = _RECORDED.where(_r.decider == bindparam("decider"))
 
 
 @cache
-def _list(*, by_state: bool) -> Select[*tuple[object, ...]]:
-    condition = _c.number < bindparam("before")
-    if by_state:
-        condition = and_(condition, _c.state == bindparam("state"))
-    return _CHANGES.where(condition).order_by(_c.number.desc()).limit(bindparam("limit"))
+def _list(state: ChangeState | None) -> Select[*tuple[object, ...]]:
+    statement = _CHANGES.where(_c.number < bindparam("before"))
+    if state is ChangeState.PENDING:
+        statement = statement.where(_pending, _running)
+    elif state is ChangeState.EXPIRED:
+        statement = statement.where(or_(_c.state == state.value, _out_of_time))
+    elif state is not None:
+        statement = statement.where(_c.state == state.value)
+    return statement.order_by(_c.number.desc()).limit(bindparam("limit"))
+
+
+@cache
+def waiting(*, asked: bool) -> Select[*tuple[object, ...]]:
+    """Pending rows, the earliest due first. Few, so that they may be sorted."""
+    made = _c.create_time_us
+    statement = _CHANGES.where(
+        _pending,
+        made >= bindparam("made_from"),
+        or_(made > bindparam("made_from"), _c.number > bindparam("after_number")),
+    )
+    if asked:
+        statement = statement.where(_c.proposer == bindparam("proposer"))
+    return statement.order_by(made, _c.number).limit(bindparam("limit"))
 
 
 class SqlPolicies:
@@ -102,6 +130,9 @@ class SqlPolicies:
         found = self._connection.execute(_CONTENT, {"digest": digest}).scalar_one_or_none()
         return None if found is None else bytes(found)
 
+    def lock_changes(self) -> None:
+        lock_number(self._connection, _LOCK_NUMBER)
+
     def insert_change(self, change: PolicyChange) -> PolicyChange:
         number: int = self._connection.execute(
             _INSERT_CHANGE,
@@ -130,15 +161,29 @@ class SqlPolicies:
         return None if row is None else _change(row)
 
     def changes(
-        self, state: ChangeState | None, after: Cursor | None, limit: int
+        self, state: ChangeState | None, now_us: int, after: Cursor | None, limit: int
     ) -> Sequence[PolicyChange]:
         given = {
-            "state": "" if state is None else state.value,
+            "made_until": now_us - PROPOSAL_TTL_US,
             "before": behind(after, AFTER_ALL),
             "limit": limit,
         }
-        rows = self._connection.execute(_list(by_state=state is not None), given)
-        return [_change(row) for row in rows]
+        return [_change(row) for row in self._connection.execute(_list(state), given)]
+
+    def overdue(self, now_us: int, limit: int) -> Sequence[PolicyChange]:
+        given = {"made_until": now_us - PROPOSAL_TTL_US, "limit": limit}
+        return [_change(row) for row in self._connection.execute(_OVERDUE, given)]
+
+    def waiting(self, query: WaitingQuery) -> Sequence[PolicyChange]:
+        """What waits, as the inbox asks; its reach is no matter, since policies are everybody's."""
+        given = {
+            "made_from": query.from_us - PROPOSAL_TTL_US,
+            "after_number": query.after_number,
+            "proposer": query.requester,
+            "limit": query.limit,
+        }
+        statement = waiting(asked=bool(query.requester))
+        return [_change(row) for row in self._connection.execute(statement, given)]
 
     def end_change(
         self, number: int, state: ChangeState, *, decider: str, comment: str, time_us: int

@@ -42,6 +42,13 @@ _CURRENT = (
     .order_by(_t.key.desc())
     .limit(literal(1))
 )
+_FIND = (
+    select(terms, models.c.path)
+    .join_from(models, terms, _t.model_key == models.c.key)
+    .where(models.c.path == bindparam("model"), _t.digest == bindparam("digest"))
+    .order_by(_t.key.desc())
+    .limit(literal(1))
+)
 _PUT = insert(terms)
 _POINT = (
     update(models)
@@ -56,19 +63,12 @@ class SqlTerms:
 
     def current(self, model: str) -> Terms | None:
         row = self._connection.execute(_CURRENT, {"model": model}).one_or_none()
-        if row is None:
-            return None
-        return Terms(
-            model_key=row.model_key,
-            model=row.path,
-            label=row.label,
-            text=row.text,
-            url=row.url,
-            validity_days=row.validity_days,
-            approval_required=bool(row.approval_required),
-            create_time_us=row.create_time_us,
-            creator=row.creator,
-        )
+        return None if row is None else _terms(row)
+
+    def find(self, model: str, digest: str) -> Terms | None:
+        given = {"model": model, "digest": digest}
+        row = self._connection.execute(_FIND, given).one_or_none()
+        return None if row is None else _terms(row)
 
     def put(self, terms: Terms) -> None:
         self._connection.execute_later(
@@ -92,6 +92,20 @@ class SqlTerms:
 
     def _point(self, model_key: int, digest: str) -> None:
         self._connection.execute_later(_POINT, {"of": model_key, "to_digest": digest})
+
+
+def _terms(row: AnyRow) -> Terms:
+    return Terms(
+        model_key=row.model_key,
+        model=row.path,
+        label=row.label,
+        text=row.text,
+        url=row.url,
+        validity_days=row.validity_days,
+        approval_required=bool(row.approval_required),
+        create_time_us=row.create_time_us,
+        creator=row.creator,
+    )
 
 
 _a = acceptances.c

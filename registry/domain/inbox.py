@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from registry.domain.policies import Requirement
+from registry.domain.policy_sets import PolicyChange
 from registry.domain.versions import Version
 
 
@@ -22,6 +23,7 @@ class InboxKind(StrEnum):
     WAIVER = "waiver"
     ACCESS = "access"
     REVIEW = "review"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class InboxItem:
     #: Resource names: of what is to be decided on, and of what that is about.
     name: str
     subject: str
+    #: "*" where it belongs to none.
     namespace: str
     requester: str
     reason: str
@@ -40,8 +43,10 @@ class InboxItem:
     rule: str = ""
     #: Who is to be let in, for access.
     principal: str = ""
-    #: None where it is about a model.
+    #: None where it is about a model, or a policy set.
     version: Version | None = None
+    #: Where it is about which policy set is active.
+    change: PolicyChange | None = None
     waiting: tuple[Requirement, ...] = ()
     #: Who said yes, and counts; who said anything.
     approvers: tuple[str, ...] = ()

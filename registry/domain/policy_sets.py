@@ -12,6 +12,8 @@ from registry.domain.canonical import canonical_json, load_canonical
 from registry.domain.policies import Gate
 
 SCHEMA = "hallmark.policy-set.v1"
+#: A proposal waits for a second person so long.
+PROPOSAL_TTL_US = 14 * 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ class ChangeState(StrEnum):
     ACTIVATED = "activated"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ class PolicyChange:
     #: Who made the token that it was proposed with.
     token_creator: str
     note: str
-    #: Empty while PENDING, and for a withdrawal.
+    #: Empty while PENDING, for a withdrawal and for what ran out of time.
     decider: str
     comment: str
     create_time_us: int
@@ -104,10 +107,21 @@ class PolicyChange:
     def name(self) -> str:
         return f"policyChanges/{self.number}"
 
+    @property
+    def expire_time_us(self) -> int:
+        """When it ends undecided."""
+        return self.create_time_us + PROPOSAL_TTL_US
+
+    def state_at(self, now_us: int) -> ChangeState:
+        """The state at a moment: time ends a proposal whether or not anybody looks."""
+        if self.state is ChangeState.PENDING and now_us >= self.expire_time_us:
+            return ChangeState.EXPIRED
+        return self.state
+
 
 @dataclass(frozen=True, kw_only=True)
 class GateRecord:
-    """What a gate was shown and what it answered, at a decision that counted."""
+    """What a gate was shown and what it answered, at a request or a decision."""
 
     promotion: int
     #: Whose decision; "" for the request itself.

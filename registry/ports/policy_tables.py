@@ -27,15 +27,22 @@ class Policies(Protocol):
 
     def content(self, digest: str) -> bytes | None: ...
 
+    def lock_changes(self) -> None:
+        """Until the transaction ends nobody else does so: of two proposals the second sees the
+        first."""
+
     def insert_change(self, change: PolicyChange) -> PolicyChange:
         """The stored value with its number."""
 
     def change(self, number: int, *, lock: bool = False) -> PolicyChange | None: ...
 
     def changes(
-        self, state: ChangeState | None, after: Cursor | None, limit: int
+        self, state: ChangeState | None, now_us: int, after: Cursor | None, limit: int
     ) -> Sequence[PolicyChange]:
-        """Newest first by number, behind `after` = (number,)."""
+        """Newest first by number, behind `after` = (number,). `state` as it is at `now_us`."""
+
+    def overdue(self, now_us: int, limit: int) -> Sequence[PolicyChange]:
+        """Those that are stored as pending and whose time has run out, the earliest first."""
 
     def end_change(
         self, number: int, state: ChangeState, *, decider: str, comment: str, time_us: int

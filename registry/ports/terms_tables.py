@@ -15,6 +15,9 @@ class TermsTable(Protocol):
     def current(self, model: str) -> Terms | None:
         """What the model asks for now; None where it has no terms, or is not there."""
 
+    def find(self, model: str, digest: str) -> Terms | None:
+        """The newest terms of this digest that the model asks for or once did."""
+
     def put(self, terms: Terms) -> None:
         """Keep the terms, and have the model ask for them from now on."""
 

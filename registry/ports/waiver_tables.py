@@ -8,6 +8,7 @@ from typing import Protocol
 
 from registry.domain.access import Reach
 from registry.domain.pages import Cursor
+from registry.domain.policy_sets import PolicyChange
 from registry.domain.promotions import Decision, Promotion
 from registry.domain.reviews import Review
 from registry.domain.terms import Acceptance
@@ -75,6 +76,9 @@ class Inbox(Protocol):
     def acceptances(self, query: WaitingQuery) -> Sequence[Acceptance]: ...
 
     def reviews(self, query: WaitingQuery) -> Sequence[Review]: ...
+
+    def policy_changes(self, query: WaitingQuery) -> Sequence[PolicyChange]:
+        """They belong to no namespace, so the query's reach is no matter."""
 
     def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
         """Those that are there, by key."""

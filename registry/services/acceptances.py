@@ -27,12 +27,16 @@ from registry.services.judging import (
     COMMENT_LENGTH_MAX,
     DAY_US,
     detail_of,
+    reach_of,
     require_numbered,
     require_person,
     require_uninvolved,
     word_of,
 )
 from registry.services.lookups import event, model_of
+from registry.services.overdue import write_down
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once
 from registry.services.terms import terms_of
 
 REASON_LENGTH_MAX = 2000
@@ -54,11 +58,19 @@ class AcceptanceService:
         self._clock = clock
 
     def accept(
-        self, caller: Caller, model: ModelName, *, terms_digest: str, on_behalf_of: str
+        self,
+        caller: Caller,
+        model: ModelName,
+        *,
+        terms_digest: str,
+        on_behalf_of: str,
+        request_id: str = "",
     ) -> Acceptance:
         """Accept the terms of now; what runs already is returned as it is."""
         _require_may_accept(caller, model, on_behalf_of)
-        return self._open(caller, model, terms_digest, on_behalf_of, reason=None)
+        return self._open(
+            caller, model, terms_digest, on_behalf_of, reason=None, request_id=request_id
+        )
 
     def request(
         self,
@@ -68,11 +80,14 @@ class AcceptanceService:
         terms_digest: str,
         reason: str,
         on_behalf_of: str,
+        request_id: str = "",
     ) -> Acceptance:
         """Accept the terms of now, and ask for the approval that they need."""
         _require_may_accept(caller, model, on_behalf_of)
         check_text("reason", reason, REASON_LENGTH_MAX, required=True)
-        return self._open(caller, model, terms_digest, on_behalf_of, reason=reason)
+        return self._open(
+            caller, model, terms_digest, on_behalf_of, reason=reason, request_id=request_id
+        )
 
     def _open(
         self,
@@ -82,42 +97,34 @@ class AcceptanceService:
         on_behalf_of: str,
         *,
         reason: str | None,
+        request_id: str,
     ) -> Acceptance:
         principal = on_behalf_of or caller.id
 
         def fn(tx: Transaction) -> Acceptance:
             now = self._clock.now_us()
-            stored = model_of(tx, model, lock=True)
-            terms = terms_of(tx, model)
-            _check_digest(terms, terms_digest)
-            if on_behalf_of:
-                _check_robot(tx, on_behalf_of)
-            earlier = tx.acceptances.open_of(stored.key, principal, terms.digest, now)
-            if earlier is not None:
-                return earlier
-            if terms.approval_required and reason is None:
-                raise InvalidStateError(
-                    name=f"the terms of {model}",
-                    action="be accepted without an approval",
-                    found="ASKING FOR ONE",
-                    allowed="terms that need none",
-                    fix=f"Ask for it: {terms.mend}",
-                )
-            made = tx.acceptances.insert(
-                _accepted(stored, terms, principal, caller, reason or "", now)
+
+            def create() -> tuple[str, Acceptance]:
+                stored = model_of(tx, model, lock=True)
+                terms = terms_of(tx, model)
+                _check_digest(terms, terms_digest)
+                if on_behalf_of:
+                    _check_robot(tx, on_behalf_of)
+                found = tx.acceptances.open_of(stored.key, principal, terms.digest, now)
+                if found is None:
+                    found = _made(tx, caller, stored, terms, principal, reason, now)
+                return str(found.number), found
+
+            return once(
+                tx,
+                caller,
+                "AcceptTerms" if reason is None else "RequestAccess",
+                request_id,
+                content_of(str(model), terms_digest, on_behalf_of, reason),
+                now_us=now,
+                create=create,
+                reload=lambda number: _shown(_existing(tx, int(number)), now),
             )
-            waits = made.state is AcceptanceState.PENDING
-            detail: dict[str, object] = {
-                "model": made.model,
-                "principal": made.principal,
-                "terms_digest": made.terms_digest,
-                "terms_label": made.terms_label,
-                "reason": made.reason,
-                "expire_time_us": made.expire_time_us,
-            }
-            action = "access.request" if waits else "access.accept"
-            tx.events.append(event(caller, action, made.name, made.namespace, detail))
-            return made
 
         return self._database.write(fn, namespace=model.namespace)
 
@@ -134,16 +141,19 @@ class AcceptanceService:
         def fn(tx: Transaction) -> Acceptance:
             now = self._clock.now_us()
             model_of(tx, model, lock=True)
-            found = _locked(tx, asked)
-            for involved in (found.requester, found.principal):
+            found = _existing(tx, asked.number, lock=True)
+            # Who made a token of theirs could have asked in that name, and fetch in it.
+            involved = (found.requester, found.principal)
+            for each in involved:
                 require_uninvolved(
                     tx,
                     caller,
                     Action.ACCESS_DECIDE,
                     found.name,
-                    requester=involved,
+                    requester=each,
                     version=None,
                     outcome=outcome,
+                    beside=involved,
                 )
             done = found.decision
             if done is not None and (done.decider, done.outcome, done.comment) == (
@@ -198,11 +208,7 @@ class AcceptanceService:
     ) -> Page[Acceptance]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
         action = Action.MODEL_READ if principal == caller.id else Action.ACCESS_READ
-        if model is not None:
-            caller.require(action, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(action, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(action, namespace)
+        reach = reach_of(caller, action, model, namespace)
         of = fingerprint("acceptances", str(model), namespace, principal, state)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -230,7 +236,7 @@ class AcceptanceService:
 
         def fn(tx: Transaction) -> Acceptance:
             now = self._clock.now_us()
-            found = _locked(tx, asked)
+            found = _existing(tx, asked.number, lock=True)
             if found.state is AcceptanceState.REVOKED:
                 return found
             _require_state(found, OPEN, now, action="be revoked")
@@ -239,38 +245,33 @@ class AcceptanceService:
 
         return self._database.write(fn, namespace=asked.namespace)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which have run out of time; how many. Time ends them whether or not anybody
-        looks: this is for the audit log."""
+    def expire_overdue(self) -> int:
+        """Write down which acceptances have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.acceptances.overdue(now, limit),
+            lock=lambda tx, each: tx.acceptances.lock(each.number),
+            is_open=lambda each: each.state in OPEN,
+            end=_expire,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = [
-                tx.acceptances.lock(each.number) for each in tx.acceptances.overdue(now, limit)
-            ]
-            overdue = [each for each in found if each is not None and each.state in OPEN]
-            for each in overdue:
-                tx.acceptances.set_state(
-                    each.number,
-                    AcceptanceState.EXPIRED,
-                    decision=each.decision,
-                    expire_time_us=each.expire_time_us,
-                    end_time_us=each.expire_time_us,
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="access.expire",
-                        resource=each.name,
-                        namespace=each.namespace,
-                        actor=SYSTEM,
-                        detail={"was": each.state.value, "principal": each.principal},
-                    )
-                )
-            return len(overdue)
 
-        if not self._database.read(lambda tx: tx.acceptances.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _expire(tx: Transaction, acceptance: Acceptance, now_us: int) -> EventDraft:
+    tx.acceptances.set_state(
+        acceptance.number,
+        AcceptanceState.EXPIRED,
+        decision=acceptance.decision,
+        expire_time_us=acceptance.expire_time_us,
+        end_time_us=acceptance.expire_time_us,
+    )
+    return EventDraft(
+        action="access.expire",
+        resource=acceptance.name,
+        namespace=acceptance.namespace,
+        actor=SYSTEM,
+        detail={"was": acceptance.state.value, "principal": acceptance.principal},
+    )
 
 
 def _require_may_accept(caller: Caller, model: ModelName, on_behalf_of: str) -> None:
@@ -284,6 +285,39 @@ def _require_may_accept(caller: Caller, model: ModelName, on_behalf_of: str) -> 
     # Whoever administers may be denied a namespace, and then is told nothing of its models.
     caller.require(Action.MODEL_READ, model.namespace, str(model))
     require_person(caller, Action.PRINCIPAL_WRITE, principal)
+
+
+def _made(
+    tx: Transaction,
+    caller: Caller,
+    model: Model,
+    terms: Terms,
+    principal: str,
+    reason: str | None,
+    now_us: int,
+) -> Acceptance:
+    """A new acceptance; `reason` is None where no approval was asked for."""
+    if terms.approval_required and reason is None:
+        raise InvalidStateError(
+            name=f"the terms of models/{model.path}",
+            action="be accepted without an approval",
+            found="ASKING FOR ONE",
+            allowed="terms that need none",
+            fix=f"Ask for it: {terms.mend}",
+        )
+    made = tx.acceptances.insert(_accepted(model, terms, principal, caller, reason or "", now_us))
+    detail: dict[str, object] = {
+        "model": made.model,
+        "principal": made.principal,
+        "terms_digest": made.terms_digest,
+        "terms_label": made.terms_label,
+        "reason": made.reason,
+        "expire_time_us": made.expire_time_us,
+    }
+    waits = made.state is AcceptanceState.PENDING
+    action = "access.request" if waits else "access.accept"
+    tx.events.append(event(caller, action, made.name, made.namespace, detail))
+    return made
 
 
 def _accepted(
@@ -370,10 +404,10 @@ def _no_acceptance(name: AcceptanceName) -> NotFoundError:
     )
 
 
-def _locked(tx: Transaction, asked: Acceptance) -> Acceptance:
-    found = tx.acceptances.lock(asked.number)
+def _existing(tx: Transaction, number: int, *, lock: bool = False) -> Acceptance:
+    found = tx.acceptances.lock(number) if lock else tx.acceptances.get(number)
     if found is None:
-        raise _no_acceptance(AcceptanceName(number=asked.number))
+        raise _no_acceptance(AcceptanceName(number=number))
     return found
 
 

@@ -15,7 +15,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
-from registry.services.gates import ask_promote, asked_by, waivers_for
+from registry.services.gates import ask_promote, asked_by, before_request, waivers_for
 from registry.services.lookups import version_of
 from registry.services.stages import check_stage_of
 
@@ -88,7 +88,8 @@ class GateTrials:
             end_time_us=None,
         )
         policy = self._policies.active(tx)
-        return ask_promote(tx, policy, self._facts, caller, asked, version, current, now_us=now)
+        answer = ask_promote(tx, policy, self._facts, caller, asked, version, current, now_us=now)
+        return before_request(answer, version, stage)
 
 
 def _gate_of(text: str) -> Gate:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 
 from registry.domain.access import Caller
 from registry.domain.canonical import canonical_json
 from registry.domain.events import SYSTEM
-from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
+from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.models import Model
 from registry.domain.policies import Gate, GateAnswer, results_value
 from registry.domain.policy_sets import GateRecord
@@ -21,6 +22,8 @@ from registry.ports.policy import Policy
 from registry.services.facts import VersionFacts
 from registry.services.standing import rules_of
 
+#: What decides on a request that has no number yet.
+_NUMBERLESS = re.compile(rf"hallmark [a-z ]*\b{UNNUMBERED}\b[^;.]*")
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
 _NO_FACTS = Facts()
@@ -62,8 +65,23 @@ def may_enter(
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
     answer = ask_promote(tx, policy, facts, caller, promotion, version, current, now_us=now_us)
     if answer.refusals:
-        raise refused(answer, f"{version.ref} -> {promotion.stage}")
+        told = answer if promotion.number else before_request(answer, version, promotion.stage)
+        raise refused(told, f"{version.ref} -> {promotion.stage}")
     return answer
+
+
+def before_request(answer: GateAnswer, version: Version, stage: str) -> GateAnswer:
+    """The answer, where nothing was asked for yet: its mends then begin with asking."""
+    ask = f"hallmark promote {version.ref} {stage}"
+    results = tuple(
+        dataclasses.replace(
+            each,
+            fix=_NUMBERLESS.sub(ask, each.fix),
+            bound={name: value for name, value in each.bound.items() if value != UNNUMBERED},
+        )
+        for each in answer.results
+    )
+    return dataclasses.replace(answer, results=results)
 
 
 def ask_promote(

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 
-from registry.domain.access import Action, Caller, PrincipalKind
+from registry.domain.access import (
+    REGISTRY_WIDE,
+    STAGED_ACTIONS,
+    Action,
+    Caller,
+    PrincipalKind,
+)
 from registry.domain.inbox import InboxItem, InboxKind, InboxScope
 from registry.domain.pages import Page, PageRequest, decode_token, encode_token, fingerprint
 from registry.domain.promotions import Promotion, counted
 from registry.domain.reviews import Review
+from registry.domain.scopes import ANY, model_in
 from registry.domain.versions import Version
 from registry.domain.waivers import Waiver
 from registry.names.rules import NUMBER_MAX
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.waiver_tables import WaitingQuery
+from registry.services.independence import is_second
 from registry.services.judging import contributors
 
 PAGE_SIZE_MAX = 100
@@ -67,7 +76,7 @@ class InboxService:
                 if len(found) == limit or looked_at == LOOKED_AT_MAX:
                     return Page(items=tuple(found), next_page_token=encode_token(last, of))
                 last = here
-                if _is_for(caller, scope, item):
+                if _is_for(tx, caller, scope, item):
                     found.append(item)
             return Page(items=tuple(found))
 
@@ -86,8 +95,9 @@ def _waiting(
     """What waits of one kind behind a place, read as far as it is asked for."""
     noun, rank = _NOUNS[kind], _KINDS.index(kind)
     action = noun.decide if scope is InboxScope.WAITING_FOR_ME else noun.read
-    reach = caller.reach(action)
-    if not reach.allowed or not reach.models:
+    # Whether the token is good for an item is seen by the item, which has a stage.
+    reach = dataclasses.replace(caller.reach(action), models=(ANY,))
+    if not reach.allowed:
         return
     from_us, last_rank, last_number = place
     # Of those that are due at the very time of the last one, an earlier kind is done with.
@@ -111,15 +121,19 @@ def _waiting(
         from_us, number = found[-1].due_us, found[-1].number
 
 
-def _is_for(caller: Caller, scope: InboxScope, item: InboxItem) -> bool:
+def _is_for(tx: Transaction, caller: Caller, scope: InboxScope, item: InboxItem) -> bool:
     noun = _NOUNS[item.kind]
+    action = noun.decide if scope is InboxScope.WAITING_FOR_ME else noun.read
+    stage = item.stage if action in STAGED_ACTIONS else ""
+    if not caller.may(action, item.namespace, model=model_in(item.subject), stage=stage):
+        return False
     if scope is not InboxScope.WAITING_FOR_ME:
-        return caller.may(noun.read, item.namespace)
+        return True
     return (
-        caller.may(noun.decide, item.namespace)
-        and caller.id not in (item.requester, item.principal)
+        caller.id not in (item.requester, item.principal)
         and caller.id not in item.deciders
         and (item.version is None or caller.id not in contributors(item.version))
+        and (item.change is None or is_second(tx, caller, item.change))
     )
 
 
@@ -220,6 +234,24 @@ def _of_review(review: Review, version: Version | None) -> InboxItem:
     )
 
 
+def _policy_changes(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+    return [
+        InboxItem(
+            kind=InboxKind.POLICY,
+            number=each.number,
+            name=each.name,
+            subject=f"policySets/{each.digest}",
+            namespace=REGISTRY_WIDE,
+            requester=each.proposer,
+            reason=each.note,
+            since_us=each.create_time_us,
+            due_us=each.expire_time_us,
+            change=each,
+        )
+        for each in tx.inbox.policy_changes(query)
+    ]
+
+
 def _keys(found: Iterator[int | None]) -> set[int]:
     return set(chain.from_iterable(() if key is None else (key,) for key in found))
 
@@ -234,5 +266,8 @@ _NOUNS = {
     ),
     InboxKind.REVIEW: _Noun(
         read=Action.PROMOTION_READ, decide=Action.PROMOTION_DECIDE, find=_reviews, lasts=True
+    ),
+    InboxKind.POLICY: _Noun(
+        read=Action.POLICY_READ, decide=Action.POLICY_DECIDE, find=_policy_changes
     ),
 }

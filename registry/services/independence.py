@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from registry.domain.access import Caller
+from registry.domain.policy_sets import PolicyChange
 from registry.domain.promotions import Outcome
 from registry.domain.versions import Version
 from registry.errors import NotIndependentError
@@ -77,6 +78,18 @@ def _require_another(tx: Transaction, caller: Caller, what: str, others: set[str
             "have said it in that name",
             fix=_LEAVE_IT,
         )
+
+
+def is_second(tx: Transaction, caller: Caller, change: PolicyChange) -> bool:
+    """Whether the caller is another than who proposed a policy set, by whatever name or with
+    whosever token; who made the other's token, or the one that it was made with, is not."""
+    is_same = caller.id == change.proposer or caller.principal.uid == change.proposer_uid
+    minted = f"principals/{change.proposer}" in caller.token.makers
+    minted_for = caller.principal.name in {
+        change.token_creator,
+        *tx.tokens.makers([change.proposer]),
+    }
+    return not (is_same or minted or minted_for)
 
 
 def _makers_among(ids: Iterable[str], caller: Caller) -> str:

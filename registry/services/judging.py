@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from registry.domain.access import REGISTRY_WIDE, TABLE, Action, Caller, PrincipalKind, Role
+from registry.domain.access import (
+    REGISTRY_WIDE,
+    TABLE,
+    Action,
+    Caller,
+    PrincipalKind,
+    Reach,
+    Role,
+)
 from registry.domain.promotions import Decision, Outcome
 from registry.domain.times import show_time
 from registry.domain.versions import Version
 from registry.errors import InvalidFieldError, PermissionDeniedError, TooLargeError
+from registry.names import ModelName
 from registry.ports.database import Transaction
 from registry.services.fields import check_text
 from registry.services.independence import require_independent
@@ -88,6 +97,18 @@ def require_numbered(
         )
     elif not caller.may_everywhere(action):
         raise caller.refusal(action, REGISTRY_WIDE, str(name), scope=_OF_ITS_MODEL)
+
+
+def reach_of(
+    caller: Caller, action: Action, model: ModelName | None, namespace: str | None
+) -> Reach:
+    """What a list may show: of a model, of a namespace, or with neither of all that the caller may
+    act on. Raises PermissionDeniedError where the caller may not on the one that is named."""
+    if model is not None:
+        caller.require(action, model.namespace, str(model))
+    elif namespace is not None:
+        caller.require_list(action, namespace, f"namespaces/{namespace}")
+    return caller.reach(action, namespace)
 
 
 def contributors(version: Version) -> set[str]:

@@ -15,6 +15,8 @@ from registry.names import VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.lookups import event, version_of
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once
 
 DEPTH_DEFAULT = 20
 DEPTH_MAX = 100
@@ -28,37 +30,30 @@ class LineageService:
         self._clock = clock
 
     def create(
-        self, caller: Caller, child: VersionName, parent: VersionName, kind: LineageKind
+        self,
+        caller: Caller,
+        child: VersionName,
+        parent: VersionName,
+        kind: LineageKind,
+        *,
+        request_id: str = "",
     ) -> LineageEdge:
         """Declare an edge; one that is there takes the new kind."""
         caller.require(Action.VERSION_CREATE, child.model.namespace, str(child))
         caller.require(Action.VERSION_READ, parent.model.namespace, str(parent))
 
         def fn(tx: Transaction) -> LineageEdge:
-            tx.lineage.lock()
-            made, origin = version_of(tx, child), version_of(tx, parent)
-            _require_no_cycle(tx, made, origin)
-            old = next(
-                (edge for edge in tx.lineage.above([made.key]) if edge.parent == origin.name), None
+            now = self._clock.now_us()
+            return once(
+                tx,
+                caller,
+                "CreateEdge",
+                request_id,
+                content_of(str(child), str(parent), kind),
+                now_us=now,
+                create=lambda: (str(parent), _declared(tx, caller, child, parent, kind, now)),
+                reload=lambda _: _existing(tx, child, parent),
             )
-            if old is not None and old.kind is kind:
-                return old
-            new = LineageEdge(
-                child_key=made.key,
-                parent_key=origin.key,
-                child=made.name,
-                parent=origin.name,
-                child_namespace=made.namespace,
-                parent_namespace=origin.namespace,
-                kind=kind,
-                creator=caller.id,
-                create_time_us=self._clock.now_us(),
-            )
-            tx.lineage.insert(new)
-            detail: dict[str, object] = {"parent": origin.name, "kind": kind.value}
-            tx.events.append(event(caller, "lineage.create", made.name, made.namespace, detail))
-            # An edge keeps who declared it first.
-            return new if old is None else dataclasses.replace(old, kind=kind)
 
         return self._database.write(fn)
 
@@ -69,11 +64,7 @@ class LineageService:
         def fn(tx: Transaction) -> None:
             made = version_of(tx, child)
             if not tx.lineage.delete(made.key, str(parent)):
-                raise NotFoundError(
-                    kind="edge",
-                    name=f"from {child} to {parent}",
-                    fix=f"See what it was made from: hallmark lineage {made.ref}",
-                )
+                raise _no_edge(made, parent)
             detail: dict[str, object] = {"parent": str(parent)}
             tx.events.append(event(caller, "lineage.delete", made.name, made.namespace, detail))
 
@@ -113,6 +104,59 @@ class LineageService:
             return _page(edges, after, limit, readable, of, up=up)
 
         return self._database.snapshot(fn)
+
+
+def _declared(
+    tx: Transaction,
+    caller: Caller,
+    child: VersionName,
+    parent: VersionName,
+    kind: LineageKind,
+    now_us: int,
+) -> LineageEdge:
+    """The edge, as it was there or new."""
+    tx.lineage.lock()
+    made, origin = version_of(tx, child), version_of(tx, parent)
+    _require_no_cycle(tx, made, origin)
+    old = _edge(tx, made, origin.name)
+    if old is not None and old.kind is kind:
+        return old
+    new = LineageEdge(
+        child_key=made.key,
+        parent_key=origin.key,
+        child=made.name,
+        parent=origin.name,
+        child_namespace=made.namespace,
+        parent_namespace=origin.namespace,
+        kind=kind,
+        creator=caller.id,
+        create_time_us=now_us,
+    )
+    tx.lineage.insert(new)
+    detail: dict[str, object] = {"parent": origin.name, "kind": kind.value}
+    tx.events.append(event(caller, "lineage.create", made.name, made.namespace, detail))
+    # An edge keeps who declared it first.
+    return new if old is None else dataclasses.replace(old, kind=kind)
+
+
+def _edge(tx: Transaction, child: Version, parent: str) -> LineageEdge | None:
+    return next((edge for edge in tx.lineage.above([child.key]) if edge.parent == parent), None)
+
+
+def _existing(tx: Transaction, child: VersionName, parent: VersionName) -> LineageEdge:
+    made = version_of(tx, child)
+    found = _edge(tx, made, str(parent))
+    if found is None:
+        raise _no_edge(made, parent)
+    return found
+
+
+def _no_edge(child: Version, parent: VersionName) -> NotFoundError:
+    return NotFoundError(
+        kind="edge",
+        name=f"from {child.name} to {parent}",
+        fix=f"See what it was made from: hallmark lineage {child.ref}",
+    )
 
 
 def _require_no_cycle(tx: Transaction, child: Version, parent: Version) -> None:

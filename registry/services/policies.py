@@ -10,6 +10,7 @@ from typing import Any
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller, PrincipalKind
 from registry.domain.canonical import load_canonical
+from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.policies import Gate, RuleResult, results_value
 from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
@@ -30,8 +31,11 @@ from registry.ports.database import Database, Transaction
 from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import Policy, PolicyReader, PolicySets
 from registry.services.fields import check_text
+from registry.services.independence import is_second
 from registry.services.judging import require_numbered
 from registry.services.lookups import event
+from registry.services.overdue import write_down
+from registry.services.promotion_records import numbered_results
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 
@@ -53,13 +57,13 @@ class Explanation:
 
     promotion: Promotion
     record: GateRecord
+    #: What was decided; None for the request itself.
+    outcome: Outcome | None
     document: bytes
     then: tuple[RuleResult, ...]
     again: tuple[RuleResult, ...]
-
-    @property
-    def equal(self) -> bool:
-        return results_value(self.then) == results_value(self.again)
+    #: Whether both are the same.
+    equal: bool
 
 
 class PolicyService:
@@ -98,8 +102,10 @@ class PolicyService:
         of = fingerprint("policy changes", state)
         after = decode_token(page.token, of, int)
         limit = page.limit()
-        found = self._database.read(lambda tx: tx.policies.changes(state, after, limit + 1))
-        return page_of(found, limit, lambda change: (change.number,), of)
+        now = self._clock.now_us()
+        found = self._database.read(lambda tx: tx.policies.changes(state, now, after, limit + 1))
+        shown = [_shown(change, now) for change in found]
+        return page_of(shown, limit, lambda change: (change.number,), of)
 
     def propose(
         self,
@@ -120,7 +126,7 @@ class PolicyService:
         def planned(tx: Transaction, now: int) -> PolicyChange:
             active = self._policies.active(tx)
             _require_other(proposed, active)
-            for open_one in tx.policies.changes(ChangeState.PENDING, None, 1000):
+            for open_one in tx.policies.changes(ChangeState.PENDING, now, None, 1000):
                 if open_one.digest == proposed.digest:
                     raise AlreadyExistsError(
                         kind="proposal of policy set",
@@ -150,6 +156,7 @@ class PolicyService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, PolicyChange]:
+                tx.policies.lock_changes()
                 plan = planned(tx, now)
                 tx.policies.put(proposed.digest, content, now)
                 change = tx.policies.insert_change(plan)
@@ -169,7 +176,9 @@ class PolicyService:
                 content_of(proposed.digest, note),
                 now_us=now,
                 create=create,
-                reload=lambda number: _existing(tx, PolicyChangeName(number=int(number))),
+                reload=lambda number: _shown(
+                    _existing(tx, PolicyChangeName(number=int(number))), now
+                ),
             )
 
         return self._database.write(fn)
@@ -205,7 +214,7 @@ class PolicyService:
             state = ChangeState.ACTIVATED if is_yes else ChangeState.REJECTED
             if change.state is state and change.decider == caller.id:
                 return change
-            _require_pending(change, action="be decided on")
+            _require_pending(change, now, action="be decided on")
             if is_yes:
                 self._activate(tx, caller, change, now)
             tx.policies.end_change(
@@ -239,13 +248,24 @@ class PolicyService:
             change = _existing(tx, name, lock=True)
             if change.state is ChangeState.WITHDRAWN:
                 return change
-            _require_pending(change, action="be withdrawn")
+            _require_pending(change, now, action="be withdrawn")
             state = ChangeState.WITHDRAWN
             tx.policies.end_change(change.number, state, decider="", comment="", time_us=now)
             tx.events.append(event(caller, "policy.withdraw", change.name, "", {}))
             return dataclasses.replace(change, state=state, end_time_us=now)
 
         return self._database.write(fn)
+
+    def expire_overdue(self) -> int:
+        """Write down which proposals have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.policies.overdue(now, limit),
+            lock=lambda tx, each: tx.policies.change(each.number, lock=True),
+            is_open=lambda each: each.state is ChangeState.PENDING,
+            end=_expire,
+        )
 
     def explain(self, caller: Caller, name: PromotionName, decider: str | None) -> Explanation:
         """Replay what the gate was shown at a decision (None: the last that was kept)."""
@@ -261,12 +281,16 @@ class PolicyService:
             if policy is None:
                 raise _no_set(record.policy_digest)
             value: Any = load_canonical(document, field="gate document")
+            then = _results(record.results_json)
+            again = policy.replay(Gate(value["gate"]), value)
             return Explanation(
                 promotion=promotion,
                 record=record,
+                outcome=_outcome(promotion, record),
                 document=document,
-                then=_results(record.results_json),
-                again=policy.replay(Gate(value["gate"]), value),
+                then=numbered_results(then, promotion.number),
+                again=numbered_results(again, promotion.number),
+                equal=results_value(then) == results_value(again),
             )
 
         return self._database.snapshot(fn)
@@ -286,6 +310,23 @@ class PolicyService:
         }
         resource = f"policySets/{change.digest}"
         tx.events.append(event(caller, "policy.activate", resource, "", detail))
+
+
+def _expire(tx: Transaction, change: PolicyChange, now_us: int) -> EventDraft:
+    tx.policies.end_change(
+        change.number,
+        ChangeState.EXPIRED,
+        decider="",
+        comment="",
+        time_us=change.expire_time_us,
+    )
+    return EventDraft(
+        action="policy.expire",
+        resource=change.name,
+        namespace="",
+        actor=SYSTEM,
+        detail={"digest": change.digest},
+    )
 
 
 def _each_once(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
@@ -344,22 +385,13 @@ def _require_person(caller: Caller, action: Action, resource: str) -> None:
 
 
 def _require_second(tx: Transaction, caller: Caller, change: PolicyChange) -> None:
-    """The decider is not the proposer, by whatever name or with whosever token, and neither is who
-    made the other's, or the one that it was made with."""
-    proposer = f"principals/{change.proposer}"
-    is_same = caller.id == change.proposer or caller.principal.uid == change.proposer_uid
-    minted = proposer in caller.token.makers
-    minted_for = caller.principal.name in {
-        change.token_creator,
-        *tx.tokens.makers([change.proposer]),
-    }
-    if is_same or minted or minted_for:
+    if not is_second(tx, caller, change):
         raise _denied(
             caller,
             Action.POLICY_DECIDE,
             change.name,
-            f"on '*', held by another person than {proposer} who proposed it, where neither made "
-            "the other's token",
+            f"on '*', held by another person than principals/{change.proposer} who proposed it, "
+            "where neither made the other's token",
         )
 
 
@@ -373,12 +405,21 @@ def _denied(caller: Caller, action: Action, resource: str, scope: str) -> Permis
     )
 
 
-def _require_pending(change: PolicyChange, *, action: str) -> None:
-    if change.state is not ChangeState.PENDING:
+def _shown(change: PolicyChange, now_us: int) -> PolicyChange:
+    """The proposal as it stands at a moment."""
+    state = change.state_at(now_us)
+    if state is change.state:
+        return change
+    return dataclasses.replace(change, state=state, end_time_us=change.expire_time_us)
+
+
+def _require_pending(change: PolicyChange, now_us: int, *, action: str) -> None:
+    state = change.state_at(now_us)
+    if state is not ChangeState.PENDING:
         raise InvalidStateError(
             name=change.name,
             action=action,
-            found=change.state.value.upper(),
+            found=state.value.upper(),
             allowed="PENDING",
             fix="Propose it anew: hallmark policy propose DIR --note WHY",
         )
@@ -392,13 +433,24 @@ def _no_set(digest: str) -> NotFoundError:
     )
 
 
+def _outcome(promotion: Promotion, record: GateRecord) -> Outcome | None:
+    if not record.decider:
+        return None
+    said = (record.decider, record.create_time_us)
+    # Of a word that another one has taken the place of only approvals had a record, at first.
+    return next(
+        (d.outcome for d in promotion.decisions if (d.decider, d.create_time_us) == said),
+        Outcome.APPROVE,
+    )
+
+
 def _no_record(name: PromotionName, decider: str | None) -> NotFoundError:
     whose = "" if decider is None else f" of {show(decider)}" if decider else " of its request"
     return NotFoundError(
         kind="evaluation",
         name=f"{name}{whose}",
-        fix="Only requests and approvals are evaluated: hallmark promotion show "
-        f"{name.number} says which there were.",
+        fix="Requests and decisions are evaluated; see which there were: hallmark promotion show "
+        f"{name.number}",
     )
 
 

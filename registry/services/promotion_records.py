@@ -8,6 +8,7 @@ import re
 from registry.domain.access import Action, Caller
 from registry.domain.gates import UNNUMBERED
 from registry.domain.models import Model
+from registry.domain.policies import RuleResult
 from registry.domain.promotions import Promotion, PromotionState
 from registry.domain.scopes import covered
 from registry.domain.versions import Version
@@ -39,12 +40,31 @@ def shown(promotion: Promotion, now_us: int) -> Promotion:
 def numbered(tx: Transaction, promotion: Promotion) -> Promotion:
     """The promotion, just stored, with mends that name the number which it has got by that."""
     waiting = tuple(
-        dataclasses.replace(each, fix=_NUMBERLESS.sub(str(promotion.number), each.fix))
+        dataclasses.replace(each, fix=_numbered(each.fix, promotion.number))
         for each in promotion.waiting
     )
     if waiting != promotion.waiting:
         tx.promotions.set_waiting(promotion.number, waiting)
     return dataclasses.replace(promotion, waiting=waiting)
+
+
+def numbered_results(results: tuple[RuleResult, ...], number: int) -> tuple[RuleResult, ...]:
+    """Results of a request, whose mends were written before it had its number."""
+    return tuple(
+        dataclasses.replace(
+            each,
+            fix=_numbered(each.fix, number),
+            bound={
+                name: str(number) if value == UNNUMBERED else value
+                for name, value in each.bound.items()
+            },
+        )
+        for each in results
+    )
+
+
+def _numbered(fix: str, number: int) -> str:
+    return _NUMBERLESS.sub(str(number), fix)
 
 
 def existing(tx: Transaction, number: int, *, lock: bool = False) -> Promotion:

@@ -35,17 +35,19 @@ from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import keep_record, may_enter
+from registry.services.gates import ask_promote, before_request, keep_record, may_enter
 from registry.services.independence import require_independent
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
     check_approval_end,
     check_conditions,
     check_time,
+    reach_of,
     require_person,
     word_of,
 )
 from registry.services.lookups import event, model_of, version_of
+from registry.services.overdue import write_down
 from registry.services.promotion_records import (
     existing,
     numbered,
@@ -163,8 +165,10 @@ class PromotionService:
         self._facts.look(self._database, name)
         if validate_only:
             now = self._clock.now_us()
-            plan = self._database.snapshot(lambda tx: planned(tx, now, lock=False)[2])
-            return shown(plan, now)
+            _, version, plan, answer = self._database.snapshot(
+                lambda tx: planned(tx, now, lock=False)
+            )
+            return shown(_only_planned(plan, version, answer), now)
 
         def fn(tx: Transaction) -> Promotion:
             now = self._clock.now_us()
@@ -224,11 +228,7 @@ class PromotionService:
         page: PageRequest,
     ) -> Page[Promotion]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        if model is not None:
-            caller.require(Action.PROMOTION_READ, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(Action.PROMOTION_READ, namespace)
+        reach = reach_of(caller, Action.PROMOTION_READ, model, namespace)
         if stage:
             check_stage_of(self._policies.recent(), stage)
         of = fingerprint("promotions", str(model), namespace, state, stage)
@@ -312,12 +312,12 @@ class PromotionService:
             decided = dataclasses.replace(
                 promotion, decisions=with_decision(promotion.decisions, new)
             )
+            # What a rejection was shown is kept too, whatever the rules say to it.
+            ask = may_enter if outcome is Outcome.APPROVE else ask_promote
+            answer = ask(tx, policy, self._facts, caller, decided, version, current, now_us=now)
+            keep_record(tx, decided, answer, decider=caller.id, now_us=now)
             state = PromotionState.REJECTED
             if outcome is Outcome.APPROVE:
-                answer = may_enter(
-                    tx, policy, self._facts, caller, decided, version, current, now_us=now
-                )
-                keep_record(tx, decided, answer, decider=caller.id, now_us=now)
                 decided = dataclasses.replace(decided, waiting=answer.waiting)
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return record(tx, caller, model, decided, state, now_us=now)
@@ -340,32 +340,26 @@ class PromotionService:
 
         return self._database.write(fn, namespace=model_name.namespace)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which promotions have run out of time; how many. Their state needs no such
-        note, since time ends them whether or not anybody looks: this is for the audit log."""
+    def expire_overdue(self) -> int:
+        """Write down which promotions have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.promotions.overdue(now, limit),
+            lock=lambda tx, each: tx.promotions.lock(each.number),
+            is_open=lambda each: each.state is PromotionState.PENDING,
+            end=_expire,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = (tx.promotions.lock(p.number) for p in tx.promotions.overdue(now, limit))
-            # What was decided by a replica whose clock is behind stays decided.
-            overdue = [p for p in found if p is not None and p.state is PromotionState.PENDING]
-            for promotion in overdue:
-                tx.promotions.set_state(
-                    promotion.number, PromotionState.EXPIRED, promotion.expire_time_us
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="promotion.expire",
-                        resource=promotion.name,
-                        namespace=promotion.namespace,
-                        actor=SYSTEM,
-                    )
-                )
-            return len(overdue)
 
-        if not self._database.read(lambda tx: tx.promotions.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _expire(tx: Transaction, promotion: Promotion, now_us: int) -> EventDraft:
+    tx.promotions.set_state(promotion.number, PromotionState.EXPIRED, promotion.expire_time_us)
+    return EventDraft(
+        action="promotion.expire",
+        resource=promotion.name,
+        namespace=promotion.namespace,
+        actor=SYSTEM,
+    )
 
 
 def _require_promotable(
@@ -395,6 +389,13 @@ def _require_promotable(
             existing=promotion.name,
             fix=f"Have that one decided on: hallmark decide {promotion.number} --approve",
         )
+
+
+def _only_planned(plan: Promotion, version: Version, answer: GateAnswer) -> Promotion:
+    if not plan.waiting:
+        return plan
+    waiting = before_request(answer, version, plan.stage).waiting
+    return dataclasses.replace(plan, waiting=waiting)
 
 
 def _end(wanted_us: int | None, now_us: int, *, ttl_us: int) -> int:

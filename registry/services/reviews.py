@@ -22,12 +22,14 @@ from registry.services.fields import check_text
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
     detail_of,
+    reach_of,
     require_numbered,
     require_person,
     require_uninvolved,
     word_of,
 )
 from registry.services.lookups import event, model_of
+from registry.services.overdue import write_down
 
 
 class ReviewService:
@@ -58,11 +60,7 @@ class ReviewService:
         page: PageRequest,
     ) -> Page[Review]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        if model is not None:
-            caller.require(Action.PROMOTION_READ, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(Action.PROMOTION_READ, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(Action.PROMOTION_READ, namespace)
+        reach = reach_of(caller, Action.PROMOTION_READ, model, namespace)
         of = fingerprint("reviews", str(model), namespace, state)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -126,38 +124,30 @@ class ReviewService:
 
         return self._database.write(fn, namespace=asked.namespace)
 
-    def tell_overdue(self, limit: int = 1000) -> int:
+    def tell_overdue(self) -> int:
         """Write down, once each, which reviews are overdue; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.reviews.overdue(now, limit),
+            lock=lambda tx, each: tx.reviews.lock(each.number),
+            is_open=lambda each: each.state is ReviewState.PENDING and each.overdue_time_us is None,
+            end=_overdue,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = [tx.reviews.lock(review.number) for review in tx.reviews.overdue(now, limit)]
-            late = [
-                review
-                for review in found
-                if review is not None
-                and review.state is ReviewState.PENDING
-                and review.overdue_time_us is None
-            ]
-            for review in late:
-                tx.reviews.mark_overdue(review.number, now)
-                tx.events.append(
-                    EventDraft(
-                        action="review.overdue",
-                        resource=review.name,
-                        namespace=review.namespace,
-                        actor=SYSTEM,
-                        detail={
-                            "promotion": review.promotion,
-                            "requester": f"principals/{review.requester}",
-                        },
-                    )
-                )
-            return len(late)
 
-        if not self._database.read(lambda tx: tx.reviews.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _overdue(tx: Transaction, review: Review, now_us: int) -> EventDraft:
+    tx.reviews.mark_overdue(review.number, now_us)
+    return EventDraft(
+        action="review.overdue",
+        resource=review.name,
+        namespace=review.namespace,
+        actor=SYSTEM,
+        detail={
+            "promotion": review.promotion,
+            "requester": f"principals/{review.requester}",
+        },
+    )
 
 
 def require_may_break(

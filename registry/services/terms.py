@@ -19,6 +19,8 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.services.fields import check_text
 from registry.services.lookups import event, model_of
+from registry.services.requests import fingerprint as content_of
+from registry.services.requests import once
 
 TEXT_LENGTH_MAX = 100_000
 URL_LENGTH_MAX = 2000
@@ -44,6 +46,7 @@ class TermsService:
         validity_days: int,
         approval_required: bool,
         etag: str,
+        request_id: str = "",
     ) -> Terms:
         """Give a model terms; acceptances of others count no more."""
         caller.require(Action.TERMS_SET, model.namespace, str(model))
@@ -51,33 +54,47 @@ class TermsService:
         _check(label, text, url, validity_days)
 
         def fn(tx: Transaction) -> Terms:
-            stored = model_of(tx, model, lock=True)
-            now = tx.terms.current(model.path)
-            _check_etag(model, now, etag)
-            wanted = Terms(
-                model_key=stored.key,
-                model=stored.path,
-                label=label,
-                text=text,
-                url=url,
-                validity_days=validity_days or VALIDITY_DAYS,
-                approval_required=approval_required,
-                create_time_us=self._clock.now_us(),
-                creator=caller.id,
+            now = self._clock.now_us()
+
+            def create() -> tuple[str, Terms]:
+                stored = model_of(tx, model, lock=True)
+                before = tx.terms.current(model.path)
+                _check_etag(model, before, etag)
+                wanted = Terms(
+                    model_key=stored.key,
+                    model=stored.path,
+                    label=label,
+                    text=text,
+                    url=url,
+                    validity_days=validity_days or VALIDITY_DAYS,
+                    approval_required=approval_required,
+                    create_time_us=now,
+                    creator=caller.id,
+                )
+                if before is not None and before.digest == wanted.digest:
+                    return before.digest, before
+                tx.terms.put(wanted)
+                detail: dict[str, object] = {
+                    "digest": wanted.digest,
+                    "label": label,
+                    "url": url,
+                    "validity_days": wanted.validity_days,
+                    "approval_required": approval_required,
+                    "before": before.digest if before else "",
+                }
+                tx.events.append(event(caller, "terms.set", stored.name, stored.namespace, detail))
+                return wanted.digest, wanted
+
+            return once(
+                tx,
+                caller,
+                "SetModelTerms",
+                request_id,
+                content_of(str(model), label, text, url, validity_days, approval_required, etag),
+                now_us=now,
+                create=create,
+                reload=lambda digest: _once_set(tx, model, digest),
             )
-            if now is not None and now.digest == wanted.digest:
-                return now
-            tx.terms.put(wanted)
-            detail: dict[str, object] = {
-                "digest": wanted.digest,
-                "label": label,
-                "url": url,
-                "validity_days": wanted.validity_days,
-                "approval_required": approval_required,
-                "before": now.digest if now else "",
-            }
-            tx.events.append(event(caller, "terms.set", stored.name, stored.namespace, detail))
-            return wanted
 
         return self._database.write(fn, namespace=model.namespace)
 
@@ -116,6 +133,18 @@ def terms_of(tx: Transaction, model: ModelName) -> Terms:
             kind="terms of model",
             name=str(model),
             fix="There is nothing to accept: whoever may fetch it can do so.",
+        )
+    return found
+
+
+def _once_set(tx: Transaction, model: ModelName, digest: str) -> Terms:
+    """What the model asked for by these terms, now or before."""
+    found = tx.terms.find(model.path, digest)
+    if found is None:
+        raise NotFoundError(
+            kind="terms of model",
+            name=str(model),
+            fix="The model was deleted since: set terms anew on the one that there is now.",
         )
     return found
 

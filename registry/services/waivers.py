@@ -31,12 +31,14 @@ from registry.services.judging import (
     DAY_US,
     check_time,
     detail_of,
+    reach_of,
     require_numbered,
     require_person,
     require_uninvolved,
     word_of,
 )
 from registry.services.lookups import event, model_of, version_of
+from registry.services.overdue import write_down
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 from registry.services.stages import check_stage_of
@@ -159,11 +161,7 @@ class WaiverService:
         page: PageRequest,
     ) -> Page[Waiver]:
         """Newest first: of a model, of a namespace, or with neither of all that may be read."""
-        if model is not None:
-            caller.require(Action.WAIVER_READ, model.namespace, str(model))
-        elif namespace is not None:
-            caller.require_list(Action.WAIVER_READ, namespace, f"namespaces/{namespace}")
-        reach = caller.reach(Action.WAIVER_READ, namespace)
+        reach = reach_of(caller, Action.WAIVER_READ, model, namespace)
         if rule:
             _check_rule(rule)
         of = fingerprint("waivers", str(model), namespace, state, rule)
@@ -298,35 +296,32 @@ class WaiverService:
         stands = waiver.stands(self._policies.active(tx).digest, rules)
         return dataclasses.replace(waiver, lapsed=not stands)
 
-    def expire_overdue(self, limit: int = 1000) -> int:
-        """Write down which waivers have run out of time; how many. Time ends them whether or not
-        anybody looks: this is for the audit log."""
+    def expire_overdue(self) -> int:
+        """Write down which waivers have run out of time; how many."""
+        return write_down(
+            self._database,
+            self._clock,
+            find=lambda tx, now, limit: tx.waivers.overdue(now, limit),
+            lock=lambda tx, each: tx.waivers.lock(each.number),
+            is_open=lambda each: each.state in OPEN,
+            end=_expire,
+        )
 
-        def fn(tx: Transaction) -> int:
-            now = self._clock.now_us()
-            found = [tx.waivers.lock(waiver.number) for waiver in tx.waivers.overdue(now, limit)]
-            overdue = [waiver for waiver in found if waiver is not None and waiver.state in OPEN]
-            for waiver in overdue:
-                tx.waivers.set_state(
-                    waiver.number,
-                    WaiverState.EXPIRED,
-                    decision=waiver.decision,
-                    end_time_us=waiver.expire_time_us,
-                )
-                tx.events.append(
-                    EventDraft(
-                        action="waiver.expire",
-                        resource=waiver.name,
-                        namespace=waiver.namespace,
-                        actor=SYSTEM,
-                        detail={"was": waiver.state.value, "rule": waiver.rule},
-                    )
-                )
-            return len(overdue)
 
-        if not self._database.read(lambda tx: tx.waivers.overdue(self._clock.now_us(), 1)):
-            return 0
-        return self._database.write(fn)
+def _expire(tx: Transaction, waiver: Waiver, now_us: int) -> EventDraft:
+    tx.waivers.set_state(
+        waiver.number,
+        WaiverState.EXPIRED,
+        decision=waiver.decision,
+        end_time_us=waiver.expire_time_us,
+    )
+    return EventDraft(
+        action="waiver.expire",
+        resource=waiver.name,
+        namespace=waiver.namespace,
+        actor=SYSTEM,
+        detail={"was": waiver.state.value, "rule": waiver.rule},
+    )
 
 
 def _require_waivable(policy: Policy, rule: str) -> None:

@@ -185,9 +185,15 @@ class WebhookService:
         self._database.write(fn)
 
     def rotate(
-        self, caller: Caller, name: WebhookName, *, overlap_us: int | None
+        self,
+        caller: Caller,
+        name: WebhookName,
+        *,
+        overlap_us: int | None,
+        request_id: str = "",
     ) -> tuple[Webhook, str]:
-        """The webhook and its new secret; the old one signs too until the overlap is over."""
+        """The webhook and its new secret, in a repeat an empty text; the old one signs too until
+        the overlap is over."""
         self._require_write(caller, name)
         overlap = DAY_US if overlap_us is None else overlap_us
         if not 0 <= overlap <= OVERLAP_US_MAX:
@@ -200,23 +206,36 @@ class WebhookService:
 
         def fn(tx: Transaction) -> tuple[Webhook, str]:
             now = self._clock.now_us()
-            old = existing(tx, name, lock=True)
-            secret = new_secret()
-            ending = (
-                dataclasses.replace(each, expire_time_us=_earlier(each, now + overlap))
-                for each in old.secrets
+
+            def create() -> tuple[str, tuple[Webhook, str]]:
+                old = existing(tx, name, lock=True)
+                secret = new_secret()
+                ending = (
+                    dataclasses.replace(each, expire_time_us=_earlier(each, now + overlap))
+                    for each in old.secrets
+                )
+                kept = [each for each in ending if _earlier(each, now) == now and overlap]
+                new = dataclasses.replace(
+                    old,
+                    secrets=(self._sealed(old.id, secret), *kept)[:SECRETS_MAX],
+                    etag=new_etag(),
+                    update_time_us=now,
+                )
+                tx.webhooks.save(new)
+                actor = caller.principal.name
+                tx.events.append(webhook_event(actor, "webhook.rotate", new))
+                return new.id, (self._opened(new), secret)
+
+            return once(
+                tx,
+                caller,
+                "RotateWebhookSecret",
+                request_id,
+                content_of(str(name), overlap_us),
+                now_us=now,
+                create=create,
+                reload=lambda id: (self._opened(existing(tx, WebhookName(webhook=id))), ""),
             )
-            kept = [each for each in ending if _earlier(each, now) == now and overlap]
-            new = dataclasses.replace(
-                old,
-                secrets=(self._sealed(old.id, secret), *kept)[:SECRETS_MAX],
-                etag=new_etag(),
-                update_time_us=now,
-            )
-            tx.webhooks.save(new)
-            actor = caller.principal.name
-            tx.events.append(webhook_event(actor, "webhook.rotate", new))
-            return self._opened(new), secret
 
         return self._database.write(fn)
 

@@ -107,7 +107,7 @@ def _explain(h: History, number: int) -> None:
     """Each evaluation that was kept of a promotion says today what it said then."""
     promotion = h.world.database.read(lambda tx: tx.promotions.get(number))
     assert promotion is not None
-    for who in {"", *(d.decider for d in promotion.decisions if d.outcome is Outcome.APPROVE)}:
+    for who in {"", *(d.decider for d in promotion.decisions)}:
         explained = h.world.policies.explain(h.caller(h.root), PromotionName(number=number), who)
         if not explained.equal:
             raise ViolationError(f"promotions/{number}, {who or 'the request'}: {explained.again}")

@@ -8,7 +8,7 @@ from registry.domain.waivers import WaiverState
 from registry.names import PolicyChangeName, ReviewName, WaiverName
 from registry.testing import decision_acts as acts
 from registry.testing.decision_history import MODEL, STAGES, History, ViolationError
-from registry.testing.decision_model import DUE_US, ReviewFact, WaiverFact
+from registry.testing.decision_model import DUE_US, ProposalFact, ReviewFact, WaiverFact
 from registry.testing.decision_people import person_of
 from registry.testing.decision_sets import DAY_US, NOTE
 
@@ -114,16 +114,22 @@ def decide_waiver(h: History) -> None:
         return
     number = h.rng.choice(pending)
     fact, by = h.company.waivers[number], person_of(h, "security")
+    outcome = APPROVE if h.rng.random() < 0.9 else REJECT
     done = h.attempt(
         "waiver",
         lambda: h.world.waivers.decide(
-            h.caller(by), WaiverName(number=number), outcome=APPROVE, comment="", policy_digest=""
+            h.caller(by), WaiverName(number=number), outcome=outcome, comment="", policy_digest=""
         ),
     )
     if done is None:
         return
-    what = f"{by.owner} grants waiver {number}"
+    what = f"{by.owner} {outcome.value}s waiver {number}"
     h.says(what)
+    h.require("" if h.company.now_us < fact.end_us else "its time is over", what)
+    if outcome is REJECT:
+        h.require(h.company.why_not(by, "waiver"), what)
+        fact.state = "rejected"
+        return
     version = None if fact.version is None else h.company.versions[fact.version]
     h.require(h.company.why_not(by, "waiver"), what)
     beside = {h.company.human(fact.requester): fact.asked_makers}
@@ -154,40 +160,68 @@ def propose(h: History) -> None:
         ),
     )
     if made is not None:
-        h.proposals[made.number] = (offer.digest, by.owner, by.makers)
+        h.company.proposals[made.number] = ProposalFact(
+            digest=offer.digest,
+            base=h.company.policy,
+            proposer=by.owner,
+            makers=by.makers,
+            made_us=h.company.now_us,
+        )
 
 
 def adopt(h: History) -> None:
-    if not h.proposals:
+    """A second person's word on a proposed set, mostly yes."""
+    company = h.company
+    if not company.proposals:
         return
-    number = h.rng.choice(list(h.proposals)[-3:])
-    digest, proposer, made_by = h.proposals[number]
-    by = person_of(h, "security", "admin")
+    number = h.rng.choice(list(company.proposals)[-3:])
+    proposal, by = company.proposals[number], person_of(h, "security", "admin")
+    outcome = APPROVE if h.rng.random() < 0.85 else REJECT
     done = h.attempt(
-        "adopt",
+        "adopt" if outcome is APPROVE else "turn down",
         lambda: h.world.policies.decide(
             h.caller(by),
             PolicyChangeName(number=number),
-            outcome=APPROVE,
-            digest=digest,
+            outcome=outcome,
+            digest=proposal.digest,
             comment="",
         ),
     )
-    if done is None or done.end_time_us != h.company.now_us:
+    if done is None or done.end_time_us != company.now_us:
         return
-    what = f"{by.owner} adopts the set that {proposer} proposed"
+    what = f"{by.owner} {outcome.value}s the set that {proposal.proposer} proposed"
     h.says(what)
-    company = h.company
     h.require(company.why_not(by, "policy"), what)
-    beside = {company.human(proposer): made_by}
-    h.require(company.entangled(by, [proposer], None, beside=beside), what)
+    beside = {company.human(proposal.proposer): proposal.makers}
+    h.require(company.entangled(by, [proposal.proposer], None, beside=beside), what)
     h.require("they proposed it" if company.human(by.owner) in beside else "", what)
-    company.policy = digest
+    h.require("" if company.is_proposed(proposal) else "it waits no more", what)
+    if outcome is REJECT:
+        proposal.state = "rejected"
+        return
+    h.require("" if proposal.base == company.policy else "another set is active since", what)
+    proposal.state, company.policy = "activated", proposal.digest
+
+
+def take_back(h: History) -> None:
+    """A proposal is withdrawn."""
+    pending = [n for n, p in h.company.proposals.items() if p.state == "pending"]
+    if not pending:
+        return
+    number, by = h.rng.choice(pending), person_of(h, "security", "admin")
+    name = PolicyChangeName(number=number)
+    if h.attempt("take back", lambda: h.world.policies.withdraw(h.caller(by), name)):
+        is_open = h.company.is_proposed(h.company.proposals[number])
+        h.require("" if is_open else "it waits no more", f"{by.owner} withdraws proposal {number}")
+        h.company.proposals[number].state = "withdrawn"
 
 
 def sweep(h: History) -> None:
     """What time has ended is written down."""
     h.world.promotions.expire_overdue()
     h.world.waivers.expire_overdue()
+    h.world.acceptances.expire_overdue()
+    h.world.policies.expire_overdue()
     h.world.reviews.tell_overdue()
+    h.world.reminders.remind()
     h.world.audit.make_if_due(1)

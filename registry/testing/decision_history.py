@@ -108,8 +108,8 @@ class History:
         #: What the directory calls its people now.
         self.names: dict[str, str] = {}
         self.passwords: dict[str, str] = {}
-        #: Proposals that were made: digest, proposer, and the makers of the token used.
-        self.proposals: dict[int, tuple[str, str, frozenset[str]]] = {}
+        #: Addresses that were given out: ticket, token, version.
+        self.tickets: list[tuple[str, TokenFact, int]] = []
         #: Branch main: formats of its files, whether all of them are of the newest commit, who
         #: wrote since the nearest earlier commit that was cut, the versions cut from that, and
         #: those cut from the newest commit.

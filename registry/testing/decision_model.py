@@ -10,13 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-#: Role to what it lets a person decide: promotions (and reviews), waivers, policies; break a glass.
+#: Role to what it lets somebody do: decide on promotions (and reviews), waivers, policies and
+#: requests for access; break a glass; set terms; fetch.
 MAY = {
-    "reviewer": {"promotion"},
-    "security": {"promotion", "waiver", "policy", "glass"},
-    "admin": {"policy"},
+    "reader": {"fetch"},
+    "registrant": {"fetch"},
+    "deployer": {"fetch"},
+    "reviewer": {"promotion", "access", "fetch"},
+    "security": {"promotion", "waiver", "policy", "glass", "access", "terms", "fetch"},
+    "admin": {"policy", "terms"},
 }
-DUE_US = 3 * 24 * 3600 * 1_000_000
+DAY_US = 24 * 3600 * 1_000_000
+DUE_US = 3 * DAY_US
+#: How long a proposed policy, and a request for access, wait.
+PROPOSED_US = 14 * DAY_US
+ASKED_US = 14 * DAY_US
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,34 @@ class ReviewFact:
 
 
 @dataclass(kw_only=True)
+class ProposalFact:
+    digest: str
+    base: str
+    proposer: str
+    makers: frozenset[str]
+    made_us: int
+    state: str = "pending"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermsFact:
+    digest: str
+    days: int
+    needs_approval: bool
+
+
+@dataclass(kw_only=True)
+class AcceptanceFact:
+    principal: str
+    requester: str
+    #: Of the token that it was asked for with.
+    makers: frozenset[str]
+    terms: str
+    end_us: int
+    state: str
+
+
+@dataclass(kw_only=True)
 class Company:
     """The truth of one history: people, the directory, tokens, one model of one namespace."""
 
@@ -156,6 +192,10 @@ class Company:
     requests: dict[int, Request] = field(default_factory=dict)
     waivers: dict[int, WaiverFact] = field(default_factory=dict)
     reviews: dict[int, ReviewFact] = field(default_factory=dict)
+    proposals: dict[int, ProposalFact] = field(default_factory=dict)
+    #: What has to be accepted now; None: nothing.
+    terms: TermsFact | None = None
+    acceptances: dict[int, AcceptanceFact] = field(default_factory=dict)
     #: Stage to the versions that were in it, oldest first, each with its promotion; None: emptied.
     stages: dict[str, list[tuple[int, int] | None]] = field(default_factory=dict)
 
@@ -229,6 +269,40 @@ class Company:
         for fact in self.tokens.values() if approves else ():
             if self.human(fact.owner) in hands and me in map(self.human, fact.makers):
                 return f"{token.owner} made a token of {fact.owner}, who had a hand in it"
+        return ""
+
+    # Which rules hold, and who may fetch.
+
+    def is_proposed(self, proposal: ProposalFact) -> bool:
+        return proposal.state == "pending" and self.now_us < proposal.made_us + PROPOSED_US
+
+    def counts(self, acceptance: AcceptanceFact) -> bool:
+        """It lets its principal in, or waits to."""
+        return acceptance.state in ("pending", "granted") and self.now_us < acceptance.end_us
+
+    def shut_out(self, principal: str) -> str:
+        """Why the terms of now let this account fetch nothing, or "" """
+        if self.terms is None:
+            return ""
+        accepted = any(
+            each.principal == principal
+            and each.terms == self.terms.digest
+            and each.state == "granted"
+            and self.counts(each)
+            for each in self.acceptances.values()
+        )
+        return "" if accepted else f"{principal} has not accepted the terms"
+
+    def lets_oneself_in(self, token: TokenFact, acceptance: AcceptanceFact) -> str:
+        """Why an approval by this token's owner lets in the owner, or "" """
+        me = self.human(token.owner)
+        for id in (acceptance.requester, acceptance.principal):
+            if self.human(id) == me:
+                return f"{id} is {token.owner}"
+        for fact in self.tokens.values():
+            is_let_in = self.human(fact.owner) == self.human(acceptance.principal)
+            if is_let_in and me in map(self.human, fact.makers):
+                return f"{token.owner} made a token of {fact.owner}"
         return ""
 
     # What a stage may hold.

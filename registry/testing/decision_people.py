@@ -109,6 +109,31 @@ def revoke(h: History) -> None:
         h.ends[old.id] = h.company.now_us
 
 
+def revoke_all(h: History) -> None:
+    """All tokens of somebody, perhaps but the one that this is said with."""
+    owner = h.rng.choice([i for i in h.company.accounts if i != "root"])
+    by = token_of(h, owner) if _has_token(h, owner) and h.rng.random() < 0.5 else admin_of(h)
+    is_kept = h.rng.random() < 0.5
+    parent = PrincipalName(principal=owner)
+    count = h.attempt(
+        "revoke all",
+        lambda: h.world.tokens.revoke_all(h.caller(by), parent, except_current=is_kept),
+    )
+    if count is None:
+        return
+    ended = [
+        each.id
+        for each in h.company.tokens.values()
+        if each.owner == owner
+        and h.company.now_us < h.ends[each.id]
+        and not (is_kept and each.id == by.id)
+    ]
+    h.require("" if count == len(ended) else f"{count} of {len(ended)} tokens", "revoke all")
+    h.ends |= dict.fromkeys(ended, h.company.now_us)
+    # Else nobody would be left to act before time makes new ones.
+    h.attempt("renew", partial(_renew, h, h.company.accounts[owner]))
+
+
 def _name(token: TokenFact) -> TokenName:
     return TokenName(principal=PrincipalName(principal=token.owner), token=token.id)
 

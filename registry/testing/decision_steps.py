@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from registry.testing import decision_access as access
 from registry.testing import decision_acts as acts
 from registry.testing import decision_exceptions as exceptions
 from registry.testing import decision_people as people
@@ -22,6 +23,8 @@ ACTS = (
     exceptions.decide_waiver,
     exceptions.adopt,
     exceptions.break_glass,
+    access.accept,
+    access.decide,
 )
 
 
@@ -110,12 +113,20 @@ STEPS: Mapping[str, tuple[int, Callable[[History], None]]] = {
     "revoke a waiver": (1, exceptions.revoke_waiver),
     "propose": (4, exceptions.propose),
     "adopt": (7, exceptions.adopt),
+    "take back": (1, exceptions.take_back),
+    "set terms": (2, access.set_terms),
+    "accept": (4, access.accept),
+    "decide on access": (6, access.decide),
+    "shut out": (1, access.revoke),
+    "fetch": (6, access.fetch),
+    "use an address": (4, access.use_address),
     "speak as another": (8, speak_as_another),
     "sweep": (2, exceptions.sweep),
     "time": (5, people.pass_time),
     "mint": (5, people.mint),
     "rotate": (2, people.rotate),
     "revoke": (2, people.revoke),
+    "revoke all": (1, people.revoke_all),
     "login": (3, people.login),
     "second account": (1, people.second_account),
     "regroup": (3, people.regroup),
@@ -148,6 +159,7 @@ class Figures:
             f"{self.histories} histories of {self.steps} steps, {self.done['decide']} words on "
             f"promotions, {moved} moves by them, {self.done['break glass']} broken glasses, "
             f"{self.done['rollback']} rollbacks, {self.done['adopt']} policies adopted, "
+            f"{self.done['accept']} words on terms, {self.done['fetch']} fetches, "
             f"{sum(self.refused.values())} refusals, 0 violations"
         )
 

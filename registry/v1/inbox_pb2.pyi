@@ -66,6 +66,10 @@ class _InboxKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InboxKind.V
     """A request for access: TermsService.DecideAccess."""
     INBOX_KIND_REVIEW: _InboxKind.ValueType  # 4
     """A review: ReviewService.DecideReview. It is due, and does not end by that."""
+    INBOX_KIND_POLICY: _InboxKind.ValueType  # 5
+    """A proposal of another policy set: PolicyService.DecidePolicyChange. Whoever made the proposer's
+    token, or was given theirs by the proposer, is not asked.
+    """
 
 class InboxKind(_InboxKind, metaclass=_InboxKindEnumTypeWrapper):
     """What waits."""
@@ -80,6 +84,10 @@ INBOX_KIND_ACCESS: InboxKind.ValueType  # 3
 """A request for access: TermsService.DecideAccess."""
 INBOX_KIND_REVIEW: InboxKind.ValueType  # 4
 """A review: ReviewService.DecideReview. It is due, and does not end by that."""
+INBOX_KIND_POLICY: InboxKind.ValueType  # 5
+"""A proposal of another policy set: PolicyService.DecidePolicyChange. Whoever made the proposer's
+token, or was given theirs by the proposer, is not asked.
+"""
 Global___InboxKind: _TypeAlias = InboxKind  # noqa: Y015
 
 @_typing.final
@@ -108,7 +116,7 @@ class InboxItem(_message.Message):
     name: _builtins.str
     """The resource to decide on, such as `promotions/{n}`."""
     subject: _builtins.str
-    """`models/.../versions/{n}`, or `models/...` where it is about a model."""
+    """`models/.../versions/{n}`, or `models/...` where it is about a model, or `policySets/{digest}`."""
     stage: _builtins.str
     """The stage, where it is about one."""
     rule: _builtins.str
@@ -120,7 +128,7 @@ class InboxItem(_message.Message):
     approval_count: _builtins.int
     """How many approvals count now."""
     version_state: _versions_pb2.VersionState.ValueType
-    """The version's state; unspecified where it is about a model."""
+    """The version's state; unspecified where it is about no version."""
     verdict: _versions_pb2.Verdict.ValueType
     """What vetting says of it; unspecified before it ran."""
     finding_count: _builtins.int

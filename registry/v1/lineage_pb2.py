@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import versions_pb2 as registry_dot_v1_dot_versions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19registry/v1/lineage.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aregistry/v1/versions.proto\"\xa5\x01\n\x0bLineageEdge\x12\r\n\x05\x63hild\x18\x01 \x01(\t\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.registry.v1.LineageKind\x12\x0f\n\x07\x63reator\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x64\x65pth\x18\x06 \x01(\x05\";\n\x11\x43reateEdgeRequest\x12&\n\x04\x65\x64ge\x18\x01 \x01(\x0b\x32\x18.registry.v1.LineageEdge\";\n\x11\x44\x65leteEdgeRequest\x12&\n\x04\x65\x64ge\x18\x01 \x01(\x0b\x32\x18.registry.v1.LineageEdge\"\x14\n\x12\x44\x65leteEdgeResponse\"a\n\x14ListAncestorsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tdepth_max\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"o\n\x15ListAncestorsResponse\x12\'\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32\x18.registry.v1.LineageEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0chidden_count\x18\x03 \x01(\x05\"c\n\x16ListDescendantsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tdepth_max\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"q\n\x17ListDescendantsResponse\x12\'\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32\x18.registry.v1.LineageEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0chidden_count\x18\x03 \x01(\x05\x32\xdd\x02\n\x0eLineageService\x12\x46\n\nCreateEdge\x12\x1e.registry.v1.CreateEdgeRequest\x1a\x18.registry.v1.LineageEdge\x12M\n\nDeleteEdge\x12\x1e.registry.v1.DeleteEdgeRequest\x1a\x1f.registry.v1.DeleteEdgeResponse\x12V\n\rListAncestors\x12!.registry.v1.ListAncestorsRequest\x1a\".registry.v1.ListAncestorsResponse\x12\\\n\x0fListDescendants\x12#.registry.v1.ListDescendantsRequest\x1a$.registry.v1.ListDescendantsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19registry/v1/lineage.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aregistry/v1/versions.proto\"\xa5\x01\n\x0bLineageEdge\x12\r\n\x05\x63hild\x18\x01 \x01(\t\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.registry.v1.LineageKind\x12\x0f\n\x07\x63reator\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x64\x65pth\x18\x06 \x01(\x05\"O\n\x11\x43reateEdgeRequest\x12&\n\x04\x65\x64ge\x18\x01 \x01(\x0b\x32\x18.registry.v1.LineageEdge\x12\x12\n\nrequest_id\x18\x02 \x01(\t\";\n\x11\x44\x65leteEdgeRequest\x12&\n\x04\x65\x64ge\x18\x01 \x01(\x0b\x32\x18.registry.v1.LineageEdge\"\x14\n\x12\x44\x65leteEdgeResponse\"a\n\x14ListAncestorsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tdepth_max\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"o\n\x15ListAncestorsResponse\x12\'\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32\x18.registry.v1.LineageEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0chidden_count\x18\x03 \x01(\x05\"c\n\x16ListDescendantsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tdepth_max\x18\x02 \x01(\x05\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"q\n\x17ListDescendantsResponse\x12\'\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32\x18.registry.v1.LineageEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0chidden_count\x18\x03 \x01(\x05\x32\xdd\x02\n\x0eLineageService\x12\x46\n\nCreateEdge\x12\x1e.registry.v1.CreateEdgeRequest\x1a\x18.registry.v1.LineageEdge\x12M\n\nDeleteEdge\x12\x1e.registry.v1.DeleteEdgeRequest\x1a\x1f.registry.v1.DeleteEdgeResponse\x12V\n\rListAncestors\x12!.registry.v1.ListAncestorsRequest\x1a\".registry.v1.ListAncestorsResponse\x12\\\n\x0fListDescendants\x12#.registry.v1.ListDescendantsRequest\x1a$.registry.v1.ListDescendantsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,19 +36,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEAGEEDGE']._serialized_start=104
   _globals['_LINEAGEEDGE']._serialized_end=269
   _globals['_CREATEEDGEREQUEST']._serialized_start=271
-  _globals['_CREATEEDGEREQUEST']._serialized_end=330
-  _globals['_DELETEEDGEREQUEST']._serialized_start=332
-  _globals['_DELETEEDGEREQUEST']._serialized_end=391
-  _globals['_DELETEEDGERESPONSE']._serialized_start=393
-  _globals['_DELETEEDGERESPONSE']._serialized_end=413
-  _globals['_LISTANCESTORSREQUEST']._serialized_start=415
-  _globals['_LISTANCESTORSREQUEST']._serialized_end=512
-  _globals['_LISTANCESTORSRESPONSE']._serialized_start=514
-  _globals['_LISTANCESTORSRESPONSE']._serialized_end=625
-  _globals['_LISTDESCENDANTSREQUEST']._serialized_start=627
-  _globals['_LISTDESCENDANTSREQUEST']._serialized_end=726
-  _globals['_LISTDESCENDANTSRESPONSE']._serialized_start=728
-  _globals['_LISTDESCENDANTSRESPONSE']._serialized_end=841
-  _globals['_LINEAGESERVICE']._serialized_start=844
-  _globals['_LINEAGESERVICE']._serialized_end=1193
+  _globals['_CREATEEDGEREQUEST']._serialized_end=350
+  _globals['_DELETEEDGEREQUEST']._serialized_start=352
+  _globals['_DELETEEDGEREQUEST']._serialized_end=411
+  _globals['_DELETEEDGERESPONSE']._serialized_start=413
+  _globals['_DELETEEDGERESPONSE']._serialized_end=433
+  _globals['_LISTANCESTORSREQUEST']._serialized_start=435
+  _globals['_LISTANCESTORSREQUEST']._serialized_end=532
+  _globals['_LISTANCESTORSRESPONSE']._serialized_start=534
+  _globals['_LISTANCESTORSRESPONSE']._serialized_end=645
+  _globals['_LISTDESCENDANTSREQUEST']._serialized_start=647
+  _globals['_LISTDESCENDANTSREQUEST']._serialized_end=746
+  _globals['_LISTDESCENDANTSRESPONSE']._serialized_start=748
+  _globals['_LISTDESCENDANTSRESPONSE']._serialized_end=861
+  _globals['_LINEAGESERVICE']._serialized_start=864
+  _globals['_LINEAGESERVICE']._serialized_end=1213
 # @@protoc_insertion_point(module_scope)

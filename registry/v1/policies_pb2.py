@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import decisions_pb2 as registry_dot_v1_dot_decisions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aregistry/v1/policies.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"<\n\tPolicySet\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\"\x91\x02\n\x0cPolicyChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.registry.v1.PolicyChangeState\x12\x10\n\x08proposer\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xcb\x01\n\nRuleResult\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t\x12\r\n\x05waits\x18\x05 \x01(\x08\x12\x31\n\x05\x62ound\x18\x06 \x03(\x0b\x32\".registry.v1.RuleResult.BoundEntry\x12\x11\n\twaived_by\x18\x07 \x01(\t\x1a,\n\nBoundEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8d\x02\n\x13\x44\x65\x63isionExplanation\x12\x11\n\tpromotion\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12\x15\n\rpolicy_digest\x18\x03 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x04 \x01(\t\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\x12(\n\x07results\x18\x06 \x03(\x0b\x32\x17.registry.v1.RuleResult\x12)\n\x08replayed\x18\x07 \x03(\x0b\x32\x17.registry.v1.RuleResult\x12\r\n\x05\x65qual\x18\x08 \x01(\x08\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1b\n\x19GetActivePolicySetRequest\"%\n\x13GetPolicySetRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"p\n\x18ListPolicyChangesRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.registry.v1.PolicyChangeState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x19ListPolicyChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.registry.v1.PolicyChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x17ProposePolicySetRequest\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.registry.v1.PolicyFile\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"y\n\x19\x44\x65\x63idePolicyChangeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"+\n\x1bWithdrawPolicyChangeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x0eGateEvaluation\x12\x0c\n\x04gate\x18\x01 \x01(\t\x12\x15\n\rpolicy_digest\x18\x02 \x01(\t\x12(\n\x07results\x18\x03 \x03(\x0b\x32\x17.registry.v1.RuleResult\"C\n\x13\x45valuateGateRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04gate\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"<\n\x16\x45xplainDecisionRequest\x12\x11\n\tpromotion\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t*\xc1\x01\n\x11PolicyChangeState\x12#\n\x1fPOLICY_CHANGE_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPOLICY_CHANGE_STATE_PENDING\x10\x01\x12!\n\x1dPOLICY_CHANGE_STATE_ACTIVATED\x10\x02\x12 \n\x1cPOLICY_CHANGE_STATE_REJECTED\x10\x03\x12!\n\x1dPOLICY_CHANGE_STATE_WITHDRAWN\x10\x04\x32\xc7\x05\n\rPolicyService\x12T\n\x12GetActivePolicySet\x12&.registry.v1.GetActivePolicySetRequest\x1a\x16.registry.v1.PolicySet\x12H\n\x0cGetPolicySet\x12 .registry.v1.GetPolicySetRequest\x1a\x16.registry.v1.PolicySet\x12\x62\n\x11ListPolicyChanges\x12%.registry.v1.ListPolicyChangesRequest\x1a&.registry.v1.ListPolicyChangesResponse\x12S\n\x10ProposePolicySet\x12$.registry.v1.ProposePolicySetRequest\x1a\x19.registry.v1.PolicyChange\x12W\n\x12\x44\x65\x63idePolicyChange\x12&.registry.v1.DecidePolicyChangeRequest\x1a\x19.registry.v1.PolicyChange\x12[\n\x14WithdrawPolicyChange\x12(.registry.v1.WithdrawPolicyChangeRequest\x1a\x19.registry.v1.PolicyChange\x12M\n\x0c\x45valuateGate\x12 .registry.v1.EvaluateGateRequest\x1a\x1b.registry.v1.GateEvaluation\x12X\n\x0f\x45xplainDecision\x12#.registry.v1.ExplainDecisionRequest\x1a .registry.v1.DecisionExplanationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aregistry/v1/policies.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"<\n\tPolicySet\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\"\xc2\x02\n\x0cPolicyChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.registry.v1.PolicyChangeState\x12\x10\n\x08proposer\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xcb\x01\n\nRuleResult\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t\x12\r\n\x05waits\x18\x05 \x01(\x08\x12\x31\n\x05\x62ound\x18\x06 \x03(\x0b\x32\".registry.v1.RuleResult.BoundEntry\x12\x11\n\twaived_by\x18\x07 \x01(\t\x1a,\n\nBoundEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbc\x02\n\x13\x44\x65\x63isionExplanation\x12\x11\n\tpromotion\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12\x15\n\rpolicy_digest\x18\x03 \x01(\t\x12\x14\n\x0cinput_sha256\x18\x04 \x01(\t\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\x12(\n\x07results\x18\x06 \x03(\x0b\x32\x17.registry.v1.RuleResult\x12)\n\x08replayed\x18\x07 \x03(\x0b\x32\x17.registry.v1.RuleResult\x12\r\n\x05\x65qual\x18\x08 \x01(\x08\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x07outcome\x18\n \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\"\x1b\n\x19GetActivePolicySetRequest\"%\n\x13GetPolicySetRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"p\n\x18ListPolicyChangesRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.registry.v1.PolicyChangeState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x19ListPolicyChangesResponse\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.registry.v1.PolicyChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x17ProposePolicySetRequest\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.registry.v1.PolicyFile\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"y\n\x19\x44\x65\x63idePolicyChangeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"+\n\x1bWithdrawPolicyChangeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n\x0eGateEvaluation\x12\x0c\n\x04gate\x18\x01 \x01(\t\x12\x15\n\rpolicy_digest\x18\x02 \x01(\t\x12(\n\x07results\x18\x03 \x03(\x0b\x32\x17.registry.v1.RuleResult\"C\n\x13\x45valuateGateRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04gate\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"<\n\x16\x45xplainDecisionRequest\x12\x11\n\tpromotion\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t*\xe2\x01\n\x11PolicyChangeState\x12#\n\x1fPOLICY_CHANGE_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPOLICY_CHANGE_STATE_PENDING\x10\x01\x12!\n\x1dPOLICY_CHANGE_STATE_ACTIVATED\x10\x02\x12 \n\x1cPOLICY_CHANGE_STATE_REJECTED\x10\x03\x12!\n\x1dPOLICY_CHANGE_STATE_WITHDRAWN\x10\x04\x12\x1f\n\x1bPOLICY_CHANGE_STATE_EXPIRED\x10\x05\x32\xc7\x05\n\rPolicyService\x12T\n\x12GetActivePolicySet\x12&.registry.v1.GetActivePolicySetRequest\x1a\x16.registry.v1.PolicySet\x12H\n\x0cGetPolicySet\x12 .registry.v1.GetPolicySetRequest\x1a\x16.registry.v1.PolicySet\x12\x62\n\x11ListPolicyChanges\x12%.registry.v1.ListPolicyChangesRequest\x1a&.registry.v1.ListPolicyChangesResponse\x12S\n\x10ProposePolicySet\x12$.registry.v1.ProposePolicySetRequest\x1a\x19.registry.v1.PolicyChange\x12W\n\x12\x44\x65\x63idePolicyChange\x12&.registry.v1.DecidePolicyChangeRequest\x1a\x19.registry.v1.PolicyChange\x12[\n\x14WithdrawPolicyChange\x12(.registry.v1.WithdrawPolicyChangeRequest\x1a\x19.registry.v1.PolicyChange\x12M\n\x0c\x45valuateGate\x12 .registry.v1.EvaluateGateRequest\x1a\x1b.registry.v1.GateEvaluation\x12X\n\x0f\x45xplainDecision\x12#.registry.v1.ExplainDecisionRequest\x1a .registry.v1.DecisionExplanationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +35,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RULERESULT_BOUNDENTRY']._loaded_options = None
   _globals['_RULERESULT_BOUNDENTRY']._serialized_options = b'8\001'
-  _globals['_POLICYCHANGESTATE']._serialized_start=1767
-  _globals['_POLICYCHANGESTATE']._serialized_end=1960
+  _globals['_POLICYCHANGESTATE']._serialized_start=1863
+  _globals['_POLICYCHANGESTATE']._serialized_end=2089
   _globals['_POLICYSET']._serialized_start=105
   _globals['_POLICYSET']._serialized_end=165
   _globals['_POLICYCHANGE']._serialized_start=168
-  _globals['_POLICYCHANGE']._serialized_end=441
-  _globals['_POLICYFILE']._serialized_start=443
-  _globals['_POLICYFILE']._serialized_end=486
-  _globals['_RULERESULT']._serialized_start=489
-  _globals['_RULERESULT']._serialized_end=692
-  _globals['_RULERESULT_BOUNDENTRY']._serialized_start=648
-  _globals['_RULERESULT_BOUNDENTRY']._serialized_end=692
-  _globals['_DECISIONEXPLANATION']._serialized_start=695
-  _globals['_DECISIONEXPLANATION']._serialized_end=964
-  _globals['_GETACTIVEPOLICYSETREQUEST']._serialized_start=966
-  _globals['_GETACTIVEPOLICYSETREQUEST']._serialized_end=993
-  _globals['_GETPOLICYSETREQUEST']._serialized_start=995
-  _globals['_GETPOLICYSETREQUEST']._serialized_end=1032
-  _globals['_LISTPOLICYCHANGESREQUEST']._serialized_start=1034
-  _globals['_LISTPOLICYCHANGESREQUEST']._serialized_end=1146
-  _globals['_LISTPOLICYCHANGESRESPONSE']._serialized_start=1148
-  _globals['_LISTPOLICYCHANGESRESPONSE']._serialized_end=1244
-  _globals['_PROPOSEPOLICYSETREQUEST']._serialized_start=1246
-  _globals['_PROPOSEPOLICYSETREQUEST']._serialized_end=1368
-  _globals['_DECIDEPOLICYCHANGEREQUEST']._serialized_start=1370
-  _globals['_DECIDEPOLICYCHANGEREQUEST']._serialized_end=1491
-  _globals['_WITHDRAWPOLICYCHANGEREQUEST']._serialized_start=1493
-  _globals['_WITHDRAWPOLICYCHANGEREQUEST']._serialized_end=1536
-  _globals['_GATEEVALUATION']._serialized_start=1538
-  _globals['_GATEEVALUATION']._serialized_end=1633
-  _globals['_EVALUATEGATEREQUEST']._serialized_start=1635
-  _globals['_EVALUATEGATEREQUEST']._serialized_end=1702
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1704
-  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1764
-  _globals['_POLICYSERVICE']._serialized_start=1963
-  _globals['_POLICYSERVICE']._serialized_end=2674
+  _globals['_POLICYCHANGE']._serialized_end=490
+  _globals['_POLICYFILE']._serialized_start=492
+  _globals['_POLICYFILE']._serialized_end=535
+  _globals['_RULERESULT']._serialized_start=538
+  _globals['_RULERESULT']._serialized_end=741
+  _globals['_RULERESULT_BOUNDENTRY']._serialized_start=697
+  _globals['_RULERESULT_BOUNDENTRY']._serialized_end=741
+  _globals['_DECISIONEXPLANATION']._serialized_start=744
+  _globals['_DECISIONEXPLANATION']._serialized_end=1060
+  _globals['_GETACTIVEPOLICYSETREQUEST']._serialized_start=1062
+  _globals['_GETACTIVEPOLICYSETREQUEST']._serialized_end=1089
+  _globals['_GETPOLICYSETREQUEST']._serialized_start=1091
+  _globals['_GETPOLICYSETREQUEST']._serialized_end=1128
+  _globals['_LISTPOLICYCHANGESREQUEST']._serialized_start=1130
+  _globals['_LISTPOLICYCHANGESREQUEST']._serialized_end=1242
+  _globals['_LISTPOLICYCHANGESRESPONSE']._serialized_start=1244
+  _globals['_LISTPOLICYCHANGESRESPONSE']._serialized_end=1340
+  _globals['_PROPOSEPOLICYSETREQUEST']._serialized_start=1342
+  _globals['_PROPOSEPOLICYSETREQUEST']._serialized_end=1464
+  _globals['_DECIDEPOLICYCHANGEREQUEST']._serialized_start=1466
+  _globals['_DECIDEPOLICYCHANGEREQUEST']._serialized_end=1587
+  _globals['_WITHDRAWPOLICYCHANGEREQUEST']._serialized_start=1589
+  _globals['_WITHDRAWPOLICYCHANGEREQUEST']._serialized_end=1632
+  _globals['_GATEEVALUATION']._serialized_start=1634
+  _globals['_GATEEVALUATION']._serialized_end=1729
+  _globals['_EVALUATEGATEREQUEST']._serialized_start=1731
+  _globals['_EVALUATEGATEREQUEST']._serialized_end=1798
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1800
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1860
+  _globals['_POLICYSERVICE']._serialized_start=2092
+  _globals['_POLICYSERVICE']._serialized_end=2803
 # @@protoc_insertion_point(module_scope)

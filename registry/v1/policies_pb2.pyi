@@ -37,6 +37,8 @@ class _PolicyChangeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pol
     """Somebody rejected it."""
     POLICY_CHANGE_STATE_WITHDRAWN: _PolicyChangeState.ValueType  # 4
     """Taken back."""
+    POLICY_CHANGE_STATE_EXPIRED: _PolicyChangeState.ValueType  # 5
+    """Nobody decided on it in time."""
 
 class PolicyChangeState(_PolicyChangeState, metaclass=_PolicyChangeStateEnumTypeWrapper):
     """Where a proposal stands. All but PENDING are final."""
@@ -51,6 +53,8 @@ POLICY_CHANGE_STATE_REJECTED: PolicyChangeState.ValueType  # 3
 """Somebody rejected it."""
 POLICY_CHANGE_STATE_WITHDRAWN: PolicyChangeState.ValueType  # 4
 """Taken back."""
+POLICY_CHANGE_STATE_EXPIRED: PolicyChangeState.ValueType  # 5
+"""Nobody decided on it in time."""
 Global___PolicyChangeState: _TypeAlias = PolicyChangeState  # noqa: Y015
 
 @_typing.final
@@ -101,6 +105,7 @@ class PolicyChange(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`policyChanges/{n}`; empty where it was only validated."""
     digest: _builtins.str
@@ -114,7 +119,7 @@ class PolicyChange(_message.Message):
     note: _builtins.str
     """Why."""
     decider: _builtins.str
-    """`principals/{id}` of the second person; empty while PENDING and after a withdrawal."""
+    """`principals/{id}` of the second person; empty while PENDING, after a withdrawal and where it expired."""
     comment: _builtins.str
     """The decider's."""
     @_builtins.property
@@ -124,6 +129,10 @@ class PolicyChange(_message.Message):
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it reached a final state."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires undecided: 14 days after its creation."""
 
     def __init__(
         self,
@@ -138,10 +147,11 @@ class PolicyChange(_message.Message):
         comment: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_digest", b"base_digest", "comment", b"comment", "create_time", b"create_time", "decider", b"decider", "digest", b"digest", "end_time", b"end_time", "name", b"name", "note", b"note", "proposer", b"proposer", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_digest", b"base_digest", "comment", b"comment", "create_time", b"create_time", "decider", b"decider", "digest", b"digest", "end_time", b"end_time", "expire_time", b"expire_time", "name", b"name", "note", b"note", "proposer", b"proposer", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,10 +266,11 @@ class DecisionExplanation(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     EQUAL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     promotion: _builtins.str
     """`promotions/{n}`."""
     decider: _builtins.str
-    """`principals/{id}` whose approval it was; empty for the request itself."""
+    """`principals/{id}` who decided; empty for the request itself."""
     policy_digest: _builtins.str
     """Digest of the set that was asked."""
     input_sha256: _builtins.str
@@ -268,6 +279,8 @@ class DecisionExplanation(_message.Message):
     """The document: canonical JSON; empty where it is over 3 MB."""
     equal: _builtins.bool
     """Whether both are equal."""
+    outcome: _decisions_pb2.DecisionOutcome.ValueType
+    """What was decided; unspecified for the request itself."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleResult]:
         """What the rules said then."""
@@ -292,10 +305,11 @@ class DecisionExplanation(_message.Message):
         replayed: _abc.Iterable[Global___RuleResult] | None = ...,
         equal: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: _decisions_pb2.DecisionOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decider", b"decider", "document", b"document", "equal", b"equal", "input_sha256", b"input_sha256", "policy_digest", b"policy_digest", "promotion", b"promotion", "replayed", b"replayed", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decider", b"decider", "document", b"document", "equal", b"equal", "input_sha256", b"input_sha256", "outcome", b"outcome", "policy_digest", b"policy_digest", "promotion", b"promotion", "replayed", b"replayed", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -563,7 +577,7 @@ class ExplainDecisionRequest(_message.Message):
     promotion: _builtins.str
     """`promotions/{n}`."""
     decider: _builtins.str
-    """`principals/{id}` for that person's approval, `principals/-` for the request itself; empty for
+    """`principals/{id}` for that person's decision, `principals/-` for the request itself; empty for
     what was evaluated last.
     """
     def __init__(

@@ -107,7 +107,8 @@ class PolicyServiceServicer:
 
     def ProposePolicySet(self, request, context):
         """Proposes that the set in these files becomes the active one. Needs policy.propose on "*", held by
-        a person. Nothing changes until somebody else agrees.
+        a person. Nothing changes until somebody else agrees; where nobody does within 14 days the proposal
+        expires.
 
         INVALID_ARGUMENT: the files make no set, or an example in them is not answered as it says; every
         problem is a BadRequest violation with file, line and rule. So too where the stages of
@@ -151,10 +152,10 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainDecision(self, request, context):
-        """Explains a request or approval of a promotion: the document that the gate was shown then, what
-        its rules said, and what the same set says to the same document now. Needs promotion.read on the
-        model's namespace. NOT_FOUND: no such promotion (to those who hold the action on "*"), or nothing
-        was evaluated, as at a rejection. A document over 3 MB is left out.
+        """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
+        what its rules said, and what the same set says to the same document now. A rejection stands
+        whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
+        those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,8 @@ class PolicyServiceStub:
     """Lists proposals, newest first. Needs policy.read on "*"."""
     ProposePolicySet: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ProposePolicySetRequest, _policies_pb2.PolicyChange]
     """Proposes that the set in these files becomes the active one. Needs policy.propose on "*", held by
-    a person. Nothing changes until somebody else agrees.
+    a person. Nothing changes until somebody else agrees; where nobody does within 14 days the proposal
+    expires.
 
     INVALID_ARGUMENT: the files make no set, or an example in them is not answered as it says; every
     problem is a BadRequest violation with file, line and rule. So too where the stages of
@@ -73,10 +74,10 @@ class PolicyServiceStub:
     no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
     """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]
-    """Explains a request or approval of a promotion: the document that the gate was shown then, what
-    its rules said, and what the same set says to the same document now. Needs promotion.read on the
-    model's namespace. NOT_FOUND: no such promotion (to those who hold the action on "*"), or nothing
-    was evaluated, as at a rejection. A document over 3 MB is left out.
+    """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
+    what its rules said, and what the same set says to the same document now. A rejection stands
+    whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
+    those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
     """
 
 @_typing.type_check_only
@@ -96,7 +97,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """Lists proposals, newest first. Needs policy.read on "*"."""
     ProposePolicySet: _aio.UnaryUnaryMultiCallable[_policies_pb2.ProposePolicySetRequest, _policies_pb2.PolicyChange]  # type: ignore[assignment]
     """Proposes that the set in these files becomes the active one. Needs policy.propose on "*", held by
-    a person. Nothing changes until somebody else agrees.
+    a person. Nothing changes until somebody else agrees; where nobody does within 14 days the proposal
+    expires.
 
     INVALID_ARGUMENT: the files make no set, or an example in them is not answered as it says; every
     problem is a BadRequest violation with file, line and rule. So too where the stages of
@@ -124,10 +126,10 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
     """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]  # type: ignore[assignment]
-    """Explains a request or approval of a promotion: the document that the gate was shown then, what
-    its rules said, and what the same set says to the same document now. Needs promotion.read on the
-    model's namespace. NOT_FOUND: no such promotion (to those who hold the action on "*"), or nothing
-    was evaluated, as at a rejection. A document over 3 MB is left out.
+    """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
+    what its rules said, and what the same set says to the same document now. A rejection stands
+    whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
+    those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -168,7 +170,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.PolicyChange, _abc.Awaitable[_policies_pb2.PolicyChange]]:
         """Proposes that the set in these files becomes the active one. Needs policy.propose on "*", held by
-        a person. Nothing changes until somebody else agrees.
+        a person. Nothing changes until somebody else agrees; where nobody does within 14 days the proposal
+        expires.
 
         INVALID_ARGUMENT: the files make no set, or an example in them is not answered as it says; every
         problem is a BadRequest violation with file, line and rule. So too where the stages of
@@ -220,10 +223,10 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policies_pb2.ExplainDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.DecisionExplanation, _abc.Awaitable[_policies_pb2.DecisionExplanation]]:
-        """Explains a request or approval of a promotion: the document that the gate was shown then, what
-        its rules said, and what the same set says to the same document now. Needs promotion.read on the
-        model's namespace. NOT_FOUND: no such promotion (to those who hold the action on "*"), or nothing
-        was evaluated, as at a rejection. A document over 3 MB is left out.
+        """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
+        what its rules said, and what the same set says to the same document now. A rejection stands
+        whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
+        those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
         """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

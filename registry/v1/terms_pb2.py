@@ -26,41 +26,41 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import decisions_pb2 as registry_dot_v1_dot_decisions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/terms.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\xc9\x01\n\nModelTerms\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x15\n\rvalidity_days\x18\x05 \x01(\x05\x12\x19\n\x11\x61pproval_required\x18\x06 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\t \x01(\t\"\xf0\x02\n\nAcceptance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x14\n\x0cterms_digest\x18\x05 \x01(\t\x12\x13\n\x0bterms_label\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12+\n\x05state\x18\x08 \x01(\x0e\x32\x1c.registry.v1.AcceptanceState\x12\'\n\x08\x64\x65\x63ision\x18\t \x01(\x0b\x32\x15.registry.v1.Decision\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x01\n\x14SetModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x15\n\rvalidity_days\x18\x05 \x01(\x05\x12\x19\n\x11\x61pproval_required\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"5\n\x16\x43learModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x43learModelTermsResponse\"%\n\x14GetModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\"O\n\x12\x41\x63\x63\x65ptTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cterms_digest\x18\x02 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x03 \x01(\t\"a\n\x14RequestAccessRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cterms_digest\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\"c\n\x13\x44\x65\x63ideAccessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\"$\n\x14GetAcceptanceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x8f\x01\n\x16ListAcceptancesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.registry.v1.AcceptanceState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListAcceptancesResponse\x12,\n\x0b\x61\x63\x63\x65ptances\x18\x01 \x03(\x0b\x32\x17.registry.v1.Acceptance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x17RevokeAcceptanceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t*\xca\x01\n\x0f\x41\x63\x63\x65ptanceState\x12 \n\x1c\x41\x43\x43\x45PTANCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_PENDING\x10\x01\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_GRANTED\x10\x02\x12\x1d\n\x19\x41\x43\x43\x45PTANCE_STATE_REJECTED\x10\x03\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_REVOKED\x10\x04\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_EXPIRED\x10\x05\x32\xe5\x05\n\x0cTermsService\x12K\n\rSetModelTerms\x12!.registry.v1.SetModelTermsRequest\x1a\x17.registry.v1.ModelTerms\x12\\\n\x0f\x43learModelTerms\x12#.registry.v1.ClearModelTermsRequest\x1a$.registry.v1.ClearModelTermsResponse\x12K\n\rGetModelTerms\x12!.registry.v1.GetModelTermsRequest\x1a\x17.registry.v1.ModelTerms\x12G\n\x0b\x41\x63\x63\x65ptTerms\x12\x1f.registry.v1.AcceptTermsRequest\x1a\x17.registry.v1.Acceptance\x12K\n\rRequestAccess\x12!.registry.v1.RequestAccessRequest\x1a\x17.registry.v1.Acceptance\x12I\n\x0c\x44\x65\x63ideAccess\x12 .registry.v1.DecideAccessRequest\x1a\x17.registry.v1.Acceptance\x12K\n\rGetAcceptance\x12!.registry.v1.GetAcceptanceRequest\x1a\x17.registry.v1.Acceptance\x12\\\n\x0fListAcceptances\x12#.registry.v1.ListAcceptancesRequest\x1a$.registry.v1.ListAcceptancesResponse\x12Q\n\x10RevokeAcceptance\x12$.registry.v1.RevokeAcceptanceRequest\x1a\x17.registry.v1.Acceptanceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/terms.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\xc9\x01\n\nModelTerms\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x15\n\rvalidity_days\x18\x05 \x01(\x05\x12\x19\n\x11\x61pproval_required\x18\x06 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\t \x01(\t\"\xf0\x02\n\nAcceptance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12\x11\n\trequester\x18\x04 \x01(\t\x12\x14\n\x0cterms_digest\x18\x05 \x01(\t\x12\x13\n\x0bterms_label\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12+\n\x05state\x18\x08 \x01(\x0e\x32\x1c.registry.v1.AcceptanceState\x12\'\n\x08\x64\x65\x63ision\x18\t \x01(\x0b\x32\x15.registry.v1.Decision\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x14SetModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\x12\x15\n\rvalidity_days\x18\x05 \x01(\x05\x12\x19\n\x11\x61pproval_required\x18\x06 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"5\n\x16\x43learModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x43learModelTermsResponse\"%\n\x14GetModelTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\"c\n\x12\x41\x63\x63\x65ptTermsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cterms_digest\x18\x02 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"u\n\x14RequestAccessRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0cterms_digest\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"c\n\x13\x44\x65\x63ideAccessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\"$\n\x14GetAcceptanceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x8f\x01\n\x16ListAcceptancesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.registry.v1.AcceptanceState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListAcceptancesResponse\x12,\n\x0b\x61\x63\x63\x65ptances\x18\x01 \x03(\x0b\x32\x17.registry.v1.Acceptance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x17RevokeAcceptanceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t*\xca\x01\n\x0f\x41\x63\x63\x65ptanceState\x12 \n\x1c\x41\x43\x43\x45PTANCE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_PENDING\x10\x01\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_GRANTED\x10\x02\x12\x1d\n\x19\x41\x43\x43\x45PTANCE_STATE_REJECTED\x10\x03\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_REVOKED\x10\x04\x12\x1c\n\x18\x41\x43\x43\x45PTANCE_STATE_EXPIRED\x10\x05\x32\xe5\x05\n\x0cTermsService\x12K\n\rSetModelTerms\x12!.registry.v1.SetModelTermsRequest\x1a\x17.registry.v1.ModelTerms\x12\\\n\x0f\x43learModelTerms\x12#.registry.v1.ClearModelTermsRequest\x1a$.registry.v1.ClearModelTermsResponse\x12K\n\rGetModelTerms\x12!.registry.v1.GetModelTermsRequest\x1a\x17.registry.v1.ModelTerms\x12G\n\x0b\x41\x63\x63\x65ptTerms\x12\x1f.registry.v1.AcceptTermsRequest\x1a\x17.registry.v1.Acceptance\x12K\n\rRequestAccess\x12!.registry.v1.RequestAccessRequest\x1a\x17.registry.v1.Acceptance\x12I\n\x0c\x44\x65\x63ideAccess\x12 .registry.v1.DecideAccessRequest\x1a\x17.registry.v1.Acceptance\x12K\n\rGetAcceptance\x12!.registry.v1.GetAcceptanceRequest\x1a\x17.registry.v1.Acceptance\x12\\\n\x0fListAcceptances\x12#.registry.v1.ListAcceptancesRequest\x1a$.registry.v1.ListAcceptancesResponse\x12Q\n\x10RevokeAcceptance\x12$.registry.v1.RevokeAcceptanceRequest\x1a\x17.registry.v1.Acceptanceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.terms_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCEPTANCESTATE']._serialized_start=1566
-  _globals['_ACCEPTANCESTATE']._serialized_end=1768
+  _globals['_ACCEPTANCESTATE']._serialized_start=1626
+  _globals['_ACCEPTANCESTATE']._serialized_end=1828
   _globals['_MODELTERMS']._serialized_start=103
   _globals['_MODELTERMS']._serialized_end=304
   _globals['_ACCEPTANCE']._serialized_start=307
   _globals['_ACCEPTANCE']._serialized_end=675
   _globals['_SETMODELTERMSREQUEST']._serialized_start=678
-  _globals['_SETMODELTERMSREQUEST']._serialized_end=821
-  _globals['_CLEARMODELTERMSREQUEST']._serialized_start=823
-  _globals['_CLEARMODELTERMSREQUEST']._serialized_end=876
-  _globals['_CLEARMODELTERMSRESPONSE']._serialized_start=878
-  _globals['_CLEARMODELTERMSRESPONSE']._serialized_end=903
-  _globals['_GETMODELTERMSREQUEST']._serialized_start=905
-  _globals['_GETMODELTERMSREQUEST']._serialized_end=942
-  _globals['_ACCEPTTERMSREQUEST']._serialized_start=944
-  _globals['_ACCEPTTERMSREQUEST']._serialized_end=1023
-  _globals['_REQUESTACCESSREQUEST']._serialized_start=1025
-  _globals['_REQUESTACCESSREQUEST']._serialized_end=1122
-  _globals['_DECIDEACCESSREQUEST']._serialized_start=1124
-  _globals['_DECIDEACCESSREQUEST']._serialized_end=1223
-  _globals['_GETACCEPTANCEREQUEST']._serialized_start=1225
-  _globals['_GETACCEPTANCEREQUEST']._serialized_end=1261
-  _globals['_LISTACCEPTANCESREQUEST']._serialized_start=1264
-  _globals['_LISTACCEPTANCESREQUEST']._serialized_end=1407
-  _globals['_LISTACCEPTANCESRESPONSE']._serialized_start=1409
-  _globals['_LISTACCEPTANCESRESPONSE']._serialized_end=1505
-  _globals['_REVOKEACCEPTANCEREQUEST']._serialized_start=1507
-  _globals['_REVOKEACCEPTANCEREQUEST']._serialized_end=1563
-  _globals['_TERMSSERVICE']._serialized_start=1771
-  _globals['_TERMSSERVICE']._serialized_end=2512
+  _globals['_SETMODELTERMSREQUEST']._serialized_end=841
+  _globals['_CLEARMODELTERMSREQUEST']._serialized_start=843
+  _globals['_CLEARMODELTERMSREQUEST']._serialized_end=896
+  _globals['_CLEARMODELTERMSRESPONSE']._serialized_start=898
+  _globals['_CLEARMODELTERMSRESPONSE']._serialized_end=923
+  _globals['_GETMODELTERMSREQUEST']._serialized_start=925
+  _globals['_GETMODELTERMSREQUEST']._serialized_end=962
+  _globals['_ACCEPTTERMSREQUEST']._serialized_start=964
+  _globals['_ACCEPTTERMSREQUEST']._serialized_end=1063
+  _globals['_REQUESTACCESSREQUEST']._serialized_start=1065
+  _globals['_REQUESTACCESSREQUEST']._serialized_end=1182
+  _globals['_DECIDEACCESSREQUEST']._serialized_start=1184
+  _globals['_DECIDEACCESSREQUEST']._serialized_end=1283
+  _globals['_GETACCEPTANCEREQUEST']._serialized_start=1285
+  _globals['_GETACCEPTANCEREQUEST']._serialized_end=1321
+  _globals['_LISTACCEPTANCESREQUEST']._serialized_start=1324
+  _globals['_LISTACCEPTANCESREQUEST']._serialized_end=1467
+  _globals['_LISTACCEPTANCESRESPONSE']._serialized_start=1469
+  _globals['_LISTACCEPTANCESRESPONSE']._serialized_end=1565
+  _globals['_REVOKEACCEPTANCEREQUEST']._serialized_start=1567
+  _globals['_REVOKEACCEPTANCEREQUEST']._serialized_end=1623
+  _globals['_TERMSSERVICE']._serialized_start=1831
+  _globals['_TERMSSERVICE']._serialized_end=2572
 # @@protoc_insertion_point(module_scope)

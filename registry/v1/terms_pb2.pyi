@@ -200,6 +200,7 @@ class SetModelTermsRequest(_message.Message):
     VALIDITY_DAYS_FIELD_NUMBER: _builtins.int
     APPROVAL_REQUIRED_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`models/...`."""
     label: _builtins.str
@@ -214,6 +215,8 @@ class SetModelTermsRequest(_message.Message):
     """See ModelTerms."""
     etag: _builtins.str
     """The digest of the terms that these replace; empty: no condition."""
+    request_id: _builtins.str
+    """See NamespaceService."""
     def __init__(
         self,
         *,
@@ -224,10 +227,11 @@ class SetModelTermsRequest(_message.Message):
         validity_days: _builtins.int = ...,
         approval_required: _builtins.bool = ...,
         etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_required", b"approval_required", "etag", b"etag", "label", b"label", "model", b"model", "text", b"text", "url", b"url", "validity_days", b"validity_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_required", b"approval_required", "etag", b"etag", "label", b"label", "model", b"model", "request_id", b"request_id", "text", b"text", "url", b"url", "validity_days", b"validity_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,22 +311,26 @@ class AcceptTermsRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     TERMS_DIGEST_FIELD_NUMBER: _builtins.int
     ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`models/...`."""
     terms_digest: _builtins.str
     """Of the terms that were read. Required."""
     on_behalf_of: _builtins.str
     """`principals/{id}` of a robot; empty: for the caller."""
+    request_id: _builtins.str
+    """See NamespaceService."""
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         terms_digest: _builtins.str = ...,
         on_behalf_of: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "on_behalf_of", b"on_behalf_of", "terms_digest", b"terms_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "on_behalf_of", b"on_behalf_of", "request_id", b"request_id", "terms_digest", b"terms_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,6 +346,7 @@ class RequestAccessRequest(_message.Message):
     TERMS_DIGEST_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`models/...`."""
     terms_digest: _builtins.str
@@ -346,6 +355,8 @@ class RequestAccessRequest(_message.Message):
     """Why; required, at most 2,000 characters."""
     on_behalf_of: _builtins.str
     """`principals/{id}` of a robot; empty: for the caller."""
+    request_id: _builtins.str
+    """See NamespaceService."""
     def __init__(
         self,
         *,
@@ -353,10 +364,11 @@ class RequestAccessRequest(_message.Message):
         terms_digest: _builtins.str = ...,
         reason: _builtins.str = ...,
         on_behalf_of: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "terms_digest", b"terms_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "request_id", b"request_id", "terms_digest", b"terms_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -141,7 +141,8 @@ class TermsServiceServicer:
 
     def DecideAccess(self, request, context):
         """Approves or rejects a request. Needs access.decide; neither by a robot nor by whoever asked or is
-        to be let in (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
+        to be let in, nor with a token that these made; nor approves who made a token of theirs
+        (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
         comment) by the same person changes nothing. FAILED_PRECONDITION unless PENDING, and for approvals
         when the terms have changed since. In all calls below a number that does not exist answers as a
         foreign one does.

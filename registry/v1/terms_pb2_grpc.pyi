@@ -64,7 +64,8 @@ class TermsServiceStub:
     """
     DecideAccess: _grpc.UnaryUnaryMultiCallable[_terms_pb2.DecideAccessRequest, _terms_pb2.Acceptance]
     """Approves or rejects a request. Needs access.decide; neither by a robot nor by whoever asked or is
-    to be let in (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
+    to be let in, nor with a token that these made; nor approves who made a token of theirs
+    (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
     comment) by the same person changes nothing. FAILED_PRECONDITION unless PENDING, and for approvals
     when the terms have changed since. In all calls below a number that does not exist answers as a
     foreign one does.
@@ -116,7 +117,8 @@ class TermsServiceAsyncStub(TermsServiceStub):
     """
     DecideAccess: _aio.UnaryUnaryMultiCallable[_terms_pb2.DecideAccessRequest, _terms_pb2.Acceptance]  # type: ignore[assignment]
     """Approves or rejects a request. Needs access.decide; neither by a robot nor by whoever asked or is
-    to be let in (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
+    to be let in, nor with a token that these made; nor approves who made a token of theirs
+    (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
     comment) by the same person changes nothing. FAILED_PRECONDITION unless PENDING, and for approvals
     when the terms have changed since. In all calls below a number that does not exist answers as a
     foreign one does.
@@ -201,7 +203,8 @@ class TermsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_terms_pb2.Acceptance, _abc.Awaitable[_terms_pb2.Acceptance]]:
         """Approves or rejects a request. Needs access.decide; neither by a robot nor by whoever asked or is
-        to be let in (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
+        to be let in, nor with a token that these made; nor approves who made a token of theirs
+        (PERMISSION_DENIED). The validity runs from the approval. A repeat (same outcome and
         comment) by the same person changes nothing. FAILED_PRECONDITION unless PENDING, and for approvals
         when the terms have changed since. In all calls below a number that does not exist answers as a
         foreign one does.

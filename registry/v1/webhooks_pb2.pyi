@@ -431,8 +431,11 @@ class RotateWebhookSecretRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`webhooks/{id}`."""
+    request_id: _builtins.str
+    """See NamespaceService."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
         """How long the old secret signs too: 0 (it has leaked) to 7 days. Unset: 1 day."""
@@ -442,10 +445,11 @@ class RotateWebhookSecretRequest(_message.Message):
         *,
         name: _builtins.str = ...,
         overlap: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "overlap", b"overlap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "overlap", b"overlap", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -165,11 +165,11 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Makes a new secret; the only reply that holds it. Needs webhook.write as above.
+        """Makes a new secret; the only reply that holds it. Needs webhook.write as above. Repeats safely with
+        a request_id: a repeat answers without the secret.
 
         For the overlap requests are signed by the old one as well, so that a receiver that knows either
-        accepts them. Does not repeat safely: each call makes another. At most 5 sign at once, of which
-        the oldest go first.
+        accepts them. At most 5 sign at once, of which the oldest go first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,11 +75,11 @@ class WebhookServiceStub:
     on all namespaces of its filter.
     """
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.RotateWebhookSecretRequest, _webhooks_pb2.RotateWebhookSecretResponse]
-    """Makes a new secret; the only reply that holds it. Needs webhook.write as above.
+    """Makes a new secret; the only reply that holds it. Needs webhook.write as above. Repeats safely with
+    a request_id: a repeat answers without the secret.
 
     For the overlap requests are signed by the old one as well, so that a receiver that knows either
-    accepts them. Does not repeat safely: each call makes another. At most 5 sign at once, of which
-    the oldest go first.
+    accepts them. At most 5 sign at once, of which the oldest go first.
     """
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.TestWebhookRequest, _webhooks_pb2.WebhookDelivery]
     """Sends one request of type "webhook.test", soon, also from a webhook that is disabled, and does not
@@ -144,11 +144,11 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     on all namespaces of its filter.
     """
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.RotateWebhookSecretRequest, _webhooks_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
-    """Makes a new secret; the only reply that holds it. Needs webhook.write as above.
+    """Makes a new secret; the only reply that holds it. Needs webhook.write as above. Repeats safely with
+    a request_id: a repeat answers without the secret.
 
     For the overlap requests are signed by the old one as well, so that a receiver that knows either
-    accepts them. Does not repeat safely: each call makes another. At most 5 sign at once, of which
-    the oldest go first.
+    accepts them. At most 5 sign at once, of which the oldest go first.
     """
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.TestWebhookRequest, _webhooks_pb2.WebhookDelivery]  # type: ignore[assignment]
     """Sends one request of type "webhook.test", soon, also from a webhook that is disabled, and does not
@@ -246,11 +246,11 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_pb2.RotateWebhookSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_webhooks_pb2.RotateWebhookSecretResponse]]:
-        """Makes a new secret; the only reply that holds it. Needs webhook.write as above.
+        """Makes a new secret; the only reply that holds it. Needs webhook.write as above. Repeats safely with
+        a request_id: a repeat answers without the secret.
 
         For the overlap requests are signed by the old one as well, so that a receiver that knows either
-        accepts them. Does not repeat safely: each call makes another. At most 5 sign at once, of which
-        the oldest go first.
+        accepts them. At most 5 sign at once, of which the oldest go first.
         """
 
     @_abc_1.abstractmethod

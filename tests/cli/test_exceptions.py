@@ -78,17 +78,35 @@ def test_a_decision_with_conditions(hallmark: Hallmark, team: Team, model: str) 
     assert decision.expire_time is not None
 
 
+def test_a_number_of_another_kind(hallmark: Hallmark, model: str) -> None:
+    """A name of something else is not taken for what has the same number."""
+    hallmark("promote", f"{model}@1", "staging")
+    number = first_number(hallmark("promotion", "list", model, "--json"), "promotions")
+    for other in (f"waivers/{number}", f"reviews/{number}", f"policyChanges/{number}"):
+        refused = hallmark("decide", other, "--approve", who="bob", code=2).err
+        assert f"found {other}, expected the number of a promotion" in refused
+    hallmark("waiver", "show", f"promotions/{number}", code=2)
+    hallmark("policy", "explain", f"waivers/{number}", code=2)
+    assert "completed" not in hallmark("promotion", "show", f"promotions/{number}").out
+    assert "is done" in hallmark("decide", f"promotion/{number}", "--approve", who="bob").out
+
+
 def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_path: Path) -> None:
     """A pull is refused with what to type; typed, it works; new terms ask for an approval."""
     text = tmp_path / "terms.txt"
     text.write_text("No evil.\n")
     hallmark("access", "set", model, "--terms-file", str(text), "--label", "v1", who="bob")
+    assert hallmark("model", "show", model, "--json").json["terms"]["label"] == "v1"
     refused = hallmark("pull", f"{model}@1", str(tmp_path / "a"), code=1).err
     shown = hallmark("access", "terms", model).out
     assert "No evil." in shown
     (mend,) = [line for line in shown.splitlines() if line.startswith("Accept: ")]
     command = mend.removeprefix("Accept: hallmark ")
     assert command in refused
+    gated = hallmark("model", "show", model)
+    assert "terms" in gated.out
+    for part in ("v1", f"hallmark access terms {model}", f"hallmark {command}"):
+        assert part in gated.out
     assert "counts until" in hallmark(*command.split()).out
     assert "verified" in hallmark("pull", f"{model}@1", str(tmp_path / "a")).out
     number = first_number(hallmark("access", "list", model, "--json", who="bob"), "acceptances")
@@ -102,13 +120,26 @@ def test_terms_from_setting_to_revocation(hallmark: Hallmark, model: str, tmp_pa
     hallmark("access", "accept", model, "--terms", digest, code=1)
     asked = hallmark("access", "request", model, "--terms", digest, "--reason", "research").out
     assert "waits for an approval" in asked
-    assert "for alice" in hallmark("inbox", who="bob").out
+    inbox = hallmark("inbox", who="bob")
+    assert "for alice" in inbox.out
+    assert (
+        "hallmark access request"
+        in hallmark("model", "show", model, "--json").json["terms"]["accept"]
+    )
+    (item,) = hallmark("inbox", "--json", who="bob").json["items"]
+    for key in ("look", "decide"):
+        assert item[key] in inbox.err
+    wanted = hallmark(*item["look"].split()[1:], who="bob").out
+    for part in ("pending", "research", "by alice", f"hallmark access terms {model}"):
+        assert part in wanted
     number = first_number(hallmark("access", "list", model, "--json", who="bob"), "acceptances")
     assert "counts until" in hallmark("access", "decide", number, "--approve", who="bob").out
     assert "verified" in hallmark("pull", f"{model}@1", str(tmp_path / "b")).out
     revoked = hallmark("access", "revoke", number, who="bob").out
     assert f"Anew: hallmark access request {model} --terms {digest} --reason" in revoked
     assert "has no terms now" in hallmark("access", "set", model, "--none", who="bob").out
+    assert hallmark("model", "show", model, "--json").json["terms"] is None
+    assert "terms" not in hallmark("model", "show", model).out
     hallmark("access", "terms", model, code=3)
 
 
@@ -129,7 +160,9 @@ def test_broken_glass(hallmark: Hallmark, team: Team, model: str) -> None:
     for part in ("production is down", "FOUR-EYES", "by bob", "due"):
         assert part in shown
     hallmark("review", "decide", number, "--approve", who="bob", code=3)
+    assert hallmark("inbox", who="bob").out == ""
     alice = f"alice-{team.namespace}"
     hallmark("principal", "grant", alice, f"reviewer:{team.namespace}", who="admin")
+    assert "review" not in hallmark("inbox").out  # she registered it
     hallmark("review", "decide", number, "--reject", code=3)
     assert hallmark("resolve", f"{model}@production").out.startswith(f"{model}@1")

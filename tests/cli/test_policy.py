@@ -180,6 +180,21 @@ def test_two_people_change_the_set(
     proposed = secure("policy", "propose", str(files), "--note", "crew", who="sam")
     number = proposed.out.split()[2]
     before = hallmark("info", "--json").json["policy_digest"]
+    (item,) = (
+        each
+        for each in secure("inbox", "--json", who="eve").json["items"]
+        if each["kind"] == "policy"
+    )
+    assert (item["reason"], item["since_time"] < item["due_time"]) == ("crew", True)
+    assert item["look"] == f"hallmark policy show {number}"
+    assert item["decide"] == f"hallmark policy approve {number}"
+    inbox = secure("inbox", who="eve")
+    assert f"hallmark policy show {number}" in inbox.out
+    assert "due in 13 d" in inbox.out
+    assert f"Decide: {item['decide']}" in inbox.err
+    assert "policy set" in secure("inbox", "--mine", who="sam").out
+    assert "policy set" not in secure("inbox", who="sam").out
+    assert "until" in secure("policy", "show", number, who="eve").out
     refused = secure("policy", "approve", number, who="sam", code=3)
     assert "another person than principals/sam" in refused.err
     assert "settings.custom" in secure("policy", "show", number, who="eve").out
@@ -230,10 +245,28 @@ def test_explain(hallmark: Hallmark, team: Team, folder: Path) -> None:
     assert "size() ==" not in out, "expressions are for those who write rules"
     assert out.endswith("The same rules say the same to it now.\n")
     asked = hallmark("policy", "explain", number, "--decider", "-").out
+    assert "the request" in asked
     assert "… FOUR-EYES" in asked
+    assert f"hallmark decide {number.rpartition('/')[2]} --approve" in asked
+    assert " = \n" not in asked
+    assert "PROMOTION" not in asked
     shown = hallmark("policy", "explain", number, "--document", "--json").json
     assert shown["version"]["ref"] == f"{model}@1"
     assert shown["decisions"][0]["by"].startswith("bob")
+
+
+def test_explain_a_rejection(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """A rejection is explained as an approval is: by what was known at that moment."""
+    model = f"{team.namespace}/scorer"
+    hallmark("push", str(folder), model, "--wait")
+    number = hallmark("promote", f"{model}@1", "staging", "--json").json["name"]
+    hallmark("decide", number, "--reject", "--comment", "not yet", who="bob")
+    out = hallmark("policy", "explain", number).out
+    assert "the rejection by bob" in out
+    assert "… FOUR-EYES" in out
+    assert out.endswith("The same rules say the same to it now.\n")
+    shown = hallmark("policy", "explain", number, "--json").json
+    assert (shown["outcome"], shown["document"]["version"]["verdict"]) == ("reject", "pass")
 
 
 def test_try(hallmark: Hallmark, team: Team, folder: Path) -> None:
@@ -243,6 +276,12 @@ def test_try(hallmark: Hallmark, team: Team, folder: Path) -> None:
     hallmark("push", str(folder), model, "--wait")
     staging = hallmark("policy", "try", f"{model}@1", "promote", "--stage", "staging")
     assert "… FOUR-EYES" in staging.out
+    assert f"hallmark promote {model}@1 staging" in staging.out
+    dry = hallmark("promote", f"{model}@1", "staging", "--dry-run").out
+    for out in (staging.out, dry):
+        assert "PROMOTION" not in out
+        assert " = \n" not in out
+    assert "PROMOTION" not in hallmark("promote", f"{model}@1", "production", code=1).err
     production = hallmark("policy", "try", f"{model}@1", "promote", "--stage", "production", code=1)
     assert "✗ FMT-1" in production.out
     assert "denied_formats = pickle" in production.out

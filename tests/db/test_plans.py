@@ -17,6 +17,7 @@ from registry.db import (
     grounds,
     inbox,
     manifests,
+    policies,
     references,
     reviews,
     terms,
@@ -65,7 +66,13 @@ STATEMENTS = {
         for table in ("promotions", "waivers", "acceptances", "reviews")
         for asked in (False, True)
     },
+    **{
+        f"inbox of policy changes, {asked=}": policies.waiting(asked=asked)
+        for asked in (False, True)
+    },
+    "policy changes out of time": policies._OVERDUE,
     "terms of a model": terms._CURRENT,
+    "terms that a model asked for": terms._FIND,
     "acceptances that count": terms._OPEN_OF,
     "acceptances out of time": terms._OVERDUE,
     "review of a promotion": reviews._OF_PROMOTION,

@@ -11,7 +11,8 @@ import pytest
 
 from registry.domain.access import Caller
 from registry.domain.directory import Account
-from registry.services import promotions
+from registry.domain.policy_sets import ChangeState, PolicyChange
+from registry.services import acceptances, downloads, promotions
 from registry.services.directory_accounts import AccountKeeper
 from registry.testing import decision_history
 from registry.testing.decision_history import ViolationError
@@ -66,6 +67,10 @@ def test_a_policy_that_counts_approvals_for_ever(tmp_path: Path) -> None:
     assert found(tmp_path, "the stage moved, with 1 of 2 approvals", files)
 
 
+def nothing_asked(*given: object, **named: object) -> None:
+    """In place of a check."""
+
+
 class ByName(MemoryDirectory):
     """Takes the name that somebody has now for who it is."""
 
@@ -93,9 +98,6 @@ def test_tokens_that_anybody_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Where it is not asked who made a token, histories show a contributor who approves with
     somebody else's."""
 
-    def nothing_asked(*given: object, **named: object) -> None:
-        return
-
     monkeypatch.setattr(promotions, "require_independent", nothing_asked)
     assert found(tmp_path, "approves promotion .* made")
 
@@ -108,3 +110,26 @@ def test_groups_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(AccountKeeper, "refreshed", remembered)
     assert found(tmp_path, "which knows|in the directory|holds no role|are not those of now")
+
+
+def test_files_that_everybody_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not asked who accepted a model's terms, histories show somebody who fetches
+    without."""
+    monkeypatch.setattr(downloads, "require_terms", nothing_asked)
+    assert found(tmp_path, "has not accepted the terms")
+
+
+def test_people_who_let_themselves_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where whoever asks for access may approve it, histories show one who does."""
+    monkeypatch.setattr(acceptances, "require_uninvolved", nothing_asked)
+    assert found(tmp_path, "approves access")
+
+
+def test_proposals_that_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where time does not end what was proposed, histories show an old set that is adopted."""
+
+    def as_stored(self: PolicyChange, now_us: int) -> ChangeState:
+        return self.state
+
+    monkeypatch.setattr(PolicyChange, "state_at", as_stored)
+    assert found(tmp_path, "the set that .* proposed: it waits no more|withdraws .* waits no more")

@@ -7,12 +7,15 @@ import pytest
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.inbox import InboxItem, InboxKind, InboxScope
 from registry.domain.pages import PageRequest
+from registry.domain.policy_sets import PROPOSAL_TTL_US, PolicyChange
 from registry.domain.promotions import Decision, Outcome, Promotion
+from registry.domain.scopes import Scope
 from registry.domain.versions import Verdict, Version, VersionState
 from registry.domain.waivers import Waiver
 from registry.errors import InvalidFieldError
-from registry.names import PromotionName, WaiverName
+from registry.names import PolicyChangeName, PromotionName, WaiverName
 from registry.services import inbox as service
+from registry.testing.policies import shipped_files
 from registry.testing.story import Story, name_of
 from registry.testing.world import DAY_US, grant
 
@@ -218,3 +221,89 @@ def test_a_token_is_good_for_one_list(story: Story) -> None:
     for by, scope in ((story.sam, ALL), (story.rosa, ME)):
         with pytest.raises(InvalidFieldError, match="page_token"):
             story.world.inbox.list(by, scope=scope, page=PageRequest(token=token))
+
+
+def propose(story: Story, by: Caller) -> PolicyChange:
+    files = dict(shipped_files())
+    files["settings.yaml"] = files["settings.yaml"].replace(b"2160h", b"24h")
+    return story.world.policies.propose(
+        by, list(files.items()), note="shorter", validate_only=False, request_id=""
+    )
+
+
+def test_a_proposed_policy_waits_for_a_second_person(story: Story) -> None:
+    """Who may decide on which policy set is active finds the proposal, since when and until when,
+    among all else; its proposer finds it among their own, and who reads policies among all."""
+    world = story.world
+    sue, eve = (world.caller(id, grant(Role.SECURITY)) for id in ("sue", "eve"))
+    audra = world.caller("audra", grant(Role.AUDITOR))
+    promotion = ask(story, story.released())
+    change = propose(story, sue)
+    (item,) = (each for each in items(story, eve) if each.kind is InboxKind.POLICY)
+    now = world.clock.now_us()
+    assert (item.name, item.subject) == (change.name, f"policySets/{change.digest}")
+    assert (item.requester, item.reason) == ("sue", "shorter")
+    assert (item.since_us, item.due_us) == (now, now + PROPOSAL_TTL_US)
+    assert sorted(names(story, eve)) == sorted([change.name, promotion.name])
+    assert names(story, story.root) == [change.name]
+    assert names(story, sue) == [promotion.name]
+    assert names(story, sue, MINE) == [change.name]
+    assert names(story, audra, ALL) == [promotion.name, change.name]
+    # Those of one namespace have no say in what holds for all.
+    for nobody in (story.sam, story.bob, story.mallory):
+        assert change.name not in names(story, nobody) + names(story, nobody, ALL)
+    world.policies.withdraw(sue, PolicyChangeName(number=change.number))
+    assert names(story, eve) == [promotion.name]
+
+
+def test_who_may_be_the_proposer_is_not_asked(story: Story) -> None:
+    """Whoever made the proposer's token, or decides with one of theirs, is not a second person."""
+    world = story.world
+    made = world.login("sue", grant(Role.SECURITY), creator="principals/maker").caller
+    maker = world.caller("maker", grant(Role.ADMIN))
+    lent = world.login("lent", grant(Role.SECURITY), creator="principals/sue").caller
+    change = propose(story, made)
+    assert change.name in names(story, story.root)
+    for one in (maker, lent):
+        assert change.name not in names(story, one)
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_proposals_leave_the_inbox_with_their_time(story: Story, size: int) -> None:
+    """The earliest made is due first; what has run out of time waits for nobody."""
+    world = story.world
+    sue, eve = (world.caller(id, grant(Role.SECURITY)) for id in ("sue", "eve"))
+    first = propose(story, sue)
+    world.clock.advance(DAY_US)
+    files = dict(shipped_files())
+    files["settings.yaml"] = files["settings.yaml"].replace(b"2160h", b"48h")
+    second = world.policies.propose(
+        sue, list(files.items()), note="longer", validate_only=False, request_id=""
+    )
+    assert names(story, eve, size=size) == [first.name, second.name]
+    world.clock.advance(PROPOSAL_TTL_US - DAY_US)
+    assert names(story, eve, size=size) == [second.name]
+    world.clock.advance(DAY_US)
+    assert names(story, eve, size=size) == []
+
+
+def test_a_token_finds_what_it_is_good_for(story: Story) -> None:
+    """A token for one model, or for one stage, finds that and no more."""
+    world = story.world
+    version = story.released()
+    here = ask(story, version)
+    elsewhere = story.ask(version, "staging")
+    waiver = waive(story, version)
+
+    def seen(*scopes: Scope) -> set[str]:
+        by = world.login("sid", grant(Role.SECURITY, "fraud"), scopes=scopes).caller
+        return set(names(story, by))
+
+    def good(action: str, model: str = "fraud/*", stage: str = "*") -> Scope:
+        return Scope(action=action, model=model, stage=stage)
+
+    assert seen() == {here.name, elsewhere.name, waiver.name}
+    assert seen(good("promotion.decide")) == {here.name, elsewhere.name}
+    assert seen(good("promotion.decide", stage="production")) == {here.name}
+    assert seen(good("promotion.decide", "fraud/other")) == set()
+    assert seen(good("waiver.*", "fraud/scorer")) == {waiver.name}

@@ -9,9 +9,10 @@ import pytest
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.promotions import Outcome, Promotion, PromotionState
 from registry.domain.reviews import ReviewState
+from registry.domain.terms import AcceptanceState
 from registry.domain.versions import Version, VersionState
 from registry.errors import InvalidFieldError, NotIndependentError, PolicyRefusedError
-from registry.names import PrincipalName, PromotionName, ReviewName, WaiverName
+from registry.names import AcceptanceName, PrincipalName, PromotionName, ReviewName, WaiverName
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import load
 from registry.ports.database import Transaction
@@ -317,3 +318,45 @@ def test_a_waiver_for_a_model_by_a_later_contributor(story: Story) -> None:
 
     assert counted(story.released()) == 1
     assert counted(story.vetted(story.push({"b": b"b"}, by=adele))) == 0
+    # Nor for those of somebody whose token was made, after the waiver, by who granted it.
+    arno = story.world.login("arno", grant(Role.REGISTRANT, "fraud")).caller
+    version = story.vetted(story.push({"c": b"c"}, by=arno))
+    assert counted(version) == 1
+    story.world.login("arno", creator="principals/sam")
+    assert counted(story.vetted(story.push({"d": b"d"}, by=arno))) == 0
+
+
+def test_access_in_anothers_name(story: Story) -> None:
+    """Nobody lets in somebody whose token they made, whether they asked for it in that name or may
+    only use it; they may refuse it, and others may let in."""
+    adele = story.world.caller("adele", grant(Role.ADMIN), grant(Role.SECURITY))
+    terms = story.world.terms.set(
+        story.sam,
+        NAME,
+        label="v1",
+        text="No evil.",
+        url="",
+        validity_days=10,
+        approval_required=True,
+        etag="",
+    )
+
+    def ask(by: Caller, robot: str = "") -> AcceptanceName:
+        made = story.world.acceptances.request(
+            by, NAME, terms_digest=terms.digest, reason="why not", on_behalf_of=robot
+        )
+        return AcceptanceName(number=made.number)
+
+    def say(by: Caller, name: AcceptanceName, outcome: Outcome) -> AcceptanceState:
+        return story.world.acceptances.decide(by, name, outcome=outcome, comment="").state
+
+    in_her_name = ask(minted(story, adele, "rosa"))
+    story.world.login(
+        "ci", grant(Role.READER), kind=PrincipalKind.ROBOT, creator=adele.principal.name
+    )
+    of_a_robot = ask(story.root, "ci")
+    for name in (in_her_name, of_a_robot):
+        with pytest.raises(NotIndependentError, match="made a token"):
+            say(adele, name, Outcome.APPROVE)
+    assert say(adele, in_her_name, Outcome.REJECT) is AcceptanceState.REJECTED
+    assert say(story.bob, of_a_robot, Outcome.APPROVE) is AcceptanceState.GRANTED

@@ -13,6 +13,7 @@ from registry.errors import (
     LineageCycleError,
     NotFoundError,
     PermissionDeniedError,
+    RequestIdReusedError,
 )
 from registry.names import ModelName, VersionName
 from registry.ports.tables import EventQuery
@@ -230,3 +231,20 @@ def test_permissions(story: Story) -> None:
         story.world.lineage.ancestors(
             story.mallory, name_of(child), depth_max=0, page=PageRequest()
         )
+
+
+def test_a_repeat_declares_nothing_again(story: Story) -> None:
+    """A repeat of what was taken back since does not bring it back."""
+    child, parent = versions(story, 2)
+    ends = name_of(child), name_of(parent)
+
+    def declare(kind: LineageKind = MERGE) -> LineageEdge:
+        return story.world.lineage.create(story.alice, *ends, kind, request_id="r")
+
+    assert declare() == declare()
+    with pytest.raises(RequestIdReusedError):
+        declare(FINETUNE)
+    story.world.lineage.delete(story.alice, *ends)
+    with pytest.raises(NotFoundError, match="edge"):
+        declare()
+    assert walked(story, child) == []

@@ -10,7 +10,7 @@ import pytest
 
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.pages import PageRequest
-from registry.domain.policy_sets import ChangeState, PolicyChange
+from registry.domain.policy_sets import PROPOSAL_TTL_US, ChangeState, PolicyChange
 from registry.domain.promotions import Decision, Outcome, PromotionState
 from registry.domain.versions import Version
 from registry.errors import (
@@ -438,7 +438,7 @@ def test_explain_replays(story: Story, sam: Caller, eve: Caller) -> None:
     first = world.policies.explain(story.rosa, name, "")
     assert [r.rule for r in first.then if not r.passed] == ["FOUR-EYES"]
     assert first.equal
-    with pytest.raises(NotFoundError, match="approvals"):
+    with pytest.raises(NotFoundError, match="decisions"):
         world.policies.explain(story.rosa, name, "nobody")
     with pytest.raises(PermissionDeniedError):
         world.policies.explain(story.mallory, name, None)
@@ -512,3 +512,75 @@ def test_mends_name_the_promotion(story: Story) -> None:
         assert [rule.fix.rpartition(": ")[2] for rule in each.waiting] == [
             f"hallmark decide {asked.number} --approve"
         ]
+
+
+def test_time_ends_a_proposal(world: World, sam: Caller, eve: Caller) -> None:
+    """A proposal that nobody decided on in time is EXPIRED whether or not anybody looks, can
+    neither be decided on nor withdrawn, and may be made anew; the audit log has its end once."""
+    change = propose(world, sam)
+    world.clock.advance(PROPOSAL_TTL_US)
+    (listed,) = world.policies.changes(sam, state=None, page=PageRequest()).items
+    assert (listed.state, listed.end_time_us) == (ChangeState.EXPIRED, change.expire_time_us)
+    for outcome in Outcome:
+        with pytest.raises(InvalidStateError, match="EXPIRED"):
+            decide(world, eve, change, outcome)
+    with pytest.raises(InvalidStateError, match="EXPIRED"):
+        world.policies.withdraw(sam, PolicyChangeName(number=change.number))
+    assert world.policies.active_digest() == change.base_digest
+    again = propose(world, sam)
+    assert again.number != change.number
+    for state, found in ((ChangeState.PENDING, again), (ChangeState.EXPIRED, listed)):
+        assert world.policies.changes(sam, state=state, page=PageRequest()).items == (found,)
+    assert [world.policies.expire_overdue() for _ in range(2)] == [1, 0]
+    assert actions(world) == ["policy.propose", "policy.propose", "policy.expire"]
+    assert world.policies.changes(sam, state=ChangeState.EXPIRED, page=PageRequest()).items == (
+        listed,
+    )
+    # A replica whose clock is behind finds it ended all the same.
+    world.clock.advance(-PROPOSAL_TTL_US)
+    with pytest.raises(InvalidStateError, match="EXPIRED"):
+        decide(world, eve, change)
+
+
+def test_a_rejection_is_kept_as_it_was_judged(story: Story) -> None:
+    """What the gate was shown at a rejection is kept with what it said, under the set of then, and
+    says the same again whatever has changed since; approvals before it keep their own."""
+    world = story.world
+    both = files(
+        ("settings.yaml", "custom: {}", "custom: {careful: [fraud/scorer]}"),
+        ("promote.yaml", "rules:\n", TWO),
+        ("promote.yaml", "- name: approved by somebody else\n", TWO_EXAMPLES),
+    )
+    activate(world, *changers(world), both)
+    version = story.released()
+    promotion = story.ask(version)
+    name = PromotionName(number=promotion.number)
+    assert story.approve(promotion).state is PromotionState.PENDING
+    world.clock.advance(1)
+    rejected = world.promotions.decide(
+        story.ben,
+        name,
+        outcome=Outcome.REJECT,
+        comment="not yet",
+        digest=promotion.digest,
+        expected_current=0,
+    )
+    assert rejected.state is PromotionState.REJECTED
+    digest = world.policies.active_digest()
+    activate(world, *changers(world), files())
+    explained = world.policies.explain(story.rosa, name, None)
+    assert (explained.record.decider, explained.outcome) == ("ben", Outcome.REJECT)
+    assert (explained.record.policy_digest, explained.equal) == (digest, True)
+    document = json.loads(explained.document)
+    assert [each["by"] for each in document["decisions"]] == ["bob"]
+    assert document["version"]["verdict"] == "pass"
+    assert [each.rule for each in explained.then if not each.passed] == ["TWO"]
+    for who, outcome in (("bob", Outcome.APPROVE), ("ben", Outcome.REJECT), ("", None)):
+        assert world.policies.explain(story.rosa, name, who).outcome is outcome
+
+
+def changers(world: World) -> tuple[Caller, Caller]:
+    return (
+        world.login("sam-everywhere", grant(Role.SECURITY)).caller,
+        world.login("eve", grant(Role.ADMIN)).caller,
+    )

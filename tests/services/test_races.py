@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -20,8 +18,6 @@ from registry.domain.promotions import Outcome, Promotion, PromotionState
 from registry.domain.references import ReferenceKind
 from registry.domain.versions import LineageKind, Version, VersionState
 from registry.errors import (
-    ConflictError,
-    HallmarkError,
     InvalidStateError,
     LineageCycleError,
     NotEmptyError,
@@ -36,13 +32,11 @@ from registry.services.promotions import PromotionService
 from registry.services.sources import Source
 from registry.testing.policies import RememberingReader, shipped_files
 from registry.testing.postgres import PostgresServer
+from registry.testing.racing import THREADS, at_once, lost, won
 from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import World, grant
 
 pytestmark = pytest.mark.slow
-
-T = TypeVar("T")
-THREADS = 16
 
 
 @pytest.fixture(scope="module")
@@ -59,35 +53,6 @@ def story(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
     world = World(tmp_path, url=url)
     yield Story(world)
     world.close()
-
-
-def at_once(calls: Sequence[Callable[[], T]]) -> list[T | HallmarkError]:
-    """What each call gives or raises, 16 at a time, started together."""
-    start = threading.Barrier(min(THREADS, len(calls)))
-    started = iter([True] * min(THREADS, len(calls)))
-
-    def run(call: Callable[[], T]) -> T | HallmarkError:
-        if next(started, False):
-            start.wait(30)
-        while True:
-            try:
-                return call()
-            except ConflictError:
-                # Nothing was changed, and the contract says to retry.
-                continue
-            except HallmarkError as error:
-                return error
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, calls))
-
-
-def won(results: Sequence[T | HallmarkError]) -> list[T]:
-    return [result for result in results if not isinstance(result, HallmarkError)]
-
-
-def lost(results: Sequence[object]) -> set[type]:
-    return {type(result) for result in results if isinstance(result, HallmarkError)}
 
 
 def decide(story: Story, promotion: Promotion, *, expected: int = 0) -> Promotion:

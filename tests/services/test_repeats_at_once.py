@@ -11,9 +11,11 @@ import pytest
 from registry.domain.access import Caller, PrincipalKind, Role
 from registry.domain.models import ModelFields
 from registry.domain.uploads import staging_key
+from registry.domain.versions import LineageKind
 from registry.errors import AlreadyExistsError, LastAdminError, StaleEtagError
-from registry.names import ModelName, NamespaceName, PrincipalName, UploadName
+from registry.names import ModelName, NamespaceName, PrincipalName, UploadName, VersionName
 from registry.services.uploads import UploadService
+from registry.testing.policies import shipped_files
 from registry.testing.postgres import PostgresServer
 from registry.testing.world import DAY_US, World, grant, manifest_file
 
@@ -38,6 +40,8 @@ def world(postgres: PostgresServer, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def ada(world: World) -> Caller:
     world.model("fraud/scorer")
+    for number in (1, 2):
+        world.version("fraud/scorer", {"a": b"%d" % number})
     return world.caller("ada", *(grant(role) for role in Role))
 
 
@@ -79,10 +83,51 @@ def upload(world: World, caller: Caller, request_id: str) -> str:
     return view.upload.id
 
 
+def edge(world: World, caller: Caller, request_id: str) -> str:
+    child, parent = (VersionName(model=SCORER, number=number) for number in (1, 2))
+    made = world.lineage.create(caller, child, parent, LineageKind.MERGE, request_id=request_id)
+    return f"{made.child} {made.parent} {made.create_time_us}"
+
+
+def terms(world: World, caller: Caller, request_id: str) -> str:
+    return world.terms.set(
+        caller,
+        SCORER,
+        label="v1",
+        text="No evil.",
+        url="",
+        validity_days=0,
+        approval_required=True,
+        etag="",
+        request_id=request_id,
+    ).digest
+
+
+def access(world: World, caller: Caller, request_id: str) -> str:
+    return world.acceptances.request(
+        caller,
+        SCORER,
+        terms_digest=terms(world, caller, "terms"),
+        reason="research",
+        on_behalf_of="",
+        request_id=request_id,
+    ).name
+
+
+def proposal(world: World, caller: Caller, request_id: str) -> str:
+    files = dict(shipped_files())
+    files["settings.yaml"] = files["settings.yaml"].replace(b"2160h", b"24h")
+    return world.policies.propose(
+        caller, list(files.items()), note="why", validate_only=False, request_id=request_id
+    ).name
+
+
 Creation = Callable[[World, Caller, str], str]
 
 
-@pytest.mark.parametrize("create", [namespace, principal, token, model, upload])
+@pytest.mark.parametrize(
+    "create", [namespace, principal, token, model, upload, edge, terms, access, proposal]
+)
 def test_twins_get_one_result(world: World, ada: Caller, create: Creation) -> None:
     """Sixteen equal requests with one request_id create one thing, and all are told which."""
     with ThreadPoolExecutor(TWINS) as pool:

@@ -18,6 +18,7 @@ from registry.errors import (
     InvalidStateError,
     NotFoundError,
     PermissionDeniedError,
+    RequestIdReusedError,
     StaleEtagError,
     TermsNotAcceptedError,
     TicketError,
@@ -41,6 +42,7 @@ def set_terms(
     validity_days: int = 10,
     approval: bool = False,
     etag: str = "",
+    request_id: str = "",
 ) -> Terms:
     return story.world.terms.set(
         by or story.sam,
@@ -51,20 +53,42 @@ def set_terms(
         validity_days=validity_days,
         approval_required=approval,
         etag=etag,
+        request_id=request_id,
     )
 
 
 def accept(
-    story: Story, terms: Terms, by: Caller | None = None, *, on_behalf_of: str = ""
+    story: Story,
+    terms: Terms,
+    by: Caller | None = None,
+    *,
+    on_behalf_of: str = "",
+    request_id: str = "",
 ) -> Acceptance:
     return story.world.acceptances.accept(
-        by or story.rosa, NAME, terms_digest=terms.digest, on_behalf_of=on_behalf_of
+        by or story.rosa,
+        NAME,
+        terms_digest=terms.digest,
+        on_behalf_of=on_behalf_of,
+        request_id=request_id,
     )
 
 
-def request(story: Story, terms: Terms, by: Caller | None = None) -> Acceptance:
+def request(
+    story: Story,
+    terms: Terms,
+    by: Caller | None = None,
+    *,
+    reason: str = "research",
+    request_id: str = "",
+) -> Acceptance:
     return story.world.acceptances.request(
-        by or story.rosa, NAME, terms_digest=terms.digest, reason="research", on_behalf_of=""
+        by or story.rosa,
+        NAME,
+        terms_digest=terms.digest,
+        reason=reason,
+        on_behalf_of="",
+        request_id=request_id,
     )
 
 
@@ -377,3 +401,38 @@ def test_a_foreign_one_looks_like_none(story: Story, number: int) -> None:
     for call in calls:
         with pytest.raises(PermissionDeniedError):
             call()
+
+
+def test_repeats_of_terms(story: Story) -> None:
+    """A repeat answers with the terms that were set, and does not set them again over others."""
+    first = set_terms(story, request_id="r")
+    other = set_terms(story, label="v2")
+    assert set_terms(story, request_id="r") == first
+    assert story.world.terms.get(story.rosa, NAME) == other
+    with pytest.raises(RequestIdReusedError):
+        set_terms(story, label="v3", request_id="r")
+
+
+def test_repeats_of_acceptances(story: Story) -> None:
+    """A repeat answers with what became of the first: what was revoked is not accepted anew."""
+    terms = set_terms(story)
+    made = accept(story, terms, request_id="r")
+    assert accept(story, terms, request_id="r") == made
+    with pytest.raises(RequestIdReusedError):
+        accept(story, set_terms(story, label="v2"), request_id="r")
+    name = AcceptanceName(number=made.number)
+    story.world.acceptances.revoke(story.rosa, name, comment="")
+    assert accept(story, terms, request_id="r").state is AcceptanceState.REVOKED
+    assert accept(story, story.world.terms.get(story.rosa, NAME), request_id="s").number > 1
+
+
+def test_repeats_of_requests_for_access(story: Story) -> None:
+    """A repeat answers with what became of the request, also once it was rejected."""
+    terms = set_terms(story, approval=True)
+    made = request(story, terms, request_id="r")
+    assert request(story, terms, request_id="r") == made
+    with pytest.raises(RequestIdReusedError):
+        request(story, terms, reason="another", request_id="r")
+    decide(story, made, Outcome.REJECT)
+    assert request(story, terms, request_id="r").state is AcceptanceState.REJECTED
+    assert request(story, terms, request_id="s").number == made.number + 1

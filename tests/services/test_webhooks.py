@@ -15,6 +15,7 @@ from registry.errors import (
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
+    RequestIdReusedError,
     StaleEtagError,
 )
 from registry.jobs.secret_box import AesSecretBox
@@ -86,6 +87,21 @@ def test_a_repeat_finds_the_webhook_and_no_secret(world: World) -> None:
     again, nothing = created(world, caller, request_id="r1")
     assert (again, nothing) == (first, "")
     assert secret.startswith("whsec_")
+
+
+def test_a_repeated_rotation_makes_no_second_secret(world: World) -> None:
+    """The request with one id is done once: its repeat answers with the webhook, without secret."""
+    caller = world.caller("ann", grant(Role.ADMIN))
+    webhook, _ = created(world, caller)
+    told = [
+        world.webhooks.rotate(caller, name(webhook), overlap_us=None, request_id="r")
+        for _ in range(2)
+    ]
+    assert told[1] == (told[0][0], "")
+    assert told[0][1].startswith("whsec_")
+    assert len(told[1][0].secrets) == 2
+    with pytest.raises(RequestIdReusedError):
+        world.webhooks.rotate(caller, name(webhook), overlap_us=0, request_id="r")
 
 
 def test_no_secret_is_kept_or_told(world: World) -> None:

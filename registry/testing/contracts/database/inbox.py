@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registry.domain.access import EVERYTHING, Reach
+from registry.domain.policy_sets import PROPOSAL_TTL_US, ChangeState
 from registry.domain.promotions import PromotionState
 from registry.domain.waivers import WaiverState
 from registry.ports.database import Database
 from registry.ports.waiver_tables import WaitingQuery
+from registry.testing.contracts.database.policies import change as a_change
 from registry.testing.contracts.database.samples import T0
 from registry.testing.contracts.database.version_samples import (
     a_promotion,
@@ -82,6 +84,41 @@ class InboxContract:
             assert count() == 0
             assert count("*", requester="ada") == 1
             assert count("risk", requester="ada") == 0
+
+    def test_policy_changes(self, database: Database) -> None:
+        """Those that wait, the earliest made first, behind a place, also by their proposer."""
+        made = [
+            database.write(
+                lambda tx, change=change: tx.policies.insert_change(change)  # type: ignore[misc]
+            )
+            for change in (
+                replace(a_change(), create_time_us=T0 + 5),
+                replace(a_change(), create_time_us=T0, proposer="eve"),
+                replace(a_change(), create_time_us=T0 + 5),
+                replace(a_change(), state=ChangeState.REJECTED, end_time_us=T0),
+            )
+        ]
+        expected = [made[1], made[0], made[2]]
+        due_us = T0 + PROPOSAL_TTL_US
+
+        def found(from_us: int, after: int = 0, *, by: str = "", limit: int = 10) -> list[int]:
+            query = WaitingQuery(
+                reach=EVERYTHING,
+                requester=by,
+                from_us=from_us,
+                after_number=after,
+                limit=limit,
+            )
+            changes = database.read(lambda tx: tx.inbox.policy_changes(query))
+            return [change.number for change in changes]
+
+        numbers = [change.number for change in expected]
+        assert found(T0) == found(due_us) == numbers
+        assert found(due_us, numbers[0]) == numbers[1:]
+        assert found(due_us + 5, numbers[1]) == numbers[2:]
+        assert found(due_us + 6) == []
+        assert found(T0, by="eve") == numbers[:1]
+        assert found(T0, limit=2) == numbers[:2]
 
     def test_versions_by_key(self, database: Database) -> None:
         """Versions come by their keys, as they come one by one; unknown keys are left out."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
+from dataclasses import replace
+
+from registry.domain.policy_sets import PROPOSAL_TTL_US, ChangeState, GateRecord, PolicyChange
 from registry.ports.database import Database
 from registry.testing.contracts.database.promotions import add
 from registry.testing.contracts.database.samples import T0
@@ -92,14 +94,43 @@ class PoliciesContract:
         )
         assert ended.proposer_uid == "u-sam"
         assert ended.token_creator == "principals/root"
-        everything = database.read(lambda tx: tx.policies.changes(None, None, 10))
+        everything = database.read(lambda tx: tx.policies.changes(None, T0, None, 10))
         assert [each.number for each in everything] == [second.number, first.number]
-        after = database.read(lambda tx: tx.policies.changes(None, (second.number,), 10))
+        after = database.read(lambda tx: tx.policies.changes(None, T0, (second.number,), 10))
         assert after == [ended]
-        pending = database.read(lambda tx: tx.policies.changes(ChangeState.PENDING, None, 10))
+        pending = database.read(lambda tx: tx.policies.changes(ChangeState.PENDING, T0, None, 10))
         assert pending == [second]
         assert database.write(lambda tx: tx.policies.change(second.number, lock=True)) == second
         assert database.read(lambda tx: tx.policies.change(99)) is None
+
+    def test_time_ends_changes(self, database: Database) -> None:
+        """A pending change whose time has run out is listed as expired and no more as pending, and
+        is overdue until that is written down."""
+        made = [
+            database.write(
+                lambda tx, n=n: tx.policies.insert_change(  # type: ignore[misc]
+                    replace(change(), create_time_us=T0 + n)
+                )
+            )
+            for n in range(3)
+        ]
+        now = T0 + PROPOSAL_TTL_US + 1
+
+        def listed(state: ChangeState) -> list[int]:
+            found = database.read(lambda tx: tx.policies.changes(state, now, None, 10))
+            return [each.number for each in found]
+
+        assert listed(ChangeState.PENDING) == [made[2].number]
+        assert listed(ChangeState.EXPIRED) == [made[1].number, made[0].number]
+        assert database.read(lambda tx: tx.policies.overdue(now, 10)) == made[:2]
+        assert database.read(lambda tx: tx.policies.overdue(now, 1)) == made[:1]
+        database.write(
+            lambda tx: tx.policies.end_change(
+                made[0].number, ChangeState.EXPIRED, decider="", comment="", time_us=now
+            )
+        )
+        assert listed(ChangeState.EXPIRED) == [made[1].number, made[0].number]
+        assert database.read(lambda tx: tx.policies.overdue(now, 10)) == made[1:2]
 
     def test_records(self, database: Database) -> None:
         """The newest record of a promotion is found, or of one decider; equal documents are kept

@@ -82,6 +82,18 @@ class TermsContract:
         assert bare is not None
         assert bare.terms_digest == ""
 
+    def test_what_a_model_asked_for_is_found_by_its_digest(self, database: Database) -> None:
+        """Also what it asks for no more; of another model nothing."""
+        model, other = add_model(database), add_model(database)
+        first, second = some_terms(model), some_terms(model, "v2")
+        for put in (first, second):
+            database.write(lambda tx, put=put: tx.terms.put(put))  # type: ignore[misc]
+        for put in (first, second):
+            digest = put.digest
+            assert database.read(lambda tx, d=digest: tx.terms.find(model.path, d)) == put  # type: ignore[misc]
+        assert database.read(lambda tx: tx.terms.find(other.path, first.digest)) is None
+        assert database.read(lambda tx: tx.terms.find(model.path, "sha256:0")) is None
+
     def test_an_acceptance_is_kept_whole(self, database: Database) -> None:
         """An acceptance comes back as it was put in, with the number that it got."""
         model = add_model(database)
