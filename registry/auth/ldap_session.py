@@ -51,13 +51,15 @@ class Session:
 
     def __init__(self, url: str, connection: ldap3.Connection) -> None:
         self.url = url
+        #: Whether an answer stayed away, or was none: another one may come for the next question.
+        self.is_broken = False
         self._connection = connection
 
     def few(
         self, base: str, filter: str, attributes: Sequence[str], *, own: bool = False
     ) -> list[Entry]:
         """At most two entries: enough to tell one from several. `own`: the base itself alone."""
-        with _told(f"search of {base}"):
+        with self._asking(f"search of {base}"):
             self._connection.search(
                 base,
                 filter,
@@ -77,7 +79,7 @@ class Session:
         """All entries, page by page. Too many, or fewer than there are, is an error."""
         found: list[Entry] = []
         cookie: bytes | None = None
-        with _told(f"search of {base}"):
+        with self._asking(f"search of {base}"):
             while True:
                 self._connection.search(
                     base,
@@ -107,6 +109,17 @@ class Session:
             logger.debug("closing %s: %s", self.url, error)
             if self._connection.socket is not None:
                 self._connection.socket.close()
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            with _told(what):
+                yield
+        except DirectoryUnavailableError as error:
+            # Without a cause it is a judgement of ours on an answer.
+            cause = error.__cause__
+            self.is_broken = cause is not None and not isinstance(cause, LDAPOperationResult)
+            raise
 
     def _entries(self) -> list[Entry]:
         """What was found here. References to other servers are never followed, hence left out."""

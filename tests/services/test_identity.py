@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.domain.access import Caller, Grant, Role
-from registry.domain.directory import Account
+from registry.domain.directory import LOOK_UP_MAX, LookedUp
 from registry.domain.events import Event
 from registry.domain.group_roles import GroupRoles, GroupRule
 from registry.domain.promotions import Outcome
@@ -28,7 +28,7 @@ from registry.errors import (
 )
 from registry.names import ModelName, PolicyChangeName, PromotionName, VersionName
 from registry.ports.tables import EventQuery
-from registry.services.directory_accounts import AccountKeeper
+from registry.services.directory_accounts import FAILURES_MAX, AccountKeeper
 from registry.services.identity import Origin
 from registry.services.login_throttle import WINDOW_US, LoginThrottle
 from registry.testing.directory import MemoryDirectory
@@ -241,21 +241,60 @@ def test_all_accounts_are_looked_up(office: Office) -> None:
     for number in range(205):
         office.people.add(f"u{number:03}")
         office.enter(f"u{number:03}", f"pw-u{number:03}")
-    look_up = office.people.look_up
-
-    def fail_for_one(stable_id: str) -> Account | None:
-        if stable_id.endswith("u007"):
-            raise DirectoryUnavailableError(found="more than 1000 groups")
-        return look_up(stable_id)
-
-    office.people.look_up = fail_for_one  # type: ignore[method-assign]
+    office.people.unclear["id-8-u007"] = "more than 1000 groups"
     assert office.accounts.refresh_all() == 204
+
+
+def test_a_page_that_fails_stops_none_of_the_others(office: Office) -> None:
+    """Where some cannot be looked up together, those behind them are all the same; where none can,
+    the directory is taken for down before each has waited for it."""
+    for number in range(5 * LOOK_UP_MAX):
+        office.people.add(f"u{number:03}")
+        office.enter(
+            f"u{number:03}",
+            f"pw-u{number:03}",
+            Origin(address=f"10.1.{number}.1", is_confidential=True),
+        )
+    look_up, asked = office.people.look_up, 0
+
+    def fail(stable_ids: Sequence[str]) -> LookedUp:
+        nonlocal asked
+        asked += 1
+        if office.people.is_down or "id-2-u001" in stable_ids:
+            raise DirectoryUnavailableError(found="search ended with adminLimitExceeded")
+        return look_up(stable_ids)
+
+    office.people.look_up = fail  # type: ignore[method-assign]
+    assert office.accounts.refresh_all() == 4 * LOOK_UP_MAX
+    office.people.is_down, asked = True, 0
+    with pytest.raises(DirectoryUnavailableError):
+        office.accounts.refresh_all()
+    assert asked == FAILURES_MAX
+
+
+def test_who_is_unclear_is_neither_ended_nor_revived(office: Office) -> None:
+    """An account of which the directory tells nothing stays what it was, and decides nothing."""
+    caller, secret = office.enter()
+    office.people.unclear[office.alice] = "two values"
+    assert office.accounts.refresh_all() == 0
+    with pytest.raises(DirectoryUnavailableError) as refused:
+        office.accounts.refreshed(caller)
+    assert "two values" not in str(refused.value)
+    assert office.authenticator.authenticate(secret).id == "alice"
+    office.people.unclear.clear()
+    office.people.disable(office.alice)
+    office.accounts.refresh_all()
+    office.people.disable(office.alice, disabled=False)
+    office.people.unclear[office.alice] = "two values"
+    office.accounts.refresh_all()
+    with pytest.raises(UnauthenticatedError):
+        office.authenticator.authenticate(secret)
 
 
 def test_what_was_read_later_counts(office: Office) -> None:
     """An answer that took long does not undo what was read meanwhile."""
     _, secret = office.enter()
-    old = office.people.look_up(office.alice)
+    old = office.people.look_up([office.alice]).accounts[office.alice]
     office.clock.advance(1)
     office.people.disable(office.alice)
     office.accounts.refresh_all()
