@@ -16,6 +16,7 @@ together, and a restart forgives nothing.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,13 +46,16 @@ class LoginThrottle:
         *,
         database: Database,
         clock: Clock,
+        key: bytes,
         failures_max: int,
         per_user_max: int,
         per_address_max: int,
     ) -> None:
-        """`per_address_max` 0 stands for no limit."""
+        """`per_address_max` 0 stands for no limit. Only those who have the same `key` count
+        together, and only they can tell from what is stored whether a guess was typed."""
         self._database = database
         self._clock = clock
+        self._key = key
         self._failures_max = failures_max
         self._per_user_max = per_user_max
         self._per_address_max = per_address_max
@@ -66,7 +70,7 @@ class LoginThrottle:
         except LoginThrottledError:
             self.was_not_tried(attempt)
             raise
-        attempt.place = _place(address)
+        attempt.place = self._place(address)
         return attempt
 
     def admit(self, attempt: Attempt, account: str, home: str) -> None:
@@ -99,7 +103,7 @@ class LoginThrottle:
         return self._database.write(lambda tx: tx.login_attempts.purge(before_us))
 
     def _count(self, attempt: Attempt, subject: str, *, home: str | None) -> None:
-        hashed = _hashed(subject)
+        hashed = self._hashed(subject)
         since_us = attempt.time_us - WINDOW_US
 
         def look(tx: Transaction) -> int | None:
@@ -122,15 +126,17 @@ class LoginThrottle:
         attempt.subjects.append(hashed)
 
     def _require_place(self, tx: Transaction, attempt: Attempt) -> None:
-        counts = tx.login_attempts.count(_place(attempt.address), attempt.time_us - WINDOW_US)
+        place = self._place(attempt.address)
+        counts = tx.login_attempts.count(place, attempt.time_us - WINDOW_US)
         tried, first_us = next((each[1:] for each in counts), (0, 0))
         if self._per_address_max and tried >= self._per_address_max:
             raise LoginThrottledError(retry_time=show_time(first_us + WINDOW_US))
 
     def _count_place(self, tx: Transaction, attempt: Attempt) -> None:
-        tx.login_attempts.lock(_place(attempt.address))
+        place = self._place(attempt.address)
+        tx.login_attempts.lock(place)
         self._require_place(tx, attempt)
-        tx.login_attempts.insert(_place(attempt.address), attempt.address, attempt.time_us)
+        tx.login_attempts.insert(place, attempt.address, attempt.time_us)
 
     def _full_since(
         self, counts: Sequence[tuple[str, int, int]], address: str, home: str | None
@@ -146,11 +152,9 @@ class LoginThrottle:
             return min(first for _, first in strangers)
         return None
 
+    def _place(self, address: str) -> str:
+        return self._hashed(f"address:{address}")
 
-def _place(address: str) -> str:
-    return _hashed(f"address:{address}")
-
-
-def _hashed(subject: str) -> str:
-    # What is typed as a name may be the password, typed too early.
-    return hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()
+    def _hashed(self, subject: str) -> str:
+        # What is typed as a name may be the password, typed too early.
+        return hmac.digest(self._key, subject.encode(errors="surrogatepass"), hashlib.sha256).hex()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +41,8 @@ STRANGER = Origin(address="10.6.6.6", is_confidential=True)
 REVIEWERS = GroupRoles(
     rules=(GroupRule(group="Reviewers", role=Role.REVIEWER, namespace_pattern="fraud"),)
 )
+#: Under what attempts are counted.
+KINDS = ("name", "account:nobody", "address", "")
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 
@@ -436,12 +440,41 @@ def test_another_process_counts_along(office: Office) -> None:
     other = LoginThrottle(
         database=office.database,
         clock=office.clock,
+        key=b"t" * 32,
         failures_max=4,
         per_user_max=8,
         per_address_max=100,
     )
     with pytest.raises(LoginThrottledError):
         other.begin("alice", DESK.address)
+
+
+def test_what_was_typed_cannot_be_found_out(office: Office) -> None:
+    """What is stored of a name tells nobody without the key whether it was this one: it may have
+    been a password, typed too early."""
+    with pytest.raises(LoginRefusedError):
+        office.enter("Autumn2026!", "wrong", STRANGER)
+    stored = stored_subjects(office)
+    assert len(stored) == 3
+    guesses = {hashlib.sha256(f"{kind}:autumn2026!".encode()).hexdigest() for kind in KINDS}
+    assert stored.isdisjoint(guesses)
+    other = LoginThrottle(
+        database=office.database,
+        clock=office.clock,
+        key=b"o" * 32,
+        failures_max=4,
+        per_user_max=8,
+        per_address_max=100,
+    )
+    other.begin("Autumn2026!", STRANGER.address)
+    assert len(stored_subjects(office)) == 5
+
+
+def stored_subjects(office: Office) -> set[str]:
+    with sqlite3.connect(office.folder / "hallmark.db") as opened:
+        found = {row[0] for row in opened.execute("SELECT subject FROM login_attempts")}
+    opened.close()
+    return found
 
 
 def test_strangers_do_not_lock_anybody_out_of_their_desk(office: Office) -> None:
@@ -505,6 +538,7 @@ def test_first_logins_that_race_make_one_principal(office: Office) -> None:
     office.throttle = office.identity._throttle = LoginThrottle(
         database=office.database,
         clock=office.clock,
+        key=b"t" * 32,
         failures_max=100,
         per_user_max=100,
         per_address_max=100,
