@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPOperationResult
 
+from registry.auth.ldap_socket import BoundedSocket
 from registry.domain.directory import LdapSettings
 from registry.errors import DirectoryUnavailableError
 from registry.ports.clock import Clock
@@ -231,13 +232,19 @@ class Servers:
             )
             _close_what_fails(connection)
             connection.open(read_server_info=False)
+            self._bound(connection)
             try:
                 if parts.scheme == "ldap" and self._settings.start_tls:
                     self._encrypt(url, connection)
+                    self._bound(connection)
             except BaseException:
                 connection.socket.close()
                 raise
             return connection
+
+    def _bound(self, connection: ldap3.Connection) -> None:
+        timeout_s = self._settings.timeout_s
+        connection.socket = BoundedSocket(connection.socket, timeout_s=timeout_s)
 
     def _encrypt(self, url: str, connection: ldap3.Connection) -> None:
         if not connection.start_tls(read_server_info=False) or not connection.tls_started:
@@ -308,9 +315,10 @@ class _StrictTls(ldap3.Tls):
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
-        connection.socket.settimeout(self._timeout_s)
+        plain = connection.socket
+        if isinstance(plain, BoundedSocket):
+            plain = plain.inner
+        plain.settimeout(self._timeout_s)
         # Small messages would else wait for 40 ms until the other side says that it has the last.
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.socket = self._context.wrap_socket(
-            connection.socket, server_hostname=connection.server.host
-        )
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.socket = self._context.wrap_socket(plain, server_hostname=connection.server.host)

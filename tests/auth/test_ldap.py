@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ import pytest
 from registry.auth.ldap import LdapDirectory
 from registry.auth.ldap_accounts import Accounts
 from registry.auth.ldap_session import DEAD_US, Entry, Session
+from registry.auth.ldap_socket import ANSWER_BYTES_MAX
 from registry.auth.remembered import RememberingDirectory
 from registry.domain.directory import Account
 from registry.errors import DirectoryUnavailableError, StartError
@@ -171,6 +173,65 @@ def test_a_server_that_hangs_holds_nobody_for_long(connected: Connect, scheme: s
         directory = connected(silent.url.replace("ldap:", f"{scheme}:"), timeout_s=1)
         with pytest.raises(DirectoryUnavailableError, match=r"timed out|no answer"):
             login(directory)
+
+
+class Dripping(Listener):
+    """Takes any bind, then sends an answer without end, in pieces, one each `pause_s`."""
+
+    def __init__(self, piece: bytes, *, is_entry: bool, pause_s: float) -> None:
+        self._piece, self._is_entry, self._pause_s = piece, is_entry, pause_s
+        self.sent = 0
+        super().__init__()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            with client, suppress(OSError):
+                client.sendall(answer_to(client.recv(65536), BOUND))
+                asked = client.recv(65536)
+                piece = answer_to(asked, self._piece) * 1000 if self._is_entry else self._piece
+                # A message of 256 MB.
+                client.sendall(b"" if self._is_entry else bytes.fromhex("308410000000"))
+                for _ in range(10_000):
+                    client.sendall(piece)
+                    self.sent += len(piece)
+                    time.sleep(self._pause_s)
+
+
+def answer_to(message: bytes, operation: bytes) -> bytes:
+    """A message that answers that one: its id follows a tag and a length of one or more bytes."""
+    start = 2 if message[1] < 0x80 else 2 + (message[1] & 0x7F)
+    id = message[start : start + 2 + message[start + 1]]
+    return bytes([0x30, len(id + operation)]) + id + operation
+
+
+# A bind that succeeded, and an entry that was found.
+BOUND = bytes.fromhex("61070a010004000400")
+ENTRY = bytes.fromhex("64050401613000")
+
+
+@pytest.mark.parametrize(
+    ("piece", "is_entry", "pause_s"),
+    [(b"\0", False, 0.05), (b"\0" * 65536, False, 0.0), (ENTRY, True, 0.001)],
+    ids=["slow", "long", "many"],
+)
+def test_an_answer_without_end(
+    connected: Connect, piece: bytes, is_entry: bool, pause_s: float
+) -> None:
+    """A server that goes on answering holds nobody beyond the time for one answer, nor more than
+    so much memory."""
+    server = Dripping(piece, is_entry=is_entry, pause_s=pause_s)
+    try:
+        directory = connected(server.url, start_tls=False, timeout_s=1)
+        with pytest.raises(DirectoryUnavailableError, match="search of"):
+            login(directory)
+        # Beside what the kernel holds of it.
+        assert server.sent < 4 * ANSWER_BYTES_MAX
+    finally:
+        server.close()
 
 
 def test_a_server_that_talks_rubbish(connected: Connect) -> None:
