@@ -38,6 +38,8 @@ class Attempt:
     subjects: list[str] = field(default_factory=list)
     #: The address alone, once it is counted under that.
     place: str = ""
+    #: Whether the directory is asked for the password, which may be right by memory.
+    is_asked: bool = False
 
 
 class LoginThrottle:
@@ -77,6 +79,7 @@ class LoginThrottle:
         """Count it for the account too, whose password was last right at `home`; raises as
         `begin`."""
         self._count(attempt, f"account:{account}", home=home)
+        attempt.is_asked = True
 
     def was_right(self, attempt: Attempt) -> None:
         """Forget all that was counted from there for the same name and account; of the address

@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from registry.auth.remembered import RememberingDirectory
 from registry.domain.access import Caller, Grant, Role
-from registry.domain.directory import LOOK_UP_MAX, LookedUp
+from registry.domain.directory import LOOK_UP_MAX, Account, LookedUp
 from registry.domain.events import Event
 from registry.domain.group_roles import GroupRoles, GroupRule
 from registry.domain.promotions import Outcome
 from registry.domain.versions import VersionState
 from registry.errors import (
     DirectoryUnavailableError,
+    LoginBusyError,
     LoginInsecureError,
     LoginNameTakenError,
     LoginRefusedError,
@@ -31,7 +34,7 @@ from registry.errors import (
 from registry.names import ModelName, PolicyChangeName, PromotionName, VersionName
 from registry.ports.tables import EventQuery
 from registry.services.directory_accounts import FAILURES_MAX, AccountKeeper
-from registry.services.identity import Origin
+from registry.services.identity import LOGINS_AT_ONCE, Origin
 from registry.services.login_throttle import WINDOW_US, LoginThrottle
 from registry.testing.directory import MemoryDirectory
 from registry.testing.world import World, grant
@@ -434,6 +437,50 @@ def test_a_right_password_clears_the_count(office: Office) -> None:
         office.enter()
 
 
+def test_a_password_right_by_memory_moves_no_desk(office: Office) -> None:
+    """Where the directory is not asked it forgives no failures, and strangers get no more of them:
+    the desk stays where it was asked last."""
+    office.identity._directory = RememberingDirectory(office.people, clock=office.clock, ttl_s=60)
+    office.enter()
+    for number in range(2):
+        fail(office, 4, dataclasses.replace(STRANGER, address=f"10.6.6.{number}"))
+    for number in range(2, 5):
+        elsewhere = dataclasses.replace(STRANGER, address=f"10.6.6.{number}")
+        office.enter(origin=elsewhere)
+        with pytest.raises(LoginThrottledError):
+            office.enter("alice", "wrong", elsewhere)
+    fail(office, 4)
+    assert office.people.tried == 1 + 8 + 4
+
+
+def test_logins_leave_room_for_all_else(office: Office) -> None:
+    """While as many wait for the directory as are let, one more is sent away, counted for nothing;
+    a directory that hangs holds no other call."""
+    users = [f"u{number}" for number in range(LOGINS_AT_ONCE)]
+    for user in users:
+        office.people.add(user)
+    asked, answered = threading.Semaphore(0), threading.Event()
+    authenticate = office.people.authenticate
+
+    def hang(user: str, password: str, *, admit: Callable[[str], None]) -> Account | None:
+        asked.release()
+        answered.wait(30)
+        return authenticate(user, password, admit=admit)
+
+    office.people.authenticate = hang  # type: ignore[method-assign]
+    with ThreadPoolExecutor(LOGINS_AT_ONCE) as pool:
+        waiting = [pool.submit(office.enter, user, f"pw-{user}", STRANGER) for user in users]
+        for _ in users:
+            asked.acquire()
+        for _ in range(5):
+            with pytest.raises(LoginBusyError, match="12 logins"):
+                office.enter("alice", "wrong")
+        answered.set()
+        assert [each.result()[0].id for each in waiting] == users
+    office.people.authenticate = authenticate  # type: ignore[method-assign]
+    fail(office, 4)
+
+
 def test_another_process_counts_along(office: Office) -> None:
     """Failures that another process saw are failures here, and a restart forgives none."""
     fail(office, 4)
@@ -525,7 +572,7 @@ def test_many_attempts_at_once_are_no_more_than_allowed(office: Office) -> None:
     """Who tries twenty passwords at the same moment has four tried."""
 
     def attempt(_: int) -> None:
-        with pytest.raises((LoginRefusedError, LoginThrottledError)):
+        with pytest.raises((LoginRefusedError, LoginThrottledError, LoginBusyError)):
             office.enter("alice", "wrong")
 
     with ThreadPoolExecutor(20) as pool:
