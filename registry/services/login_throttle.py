@@ -3,10 +3,10 @@ by strangers who guess here.
 
 Counted are attempts of the last quarter of an hour: by the name that was typed, from one address,
 before the directory is asked at all; and by the account that was found, however its name was
-spelt, from one address and from all of them. From the address where the account's password was
-last right, only that address's own failures count: others cannot lock somebody out of their desk.
-By the address alone too, whatever the names: one password that is tried with everybody's is a
-guess as well, and no account of theirs shows it.
+spelt, as well as by that name, from one address and from all of them. From the address where the
+account's password was last right, only that address's own failures count: others cannot lock
+somebody out of their desk. By the address alone too, whatever the names: one password that is tried
+with everybody's is a guess as well, and no account of theirs shows it.
 
 An attempt is stored before the password is tried and taken back when it was right, so that many at
 once are as few as they are allowed to be. That is in the database: all processes and replicas count
@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from registry.domain.directory import USER_LENGTH_MAX
 from registry.domain.times import show_time
 from registry.errors import LoginThrottledError
 from registry.ports.clock import Clock
@@ -66,7 +68,7 @@ class LoginThrottle:
         """Count an attempt for this name; raises LoginThrottledError where there were too many."""
         attempt = Attempt(address=address, time_us=self._clock.now_us())
         self._database.read(lambda tx: self._require_place(tx, attempt))
-        self._count(attempt, f"name:{user.casefold()}", home=None)
+        self._count(attempt, f"name:{_folded(user)}", home=None)
         try:
             self._database.write(lambda tx: self._count_place(tx, attempt))
         except LoginThrottledError:
@@ -78,6 +80,7 @@ class LoginThrottle:
     def admit(self, attempt: Attempt, account: str, home: str) -> None:
         """Count it for the account too, whose password was last right at `home`; raises as
         `begin`."""
+        self._database.read(lambda tx: self._require_name(tx, attempt, home))
         self._count(attempt, f"account:{account}", home=home)
         attempt.is_asked = True
 
@@ -128,6 +131,17 @@ class LoginThrottle:
             raise LoginThrottledError(retry_time=show_time(full_us + WINDOW_US))
         attempt.subjects.append(hashed)
 
+    def _require_name(self, tx: Transaction, attempt: Attempt, home: str) -> None:
+        """What holds for an account holds for its name alone, of which this attempt is counted
+        already: or else two names that are one to the directory would tell who there is."""
+        if attempt.address == home:
+            return
+        counts = tx.login_attempts.count(attempt.subjects[0], attempt.time_us - WINDOW_US)
+        strangers = [(number, first) for at, number, first in counts if at != home]
+        if sum(number for number, _ in strangers) > self._per_user_max:
+            first_us = min(first for _, first in strangers)
+            raise LoginThrottledError(retry_time=show_time(first_us + WINDOW_US))
+
     def _require_place(self, tx: Transaction, attempt: Attempt) -> None:
         place = self._place(attempt.address)
         counts = tx.login_attempts.count(place, attempt.time_us - WINDOW_US)
@@ -161,3 +175,12 @@ class LoginThrottle:
     def _hashed(self, subject: str) -> str:
         # What is typed as a name may be the password, typed too early.
         return hmac.digest(self._key, subject.encode(errors="surrogatepass"), hashlib.sha256).hex()
+
+
+def _folded(name: str) -> str:
+    """The same for all names that any directory takes for one: these overlook case, width, blanks,
+    what cannot be seen, Active Directory accents too."""
+    plain = unicodedata.normalize("NFKD", name[: USER_LENGTH_MAX + 1]).casefold()
+    return "".join(
+        c for c in unicodedata.normalize("NFKD", plain) if unicodedata.category(c)[0] in "LNPS"
+    )

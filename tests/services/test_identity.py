@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -608,6 +609,44 @@ def test_the_throttle_does_not_tell_who_there_is(office: Office) -> None:
             found.append(str(refused.value))
     assert outcomes["alice"] == outcomes["nobody"]
     assert len(set(outcomes["alice"])) == 2
+
+
+NAMES = ["alice", "ALICE", "\uff41lice", "alic\u00e9", "ali ce", "al\u00adice", "\U0001d4b6lice"]
+
+
+def test_nor_do_names_that_are_one_to_the_directory(office: Office) -> None:
+    """However a directory compares names, spelling one otherwise gets nobody tried more often, and
+    tells by no refusal who there is: neither from one address nor from many."""
+    people = {fold(name): office.alice for name in NAMES}
+    authenticate = office.people.authenticate
+
+    def loosely(user: str, password: str, *, admit: Callable[[str], None]) -> Account | None:
+        return authenticate("alice" if fold(user) in people else user, password, admit=admit)
+
+    office.people.authenticate = loosely  # type: ignore[method-assign]
+    for origins in ([STRANGER] * 7, [replaced(STRANGER, f"10.7.7.{n}") for n in range(14)]):
+        told = {
+            who: [outcome(office, spelt, at) for spelt, at in zip(2 * names, origins, strict=False)]
+            for who, names in (("alice", NAMES), ("nobody", [f"x{name}" for name in NAMES]))
+        }
+        assert told["alice"] == told["nobody"]
+        office.clock.advance(WINDOW_US)
+    assert office.people.tried == 4 + 8
+
+
+def fold(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in decomposed if c.isalnum()).casefold()
+
+
+def replaced(origin: Origin, address: str) -> Origin:
+    return dataclasses.replace(origin, address=address)
+
+
+def outcome(office: Office, user: str, origin: Origin) -> str:
+    with pytest.raises((LoginRefusedError, LoginThrottledError)) as refused:
+        office.enter(user, "wrong", origin)
+    return str(refused.value)
 
 
 def test_a_policy_is_decided_on_with_the_groups_of_now(office: Office) -> None:
