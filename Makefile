@@ -44,6 +44,7 @@ check: setup
 
 soak: setup
 	@.ci/apt.sh
+	@.ci/apt.sh samba samba-ad-provision samba-dsdb-modules samba-vfs-modules
 	pytest -m soak --timeout=7200
 
 proto: setup

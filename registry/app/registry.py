@@ -37,7 +37,6 @@ from registry.doors.http_server import HttpServer
 from registry.jobs.checkpoint_folder import CheckpointFolder
 from registry.jobs.periodic import PeriodicTask
 from registry.jobs.pool import Pool
-from registry.jobs.secret_box import AesSecretBox
 from registry.policies.jail import JailedPolicyReader
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
@@ -45,7 +44,6 @@ from registry.services.fsck import check_belonging
 from registry.services.policy_sets import bootstrap_policy
 from registry.services.principals import bootstrap_admin
 from registry.services.requests import forget_old
-from registry.services.tickets import TicketSigner
 from registry.services.webhook_queue import Claim
 
 FORGET_EVERY_S = 3600.0
@@ -71,7 +69,7 @@ class Registry:
         make_home(settings.home)
         make_ticket_key(settings.ticket_key_file)
         make_audit_key(settings.audit_key_file)
-        signer = TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock)
+        key = ticket_key(settings.ticket_key_file)
         tls = tls_files(settings)
         verifier = workload_verifier(settings, clock)
         with ExitStack() as undo:
@@ -90,7 +88,7 @@ class Registry:
                 blobs=blobs,
                 clock=clock,
                 reader=reader,
-                signer=signer,
+                ticket_key=key,
                 audit_keys=audit_keys(settings.audit_key_file),
                 changes=self.board.callers,
                 on_quarantined=self.wake_vetting,
@@ -98,7 +96,6 @@ class Registry:
                 verifier=verifier,
                 workload_ttl_us=settings.workload_token_minutes * 60_000_000,
                 sender=webhook_sender(settings),
-                box=AesSecretBox(ticket_key(settings.ticket_key_file)),
                 people=people,
             )
             self._sending = self._make_pool()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry.app.keys import LOGIN_ATTEMPTS, WEBHOOK_SECRETS, key_for
 from registry.app.people import People
 from registry.config import Settings
 from registry.formats.card import parse_card
+from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
 from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import PolicyReader
 from registry.ports.signing import SigningKeys
-from registry.ports.webhooks import SecretBox, Sender
+from registry.ports.webhooks import Sender
 from registry.ports.workloads import WorkloadVerifier
 from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
@@ -124,14 +126,13 @@ def build_services(
     blobs: BlobStore,
     clock: Clock,
     reader: PolicyReader,
-    signer: TicketSigner,
+    ticket_key: bytes,
     audit_keys: SigningKeys,
     changes: Changes,
     on_quarantined: Callable[[], None],
     limits: Limits,
     people: People,
     sender: Sender,
-    box: SecretBox,
     verifier: WorkloadVerifier | None = None,
     workload_ttl_us: int = DEFAULT_TTL_US,
 ) -> Services:
@@ -150,6 +151,7 @@ def build_services(
     throttle = LoginThrottle(
         database=database,
         clock=clock,
+        key=key_for(LOGIN_ATTEMPTS, ticket_key),
         failures_max=people.login_failures_max,
         per_user_max=people.login_failures_per_user_max,
         per_address_max=people.login_failures_per_address_max,
@@ -158,6 +160,8 @@ def build_services(
     # Stages never change; all else is asked of the active set in each transaction.
     stages = policies.recent()
     facts = VersionFacts()
+    signer = TicketSigner(key=ticket_key, clock=clock)
+    box = AesSecretBox(key_for(WEBHOOK_SECRETS, ticket_key))
     return Services(
         authenticator=authenticator,
         access=AccessService(database=database, clock=clock, group_roles=people.group_roles),

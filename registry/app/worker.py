@@ -34,9 +34,7 @@ from registry.config import Address, Settings
 from registry.db.engine import join_database
 from registry.errors import HallmarkError
 from registry.jobs.periodic import PeriodicTask
-from registry.jobs.secret_box import AesSecretBox
 from registry.policies.jail import JailedPolicyReader
-from registry.services.tickets import TicketSigner
 
 logger = logging.getLogger("registry.app.worker")
 
@@ -70,14 +68,13 @@ class Worker:
             clock=clock,
             audit_keys=audit_keys(settings.audit_key_file),
             reader=JailedPolicyReader(),
-            signer=TicketSigner(key=ticket_key(settings.ticket_key_file), clock=clock),
+            ticket_key=ticket_key(settings.ticket_key_file),
             changes=self._board.callers,
             on_quarantined=self._ask_for_vetting,
             limits=limits_of(settings),
             verifier=workload_verifier(settings, clock),
             workload_ttl_us=settings.workload_token_minutes * 60_000_000,
             sender=webhook_sender(settings),
-            box=AesSecretBox(ticket_key(settings.ticket_key_file)),
             people=people_of(settings, clock=clock),
         )
         self._api = build_api(

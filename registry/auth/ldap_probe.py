@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from registry.auth.ldap_accounts import Accounts
 from registry.auth.ldap_groups import first_query, groups_of
 from registry.auth.ldap_session import Entry, Session
 from registry.domain.directory import LdapSettings, Step
@@ -77,43 +78,51 @@ def _search(directory: LdapDirectory, session: Session, user: str) -> Iterator[S
 
 
 def _person(directory: LdapDirectory, session: Session, user: str) -> Iterator[Step]:
-    settings = directory.settings
+    settings, accounts = directory.settings, directory.accounts
     found: list[Entry] = []
 
     def find() -> str:
-        entry = directory.find(session, user)
+        entry = accounts.by_name(session, user)
         if entry is None:
             raise DirectoryUnavailableError(found="nobody")
         found.append(entry)
         return entry.dn
 
     def id() -> str:
-        return directory.stable_id(found[0])
+        return accounts.stable_id(found[0])
 
     def standing() -> str:
-        return "disabled" if directory.is_disabled(session, found[0]) else "active"
+        disabled = accounts.disabled_among(session, found)
+        return accounts.why_left(found[0], disabled) or "active"
 
     def groups() -> str:
-        held = groups_of(session, settings, found[0].dn, directory.user_of(found[0]))
+        held = groups_of(session, settings, found[0].dn, accounts.user_of(found[0]))
         return ", ".join(held) or "none"
 
-    query = f"base {settings.user_base!r} scope sub {directory.user_query(user)}"
+    query = f"base {settings.user_base!r} scope sub {accounts.name_query(user)}"
     yield _step("user", query, find, _USER)
     if not found:
         return
     dn = found[0].dn
     attribute = settings.stable_attribute
     yield _step("id", f"attribute {attribute} of {dn}", id, "Check HALLMARK_LDAP_ID_ATTRIBUTE.")
-    disabled = settings.disabled_filter or (
-        "userAccountControl bit 2" if settings.active_directory else "no filter set: nobody is"
-    )
     fix = "Check HALLMARK_LDAP_DISABLED_FILTER."
-    yield _step("disabled", f"base {dn!r} scope base {disabled}", standing, fix)
+    yield _step("standing", _standing_query(accounts, found[0]), standing, fix)
     query = "no HALLMARK_LDAP_GROUP_BASE: no groups"
     if settings.group_base:
-        first = first_query(settings, dn, directory.user_of(found[0]))
+        first = first_query(settings, dn, accounts.user_of(found[0]))
         query = f"base {settings.group_base!r} scope sub {first}, then those above"
     yield _step("groups", query, groups, "Check HALLMARK_LDAP_GROUP_FILTER and _MEMBER_ATTRIBUTE.")
+
+
+def _standing_query(accounts: Accounts, entry: Entry) -> str:
+    settings = accounts.settings
+    asked = []
+    if settings.disabled_filter:
+        asked.append(f"base {settings.user_base!r} scope sub {settings.disabled_filter} of this id")
+    if settings.active_directory:
+        asked.append(f"userAccountControl bit 2 and accountExpires of {entry.dn}")
+    return ", ".join(asked) or "no filter set: nobody is disabled"
 
 
 def _step(name: str, query: str, run: Callable[[], str], fix: str) -> Step:

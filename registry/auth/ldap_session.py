@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPOperationResult
 
+from registry.auth.ldap_socket import BoundedSocket
 from registry.domain.directory import LdapSettings
 from registry.errors import DirectoryUnavailableError
 from registry.ports.clock import Clock
@@ -51,13 +52,15 @@ class Session:
 
     def __init__(self, url: str, connection: ldap3.Connection) -> None:
         self.url = url
+        #: Whether an answer stayed away, or was none: another one may come for the next question.
+        self.is_broken = False
         self._connection = connection
 
     def few(
         self, base: str, filter: str, attributes: Sequence[str], *, own: bool = False
     ) -> list[Entry]:
         """At most two entries: enough to tell one from several. `own`: the base itself alone."""
-        with _told(f"search of {base}"):
+        with self._asking(f"search of {base}"):
             self._connection.search(
                 base,
                 filter,
@@ -77,7 +80,7 @@ class Session:
         """All entries, page by page. Too many, or fewer than there are, is an error."""
         found: list[Entry] = []
         cookie: bytes | None = None
-        with _told(f"search of {base}"):
+        with self._asking(f"search of {base}"):
             while True:
                 self._connection.search(
                     base,
@@ -107,6 +110,17 @@ class Session:
             logger.debug("closing %s: %s", self.url, error)
             if self._connection.socket is not None:
                 self._connection.socket.close()
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            with _told(what):
+                yield
+        except DirectoryUnavailableError as error:
+            # Without a cause it is a judgement of ours on an answer.
+            cause = error.__cause__
+            self.is_broken = cause is not None and not isinstance(cause, LDAPOperationResult)
+            raise
 
     def _entries(self) -> list[Entry]:
         """What was found here. References to other servers are never followed, hence left out."""
@@ -218,13 +232,19 @@ class Servers:
             )
             _close_what_fails(connection)
             connection.open(read_server_info=False)
+            self._bound(connection)
             try:
                 if parts.scheme == "ldap" and self._settings.start_tls:
                     self._encrypt(url, connection)
+                    self._bound(connection)
             except BaseException:
                 connection.socket.close()
                 raise
             return connection
+
+    def _bound(self, connection: ldap3.Connection) -> None:
+        timeout_s = self._settings.timeout_s
+        connection.socket = BoundedSocket(connection.socket, timeout_s=timeout_s)
 
     def _encrypt(self, url: str, connection: ldap3.Connection) -> None:
         if not connection.start_tls(read_server_info=False) or not connection.tls_started:
@@ -295,9 +315,10 @@ class _StrictTls(ldap3.Tls):
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
-        connection.socket.settimeout(self._timeout_s)
+        plain = connection.socket
+        if isinstance(plain, BoundedSocket):
+            plain = plain.inner
+        plain.settimeout(self._timeout_s)
         # Small messages would else wait for 40 ms until the other side says that it has the last.
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.socket = self._context.wrap_socket(
-            connection.socket, server_hostname=connection.server.host
-        )
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.socket = self._context.wrap_socket(plain, server_hostname=connection.server.host)

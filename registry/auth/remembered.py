@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 
-from registry.domain.directory import Account, Step
+from registry.domain.directory import Account, LookedUp, Step
 from registry.ports.clock import Clock
 from registry.ports.directory import Directory
 
@@ -50,11 +50,11 @@ class RememberingDirectory:
             self._remember(key, account, now)
         return account
 
-    def look_up(self, stable_id: str) -> Account | None:
-        account = self._directory.look_up(stable_id)
-        if account is None or account.disabled:
-            self._forget(stable_id)
-        return account
+    def look_up(self, stable_ids: Sequence[str]) -> LookedUp:
+        found = self._directory.look_up(stable_ids)
+        active = {id for id, account in found.accounts.items() if not account.disabled}
+        self._forget(set(stable_ids) - active - found.unclear.keys())
+        return found
 
     def probe(self, user: str = "") -> Sequence[Step]:
         return self._directory.probe(user)
@@ -70,7 +70,7 @@ class RememberingDirectory:
                 del self._right[next(iter(self._right))]
             self._right[key] = (account, now_us + self._ttl_us)
 
-    def _forget(self, stable_id: str) -> None:
+    def _forget(self, stable_ids: set[str]) -> None:
         with self._lock:
-            kept = {k: v for k, v in self._right.items() if v[0].stable_id != stable_id}
+            kept = {k: v for k, v in self._right.items() if v[0].stable_id not in stable_ids}
             self._right = kept

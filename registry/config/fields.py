@@ -274,8 +274,8 @@ FIELDS = (
         parse=str,
         expected="a filter in parentheses",
         default="",
-        meaning="Who of them is disabled. Query: it on the account's own entry; empty: nobody, or "
-        "bit 2 of userAccountControl.",
+        meaning="Who of them is disabled, besides whom Active Directory's attributes call so. "
+        "Query: `(&FILTER(ID_ATTRIBUTE=id))`; empty: nobody.",
     ),
     Field(
         key="ldap_group_base",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 USER_LENGTH_MAX = 128
 PASSWORD_BYTES_MAX = 1024
+#: Accounts that are looked up at once.
+LOOK_UP_MAX = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +27,18 @@ class Account:
     mail: str
     #: By name, nested ones included, sorted.
     groups: tuple[str, ...]
+    #: Disabled, or past its end.
     disabled: bool
     read_time_us: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookedUp:
+    """What a look for several accounts came to, by stable id. Who is in neither is gone."""
+
+    accounts: Mapping[str, Account]
+    #: Those of whom nothing can be concluded, and why.
+    unclear: Mapping[str, str]
 
 
 class Standing(StrEnum):

@@ -26,6 +26,7 @@ from registry.errors.base import (
 )
 from registry.errors.identity import (
     DirectoryUnavailableError,
+    LoginBusyError,
     LoginInsecureError,
     LoginNameTakenError,
     LoginRefusedError,
@@ -100,6 +101,7 @@ __all__ = [
     "IssuerUnavailableError",
     "LastAdminError",
     "LineageCycleError",
+    "LoginBusyError",
     "LoginInsecureError",
     "LoginNameTakenError",
     "LoginRefusedError",

@@ -31,6 +31,17 @@ class LoginThrottledError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class LoginBusyError(HallmarkError):
+    status: ClassVar[str] = "RESOURCE_EXHAUSTED"
+    reason: ClassVar[str] = "LOGIN_BUSY"
+    template: ClassVar[str] = (
+        "Nobody was logged in: {at_once} logins are under way here, and no more are tried at once. "
+        "Log in again in a moment."
+    )
+    at_once: int
+
+
+@dataclass(eq=False, kw_only=True)
 class LoginInsecureError(HallmarkError):
     status: ClassVar[str] = "FAILED_PRECONDITION"
     reason: ClassVar[str] = "LOGIN_INSECURE"

@@ -1,9 +1,7 @@
 """Secrets at rest: AES-256-GCM under a key made from the ticket key.
 
-From the ticket key, and not from a file of its own, because every replica has that one already, it
-is kept and backed up as a secret already, and a second file would be one more to lose. HKDF makes
-the two keys independent: neither tells of the other. The price: who replaces the ticket key has to
-rotate the webhooks' secrets; until then each delivery says so.
+The price of that: who replaces the ticket key has to rotate the webhooks' secrets; until then each
+delivery says so.
 """
 
 from __future__ import annotations
@@ -13,20 +11,16 @@ import secrets
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from registry.errors import StorageError
 
-_INFO = b"hallmark webhook secrets 1"
-_KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
 class AesSecretBox:
-    def __init__(self, ticket_key: bytes) -> None:
-        derive = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_INFO)
-        self._aead = AESGCM(derive.derive(ticket_key))
+    def __init__(self, key: bytes) -> None:
+        """32 bytes."""
+        self._aead = AESGCM(key)
 
     def seal(self, secret: str, *, of: str) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)

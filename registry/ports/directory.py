@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from registry.domain.access import Caller
-from registry.domain.directory import Account, Step
+from registry.domain.directory import Account, LookedUp, Step
 
 
 class Directory(Protocol):
@@ -31,8 +31,11 @@ class Directory(Protocol):
         be taken for right for a minute without asking again.
         """
 
-    def look_up(self, stable_id: str) -> Account | None:
-        """The account as it is now, never from memory; None where it is gone."""
+    def look_up(self, stable_ids: Sequence[str]) -> LookedUp:
+        """Accounts as they are now, never from memory; LOOK_UP_MAX at most.
+
+        One of whom nothing can be concluded keeps none of the others from being found.
+        """
 
     def probe(self, user: str = "") -> Sequence[Step]:
         """Try each step that a login takes, without a password, and say what was asked.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from registry.domain.access import Caller, PrincipalKind
-from registry.domain.directory import Account, DirectoryAccount, Standing
+from registry.domain.directory import LOOK_UP_MAX, Account, DirectoryAccount, Standing
 from registry.domain.events import SYSTEM, EventDraft
 from registry.errors import (
     ConflictError,
@@ -21,8 +21,7 @@ from registry.services.authentication import Authenticator, require_active
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 100
-#: So many accounts in a row that cannot be looked up mean that the directory is down.
+#: So many pages in a row that cannot be looked up mean that the directory is down.
 FAILURES_MAX = 3
 
 
@@ -54,7 +53,8 @@ class AccountKeeper:
         return self._authenticator.with_account(caller, now)
 
     def refresh_all(self) -> int:
-        """Look every account up; how many there are. Where the directory is down, nothing changes.
+        """Look every account up; of how many something was found. Where the directory is down,
+        nothing changes.
 
         Raises DirectoryUnavailableError once it is taken for down.
         """
@@ -62,23 +62,19 @@ class AccountKeeper:
             return 0
         count = failures = after = 0
         while page := self._page(after):
-            read: list[DirectoryAccount] = []
-            for kept in page:
-                try:
-                    read.append(self._read(self._directory, kept))
-                    failures = 0
-                except DirectoryUnavailableError as error:
-                    failures += 1
-                    if failures == FAILURES_MAX:
-                        raise
-                    logger.warning("account of principals/%s: %s", kept.principal, error)
-            self._store(page, read)
-            count += len(read)
             after = page[-1].key
+            try:
+                count += len(self._refresh(self._directory, page))
+                failures = 0
+            except DirectoryUnavailableError as error:
+                failures += 1
+                if failures == FAILURES_MAX:
+                    raise
+                logger.warning("%d accounts could not be looked up: %s", len(page), error)
         return count
 
     def _page(self, after_key: int) -> Sequence[DirectoryAccount]:
-        return self._database.read(lambda tx: tx.directory_accounts.list(after_key, PAGE_SIZE))
+        return self._database.read(lambda tx: tx.directory_accounts.list(after_key, LOOK_UP_MAX))
 
     def _look_up(self, kept: DirectoryAccount) -> DirectoryAccount:
         if self._directory is None or self._directory.name != kept.directory:
@@ -87,15 +83,26 @@ class AccountKeeper:
                 fix="Have somebody decide who is not of the directory, or set HALLMARK_LDAP_URLS.",
             )
         try:
-            read = self._read(self._directory, kept)
+            refreshed = self._refresh(self._directory, [kept])
         except DirectoryUnavailableError as error:
             raise without_details() from error
-        return self._store([kept], [read])[0]
+        if not refreshed:
+            raise without_details()
+        return refreshed[0]
 
-    def _read(self, directory: Directory, kept: DirectoryAccount) -> DirectoryAccount:
+    def _refresh(
+        self, directory: Directory, kept: Sequence[DirectoryAccount]
+    ) -> list[DirectoryAccount]:
+        """Look these up and store what was found; those of whom nothing is clear stay out."""
         # Before it is asked: what changes there meanwhile may not be in the answer.
         now = self._clock.now_us()
-        return as_read(kept, directory.look_up(kept.stable_id), now_us=now)
+        found = directory.look_up([each.stable_id for each in kept])
+        for each in kept:
+            if why := found.unclear.get(each.stable_id):
+                logger.warning("account of principals/%s: %s", each.principal, why)
+        clear = [each for each in kept if each.stable_id not in found.unclear]
+        read = [as_read(each, found.accounts.get(each.stable_id), now_us=now) for each in clear]
+        return self._store(clear, read)
 
     def _store(
         self, kept: Sequence[DirectoryAccount], read: Sequence[DirectoryAccount]

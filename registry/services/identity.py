@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import uuid
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from registry.errors import (
     DirectoryUnavailableError,
     HallmarkError,
     InvalidFieldError,
+    LoginBusyError,
     LoginInsecureError,
     LoginNameTakenError,
     LoginRefusedError,
@@ -31,6 +33,9 @@ from registry.services.fields import check_text
 from registry.services.login_throttle import Attempt, LoginThrottle
 from registry.services.namespaces import new_etag
 
+#: In one process, which has twice as many threads for calls: passwords wait for the directory, and
+#: where that is slow, or somebody sends many, all else is answered nevertheless.
+LOGINS_AT_ONCE = 12
 _HOUR_US = 3600 * 1_000_000
 LABEL = "login"
 
@@ -61,6 +66,7 @@ class IdentityService:
         self._directory = directory
         self._throttle = throttle
         self._token_ttl_us = token_ttl_h * _HOUR_US
+        self._slots = threading.BoundedSemaphore(LOGINS_AT_ONCE)
 
     def login(self, user: str, password: str, *, label: str, origin: Origin) -> tuple[Caller, str]:
         """The caller and a new token's secret. Makes the principal at the first login."""
@@ -72,10 +78,20 @@ class IdentityService:
                 fix="Ask an administrator for a token: hallmark login URL --token-file FILE",
             )
         check_text("label", label, 200, one_line=True)
+        if not self._slots.acquire(blocking=False):
+            raise LoginBusyError(at_once=LOGINS_AT_ONCE)
+        try:
+            return self._login(self._directory, user, password, label, origin)
+        finally:
+            self._slots.release()
+
+    def _login(
+        self, directory: Directory, user: str, password: str, label: str, origin: Origin
+    ) -> tuple[Caller, str]:
         attempt = self._throttle.begin(user, origin.address)
         try:
-            account = self._proven(self._directory, user, password, attempt)
-            caller, secret = self._let_in(self._directory.name, account, label, origin)
+            account = self._proven(directory, user, password, attempt)
+            caller, secret = self._let_in(directory.name, account, label, attempt)
         except (LoginRefusedError, LoginNameTakenError):
             raise
         except HallmarkError as error:
@@ -111,7 +127,7 @@ class IdentityService:
         return account
 
     def _let_in(
-        self, directory: str, account: Account, label: str, origin: Origin
+        self, directory: str, account: Account, label: str, attempt: Attempt
     ) -> tuple[Caller, str]:
         secret = new_secret()
 
@@ -119,13 +135,13 @@ class IdentityService:
             now = self._clock.now_us()
             kept = self._kept(tx, directory, account, now_us=now)
             read = as_read(kept, account, now_us=now)
-            if not account.disabled:
-                read = dataclasses.replace(read, address=origin.address)
+            if not account.disabled and attempt.is_asked:
+                read = dataclasses.replace(read, address=attempt.address)
             stored = store(tx, kept, read)
             if stored.standing is Standing.ACTIVE:
                 owner = principals.get(tx, stored.principal)
                 _require_enabled(owner)
-                self._make_token(tx, owner, secret, label, origin, now_us=now)
+                self._make_token(tx, owner, secret, label, attempt.address, now_us=now)
             return kept, stored
 
         try:
@@ -135,7 +151,7 @@ class IdentityService:
             if stored.standing is not Standing.ACTIVE:
                 raise _not_active(stored.standing)
         except (LoginRefusedError, LoginNameTakenError) as refused:
-            self._refuse(show(account.user), refused.reason, origin.address)
+            self._refuse(show(account.user), refused.reason, attempt.address)
             raise
         return self._authenticator.authenticate(secret), secret
 
@@ -187,7 +203,7 @@ class IdentityService:
         owner: Principal,
         secret: str,
         label: str,
-        origin: Origin,
+        address: str,
         *,
         now_us: int,
     ) -> None:
@@ -205,7 +221,7 @@ class IdentityService:
             ),
             hash_of(secret),
         )
-        detail: dict[str, object] = {"address": origin.address, "token": token.name}
+        detail: dict[str, object] = {"address": address, "token": token.name}
         tx.events.append(_event("identity.login", owner.name, owner.name, detail))
         tx.events.append(principals.token_event(owner.name, "token.create", token))
 

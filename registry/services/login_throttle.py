@@ -3,10 +3,10 @@ by strangers who guess here.
 
 Counted are attempts of the last quarter of an hour: by the name that was typed, from one address,
 before the directory is asked at all; and by the account that was found, however its name was
-spelt, from one address and from all of them. From the address where the account's password was
-last right, only that address's own failures count: others cannot lock somebody out of their desk.
-By the address alone too, whatever the names: one password that is tried with everybody's is a
-guess as well, and no account of theirs shows it.
+spelt, as well as by that name, from one address and from all of them. From the address where the
+account's password was last right, only that address's own failures count: others cannot lock
+somebody out of their desk. By the address alone too, whatever the names: one password that is tried
+with everybody's is a guess as well, and no account of theirs shows it.
 
 An attempt is stored before the password is tried and taken back when it was right, so that many at
 once are as few as they are allowed to be. That is in the database: all processes and replicas count
@@ -16,9 +16,12 @@ together, and a restart forgives nothing.
 from __future__ import annotations
 
 import hashlib
+import hmac
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from registry.domain.directory import USER_LENGTH_MAX
 from registry.domain.times import show_time
 from registry.errors import LoginThrottledError
 from registry.ports.clock import Clock
@@ -37,6 +40,8 @@ class Attempt:
     subjects: list[str] = field(default_factory=list)
     #: The address alone, once it is counted under that.
     place: str = ""
+    #: Whether the directory is asked for the password, which may be right by memory.
+    is_asked: bool = False
 
 
 class LoginThrottle:
@@ -45,13 +50,16 @@ class LoginThrottle:
         *,
         database: Database,
         clock: Clock,
+        key: bytes,
         failures_max: int,
         per_user_max: int,
         per_address_max: int,
     ) -> None:
-        """`per_address_max` 0 stands for no limit."""
+        """`per_address_max` 0 stands for no limit. Only those who have the same `key` count
+        together, and only they can tell from what is stored whether a guess was typed."""
         self._database = database
         self._clock = clock
+        self._key = key
         self._failures_max = failures_max
         self._per_user_max = per_user_max
         self._per_address_max = per_address_max
@@ -60,19 +68,21 @@ class LoginThrottle:
         """Count an attempt for this name; raises LoginThrottledError where there were too many."""
         attempt = Attempt(address=address, time_us=self._clock.now_us())
         self._database.read(lambda tx: self._require_place(tx, attempt))
-        self._count(attempt, f"name:{user.casefold()}", home=None)
+        self._count(attempt, f"name:{_folded(user)}", home=None)
         try:
             self._database.write(lambda tx: self._count_place(tx, attempt))
         except LoginThrottledError:
             self.was_not_tried(attempt)
             raise
-        attempt.place = _place(address)
+        attempt.place = self._place(address)
         return attempt
 
     def admit(self, attempt: Attempt, account: str, home: str) -> None:
         """Count it for the account too, whose password was last right at `home`; raises as
         `begin`."""
+        self._database.read(lambda tx: self._require_name(tx, attempt, home))
         self._count(attempt, f"account:{account}", home=home)
+        attempt.is_asked = True
 
     def was_right(self, attempt: Attempt) -> None:
         """Forget all that was counted from there for the same name and account; of the address
@@ -99,7 +109,7 @@ class LoginThrottle:
         return self._database.write(lambda tx: tx.login_attempts.purge(before_us))
 
     def _count(self, attempt: Attempt, subject: str, *, home: str | None) -> None:
-        hashed = _hashed(subject)
+        hashed = self._hashed(subject)
         since_us = attempt.time_us - WINDOW_US
 
         def look(tx: Transaction) -> int | None:
@@ -121,16 +131,29 @@ class LoginThrottle:
             raise LoginThrottledError(retry_time=show_time(full_us + WINDOW_US))
         attempt.subjects.append(hashed)
 
+    def _require_name(self, tx: Transaction, attempt: Attempt, home: str) -> None:
+        """What holds for an account holds for its name alone, of which this attempt is counted
+        already: or else two names that are one to the directory would tell who there is."""
+        if attempt.address == home:
+            return
+        counts = tx.login_attempts.count(attempt.subjects[0], attempt.time_us - WINDOW_US)
+        strangers = [(number, first) for at, number, first in counts if at != home]
+        if sum(number for number, _ in strangers) > self._per_user_max:
+            first_us = min(first for _, first in strangers)
+            raise LoginThrottledError(retry_time=show_time(first_us + WINDOW_US))
+
     def _require_place(self, tx: Transaction, attempt: Attempt) -> None:
-        counts = tx.login_attempts.count(_place(attempt.address), attempt.time_us - WINDOW_US)
+        place = self._place(attempt.address)
+        counts = tx.login_attempts.count(place, attempt.time_us - WINDOW_US)
         tried, first_us = next((each[1:] for each in counts), (0, 0))
         if self._per_address_max and tried >= self._per_address_max:
             raise LoginThrottledError(retry_time=show_time(first_us + WINDOW_US))
 
     def _count_place(self, tx: Transaction, attempt: Attempt) -> None:
-        tx.login_attempts.lock(_place(attempt.address))
+        place = self._place(attempt.address)
+        tx.login_attempts.lock(place)
         self._require_place(tx, attempt)
-        tx.login_attempts.insert(_place(attempt.address), attempt.address, attempt.time_us)
+        tx.login_attempts.insert(place, attempt.address, attempt.time_us)
 
     def _full_since(
         self, counts: Sequence[tuple[str, int, int]], address: str, home: str | None
@@ -146,11 +169,18 @@ class LoginThrottle:
             return min(first for _, first in strangers)
         return None
 
+    def _place(self, address: str) -> str:
+        return self._hashed(f"address:{address}")
 
-def _place(address: str) -> str:
-    return _hashed(f"address:{address}")
+    def _hashed(self, subject: str) -> str:
+        # What is typed as a name may be the password, typed too early.
+        return hmac.digest(self._key, subject.encode(errors="surrogatepass"), hashlib.sha256).hex()
 
 
-def _hashed(subject: str) -> str:
-    # What is typed as a name may be the password, typed too early.
-    return hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()
+def _folded(name: str) -> str:
+    """The same for all names that any directory takes for one: these overlook case, width, blanks,
+    what cannot be seen, Active Directory accents too."""
+    plain = unicodedata.normalize("NFKD", name[: USER_LENGTH_MAX + 1]).casefold()
+    return "".join(
+        c for c in unicodedata.normalize("NFKD", plain) if unicodedata.category(c)[0] in "LNPS"
+    )

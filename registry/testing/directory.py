@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from registry.auth.ldap import is_password, is_user_name
-from registry.domain.directory import Account, Step
+from registry.domain.directory import Account, LookedUp, Step
 from registry.errors import DirectoryUnavailableError
 from registry.ports.clock import Clock
 from registry.testing.clock import FixedClock
@@ -30,6 +30,8 @@ class MemoryDirectory:
         #: By name; members are ids of people, or names of groups.
         self._groups: dict[str, set[str]] = {}
         self.is_down = False
+        #: Of whom a look tells nothing, and why.
+        self.unclear: dict[str, str] = {}
         self.tried = 0
 
     @property
@@ -78,10 +80,15 @@ class MemoryDirectory:
                 return self._account(person) if person.password == password else None
         return None
 
-    def look_up(self, stable_id: str) -> Account | None:
+    def look_up(self, stable_ids: Sequence[str]) -> LookedUp:
         self._answer()
-        person = self._people.get(stable_id)
-        return None if person is None else self._account(person)
+        there = [self._people[id] for id in stable_ids if id in self._people]
+        return LookedUp(
+            accounts={
+                p.stable_id: self._account(p) for p in there if p.stable_id not in self.unclear
+            },
+            unclear={id: why for id, why in self.unclear.items() if id in stable_ids},
+        )
 
     def probe(self, user: str = "") -> Sequence[Step]:
         well = not self.is_down

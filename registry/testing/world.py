@@ -195,6 +195,7 @@ class World:
         self.throttle = LoginThrottle(
             database=self.database,
             clock=self.clock,
+            key=b"t" * 32,
             failures_max=4,
             per_user_max=8,
             per_address_max=100,

@@ -60,9 +60,10 @@ class IdentityServiceServicer:
 
         UNAUTHENTICATED (LOGIN_REFUSED): user or password is wrong, without saying which; or, the
         password being right, the account is disabled. RESOURCE_EXHAUSTED (LOGIN_THROTTLED): too many
-        wrong ones; this one was not tried, and the message says when the next one is. UNAVAILABLE
-        (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it can.
-        FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
+        wrong ones; this one was not tried, and the message says when the next one is; LOGIN_BUSY: a
+        dozen are under way in this process, so that a slow directory holds up logins alone.
+        UNAVAILABLE (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it
+        can. FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

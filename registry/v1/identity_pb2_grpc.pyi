@@ -47,9 +47,10 @@ class IdentityServiceStub:
 
     UNAUTHENTICATED (LOGIN_REFUSED): user or password is wrong, without saying which; or, the
     password being right, the account is disabled. RESOURCE_EXHAUSTED (LOGIN_THROTTLED): too many
-    wrong ones; this one was not tried, and the message says when the next one is. UNAVAILABLE
-    (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it can.
-    FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
+    wrong ones; this one was not tried, and the message says when the next one is; LOGIN_BUSY: a
+    dozen are under way in this process, so that a slow directory holds up logins alone.
+    UNAVAILABLE (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it
+    can. FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
     """
 
 @_typing.type_check_only
@@ -71,9 +72,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     UNAUTHENTICATED (LOGIN_REFUSED): user or password is wrong, without saying which; or, the
     password being right, the account is disabled. RESOURCE_EXHAUSTED (LOGIN_THROTTLED): too many
-    wrong ones; this one was not tried, and the message says when the next one is. UNAVAILABLE
-    (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it can.
-    FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
+    wrong ones; this one was not tried, and the message says when the next one is; LOGIN_BUSY: a
+    dozen are under way in this process, so that a slow directory holds up logins alone.
+    UNAVAILABLE (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it
+    can. FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -98,9 +100,10 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         UNAUTHENTICATED (LOGIN_REFUSED): user or password is wrong, without saying which; or, the
         password being right, the account is disabled. RESOURCE_EXHAUSTED (LOGIN_THROTTLED): too many
-        wrong ones; this one was not tried, and the message says when the next one is. UNAVAILABLE
-        (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it can.
-        FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
+        wrong ones; this one was not tried, and the message says when the next one is; LOGIN_BUSY: a
+        dozen are under way in this process, so that a slow directory holds up logins alone.
+        UNAVAILABLE (DIRECTORY_UNAVAILABLE): the directory cannot be asked; nobody is let in until it
+        can. FAILED_PRECONDITION: LOGIN_INSECURE, LOGIN_NAME_TAKEN, or NO_DIRECTORY.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from registry.auth.ldap import LdapDirectory
-from registry.auth.ldap_session import DEAD_US
+from registry.auth.ldap_accounts import Accounts
+from registry.auth.ldap_session import DEAD_US, Entry, Session
+from registry.auth.ldap_socket import ANSWER_BYTES_MAX
 from registry.auth.remembered import RememberingDirectory
+from registry.domain.directory import Account
 from registry.errors import DirectoryUnavailableError, StartError
 from registry.testing.certificates import Authority, Issued
 from registry.testing.clock import FixedClock
@@ -170,6 +175,65 @@ def test_a_server_that_hangs_holds_nobody_for_long(connected: Connect, scheme: s
             login(directory)
 
 
+class Dripping(Listener):
+    """Takes any bind, then sends an answer without end, in pieces, one each `pause_s`."""
+
+    def __init__(self, piece: bytes, *, is_entry: bool, pause_s: float) -> None:
+        self._piece, self._is_entry, self._pause_s = piece, is_entry, pause_s
+        self.sent = 0
+        super().__init__()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            with client, suppress(OSError):
+                client.sendall(answer_to(client.recv(65536), BOUND))
+                asked = client.recv(65536)
+                piece = answer_to(asked, self._piece) * 1000 if self._is_entry else self._piece
+                # A message of 256 MB.
+                client.sendall(b"" if self._is_entry else bytes.fromhex("308410000000"))
+                for _ in range(10_000):
+                    client.sendall(piece)
+                    self.sent += len(piece)
+                    time.sleep(self._pause_s)
+
+
+def answer_to(message: bytes, operation: bytes) -> bytes:
+    """A message that answers that one: its id follows a tag and a length of one or more bytes."""
+    start = 2 if message[1] < 0x80 else 2 + (message[1] & 0x7F)
+    id = message[start : start + 2 + message[start + 1]]
+    return bytes([0x30, len(id + operation)]) + id + operation
+
+
+# A bind that succeeded, and an entry that was found.
+BOUND = bytes.fromhex("61070a010004000400")
+ENTRY = bytes.fromhex("64050401613000")
+
+
+@pytest.mark.parametrize(
+    ("piece", "is_entry", "pause_s"),
+    [(b"\0", False, 0.05), (b"\0" * 65536, False, 0.0), (ENTRY, True, 0.001)],
+    ids=["slow", "long", "many"],
+)
+def test_an_answer_without_end(
+    connected: Connect, piece: bytes, is_entry: bool, pause_s: float
+) -> None:
+    """A server that goes on answering holds nobody beyond the time for one answer, nor more than
+    so much memory."""
+    server = Dripping(piece, is_entry=is_entry, pause_s=pause_s)
+    try:
+        directory = connected(server.url, start_tls=False, timeout_s=1)
+        with pytest.raises(DirectoryUnavailableError, match="search of"):
+            login(directory)
+        # Beside what the kernel holds of it.
+        assert server.sent < 4 * ANSWER_BYTES_MAX
+    finally:
+        server.close()
+
+
 def test_a_server_that_talks_rubbish(connected: Connect) -> None:
     """What is no LDAP is an error of the directory's, whatever it makes the parser do."""
     for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"0" * 300, bytes(range(256)), b"\x30\x84"):
@@ -295,7 +359,7 @@ def test_one_among_many(crowd: SlapdServer, connected: Connect) -> None:
     account = directory.authenticate("u0777", "pw-u0777", admit=anybody)
     assert account is not None
     assert account.groups == ("everyone",)
-    assert directory.look_up(account.stable_id) == account
+    assert directory.look_up([account.stable_id]).accounts == {account.stable_id: account}
     assert login(directory, "u*", "pw-u0777") is None
 
 
@@ -335,9 +399,90 @@ def test_active_directorys_attributes(start: Start, connected: Connect) -> None:
     assert alice is not None
     assert bob is not None
     assert (alice.stable_id, alice.disabled, bob.disabled) == (str(GUID), False, True)
-    assert directory.look_up(str(GUID)) == alice
+    assert directory.look_up([str(GUID)]).accounts == {str(GUID): alice}
     query = directory.probe("alice")[-1].query
     assert f"(member:1.2.840.113556.1.4.1941:={dn_of('alice')})" in query
+
+
+def test_an_account_ends_at_its_moment(start: Start, connected: Connect, clock: FixedClock) -> None:
+    """Active Directory's accountExpires counts to a tenth of a microsecond, from 1601 on; 0, the
+    largest number and none at all stand for no end."""
+    ticks = (clock.now_us() + 11_644_473_600_000_000) * 10
+    lasting, ended = ["0", str(2**63 - 1), "", str(ticks + 10)], [str(ticks), "1"]
+    for ends in (*lasting, *ended):
+        more = {"userAccountControl": "512", **({"accountExpires": ends} if ends else {})}
+        entry = person("alice", **more)
+        directory = connected(
+            start(ldif=entry).tls_url, active_directory=True, id_attribute="entryUUID"
+        )
+        alice = login(directory)
+        assert isinstance(alice, Account)
+        assert alice.disabled is (ends in ended)
+        assert directory.look_up([alice.stable_id]).accounts[alice.stable_id] == alice
+
+
+def test_what_overlays_of_openldap_say_can_be_asked_for(start: Start, connected: Connect) -> None:
+    """An account that an administrator locked for good is disabled by a filter that says so; one
+    that was locked for wrong passwords is not."""
+    overlay = f"overlay ppolicy\nppolicy_default cn=policy,{SUFFIX}"
+    server = start(overlays=overlay, ldif=person("alice"))
+    directory = connected(server.tls_url, disabled_filter="(pwdAccountLockedTime=000001010000Z)")
+    alice = login(directory)
+    assert isinstance(alice, Account)
+    for locked, disabled in (("20261127000000Z", False), ("000001010000Z", True)):
+        server.set(dn_of("alice"), "pwdAccountLockedTime", locked)
+        found = directory.look_up([alice.stable_id]).accounts[alice.stable_id]
+        assert found.disabled is disabled
+
+
+def test_who_is_one_of_several_is_nobody(start: Start, connected: Connect) -> None:
+    """An account whose stable id has two values is known by neither, and keeps nobody else from
+    being found, nor from being found gone."""
+    people = [person(name, employeeNumber=f"n-{name}") for name in ("alice", "bob", "carol")]
+    server = start(ldif="\n".join(people))
+    directory = connected(server.tls_url, id_attribute="employeeNumber")
+    for user in ("alice", "bob", "carol"):
+        assert login(directory, user)
+    # As somebody could who may write their own entry. The attribute is single-valued in schemas.
+    two = connected(server.tls_url, id_attribute="mail")
+    server.set(dn_of("alice"), "mail", "alice@example.test", "bob@example.test")
+    server.add_ldif(person("dave"))
+    server.delete(dn_of("carol"))
+    with pytest.raises(DirectoryUnavailableError, match="has 2 values"):
+        login(two)
+    mails = [f"{user}@example.test" for user in ("alice", "bob", "carol", "dave")]
+    found = two.look_up(mails)
+    assert set(found.accounts) == {mails[3]}
+    assert "2 values" in found.unclear[mails[0]]
+    assert "several accounts" in found.unclear[mails[1]]
+    assert set(found.unclear) == set(mails[:2])
+
+
+def test_a_connection_that_breaks_at_one_of_many(
+    crowd: SlapdServer, connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes the directory hang up is unclear; the others are found over another
+    connection. Where it always hangs up, all are left as they are."""
+    directory = connected(crowd.tls_url)
+    users = [f"u{number:04}" for number in range(20)]
+    with directory.servers.session() as session:
+        entries = [directory.accounts.by_name(session, user) for user in users]
+    ids = [directory.accounts.stable_id(entry) for entry in entries if entry]
+    account = Accounts.account
+    breaking = {ids[3], ids[7]}
+
+    def break_at(self: Accounts, session: Session, entry: Entry, *rest: Any, **more: Any) -> Any:
+        if self.stable_id(entry) in breaking:
+            session._connection.socket.shutdown(socket.SHUT_RDWR)
+        return account(self, session, entry, *rest, **more)
+
+    monkeypatch.setattr(Accounts, "account", break_at)
+    found = directory.look_up(ids)
+    assert set(found.unclear) == breaking
+    assert set(found.accounts) == set(ids) - breaking
+    breaking.add(ids[11])
+    with pytest.raises(DirectoryUnavailableError, match="3 connections broke"):
+        directory.look_up(ids)
 
 
 def test_an_attribute_that_cannot_be_read_is_not_taken_for_well(
@@ -409,7 +554,7 @@ def test_who_is_found_disabled_is_remembered_no_longer(
     alice = directory.authenticate("alice", "pw-alice", admit=anybody)
     assert alice is not None
     server.set(dn_of("alice"), "employeeType", "disabled")
-    directory.look_up(alice.stable_id)
+    directory.look_up([alice.stable_id])
     again = directory.authenticate("alice", "pw-alice", admit=anybody)
     assert again is not None
     assert again.disabled

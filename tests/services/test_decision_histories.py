@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from registry.domain.access import Caller
-from registry.domain.directory import Account
+from registry.domain.directory import Account, LookedUp
 from registry.domain.policy_sets import ChangeState, PolicyChange
 from registry.services import acceptances, downloads, promotions
 from registry.services.directory_accounts import AccountKeeper
@@ -80,12 +80,14 @@ class ByName(MemoryDirectory):
         account = super().authenticate(user, password, admit=lambda _: admit(user))
         return None if account is None else dataclasses.replace(account, stable_id=account.user)
 
-    def look_up(self, stable_id: str) -> Account | None:
+    def look_up(self, stable_ids: Sequence[str]) -> LookedUp:
         self._answer()
-        for person in self._people.values():
-            if person.user == stable_id:
-                return dataclasses.replace(self._account(person), stable_id=stable_id)
-        return None
+        found = {
+            person.user: dataclasses.replace(self._account(person), stable_id=person.user)
+            for person in self._people.values()
+            if person.user in stable_ids
+        }
+        return LookedUp(accounts=found, unclear={})
 
 
 def test_people_who_are_known_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import sqlite3
+import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from registry.auth.remembered import RememberingDirectory
 from registry.domain.access import Caller, Grant, Role
-from registry.domain.directory import Account
+from registry.domain.directory import LOOK_UP_MAX, Account, LookedUp
 from registry.domain.events import Event
 from registry.domain.group_roles import GroupRoles, GroupRule
 from registry.domain.promotions import Outcome
 from registry.domain.versions import VersionState
 from registry.errors import (
     DirectoryUnavailableError,
+    LoginBusyError,
     LoginInsecureError,
     LoginNameTakenError,
     LoginRefusedError,
@@ -34,8 +40,8 @@ from registry.names import (
     VersionName,
 )
 from registry.ports.tables import EventQuery
-from registry.services.directory_accounts import AccountKeeper
-from registry.services.identity import Origin
+from registry.services.directory_accounts import FAILURES_MAX, AccountKeeper
+from registry.services.identity import LOGINS_AT_ONCE, Origin
 from registry.services.login_throttle import WINDOW_US, LoginThrottle
 from registry.testing.directory import MemoryDirectory
 from registry.testing.world import World, grant
@@ -45,6 +51,8 @@ STRANGER = Origin(address="10.6.6.6", is_confidential=True)
 REVIEWERS = GroupRoles(
     rules=(GroupRule(group="Reviewers", role=Role.REVIEWER, namespace_pattern="fraud"),)
 )
+#: Under what attempts are counted.
+KINDS = ("name", "account:nobody", "address", "")
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 
@@ -269,21 +277,60 @@ def test_all_accounts_are_looked_up(office: Office) -> None:
     for number in range(205):
         office.people.add(f"u{number:03}")
         office.enter(f"u{number:03}", f"pw-u{number:03}")
-    look_up = office.people.look_up
-
-    def fail_for_one(stable_id: str) -> Account | None:
-        if stable_id.endswith("u007"):
-            raise DirectoryUnavailableError(found="more than 1000 groups")
-        return look_up(stable_id)
-
-    office.people.look_up = fail_for_one  # type: ignore[method-assign]
+    office.people.unclear["id-8-u007"] = "more than 1000 groups"
     assert office.accounts.refresh_all() == 204
+
+
+def test_a_page_that_fails_stops_none_of_the_others(office: Office) -> None:
+    """Where some cannot be looked up together, those behind them are all the same; where none can,
+    the directory is taken for down before each has waited for it."""
+    for number in range(5 * LOOK_UP_MAX):
+        office.people.add(f"u{number:03}")
+        office.enter(
+            f"u{number:03}",
+            f"pw-u{number:03}",
+            Origin(address=f"10.1.{number}.1", is_confidential=True),
+        )
+    look_up, asked = office.people.look_up, 0
+
+    def fail(stable_ids: Sequence[str]) -> LookedUp:
+        nonlocal asked
+        asked += 1
+        if office.people.is_down or "id-2-u001" in stable_ids:
+            raise DirectoryUnavailableError(found="search ended with adminLimitExceeded")
+        return look_up(stable_ids)
+
+    office.people.look_up = fail  # type: ignore[method-assign]
+    assert office.accounts.refresh_all() == 4 * LOOK_UP_MAX
+    office.people.is_down, asked = True, 0
+    with pytest.raises(DirectoryUnavailableError):
+        office.accounts.refresh_all()
+    assert asked == FAILURES_MAX
+
+
+def test_who_is_unclear_is_neither_ended_nor_revived(office: Office) -> None:
+    """An account of which the directory tells nothing stays what it was, and decides nothing."""
+    caller, secret = office.enter()
+    office.people.unclear[office.alice] = "two values"
+    assert office.accounts.refresh_all() == 0
+    with pytest.raises(DirectoryUnavailableError) as refused:
+        office.accounts.refreshed(caller)
+    assert "two values" not in str(refused.value)
+    assert office.authenticator.authenticate(secret).id == "alice"
+    office.people.unclear.clear()
+    office.people.disable(office.alice)
+    office.accounts.refresh_all()
+    office.people.disable(office.alice, disabled=False)
+    office.people.unclear[office.alice] = "two values"
+    office.accounts.refresh_all()
+    with pytest.raises(UnauthenticatedError):
+        office.authenticator.authenticate(secret)
 
 
 def test_what_was_read_later_counts(office: Office) -> None:
     """An answer that took long does not undo what was read meanwhile."""
     _, secret = office.enter()
-    old = office.people.look_up(office.alice)
+    old = office.people.look_up([office.alice]).accounts[office.alice]
     office.clock.advance(1)
     office.people.disable(office.alice)
     office.accounts.refresh_all()
@@ -419,18 +466,91 @@ def test_a_right_password_clears_the_count(office: Office) -> None:
         office.enter()
 
 
+def test_a_password_right_by_memory_moves_no_desk(office: Office) -> None:
+    """Where the directory is not asked it forgives no failures, and strangers get no more of them:
+    the desk stays where it was asked last."""
+    office.identity._directory = RememberingDirectory(office.people, clock=office.clock, ttl_s=60)
+    office.enter()
+    for number in range(2):
+        fail(office, 4, dataclasses.replace(STRANGER, address=f"10.6.6.{number}"))
+    for number in range(2, 5):
+        elsewhere = dataclasses.replace(STRANGER, address=f"10.6.6.{number}")
+        office.enter(origin=elsewhere)
+        with pytest.raises(LoginThrottledError):
+            office.enter("alice", "wrong", elsewhere)
+    fail(office, 4)
+    assert office.people.tried == 1 + 8 + 4
+
+
+def test_logins_leave_room_for_all_else(office: Office) -> None:
+    """While as many wait for the directory as are let, one more is sent away, counted for nothing;
+    a directory that hangs holds no other call."""
+    users = [f"u{number}" for number in range(LOGINS_AT_ONCE)]
+    for user in users:
+        office.people.add(user)
+    asked, answered = threading.Semaphore(0), threading.Event()
+    authenticate = office.people.authenticate
+
+    def hang(user: str, password: str, *, admit: Callable[[str], None]) -> Account | None:
+        asked.release()
+        answered.wait(30)
+        return authenticate(user, password, admit=admit)
+
+    office.people.authenticate = hang  # type: ignore[method-assign]
+    with ThreadPoolExecutor(LOGINS_AT_ONCE) as pool:
+        waiting = [pool.submit(office.enter, user, f"pw-{user}", STRANGER) for user in users]
+        for _ in users:
+            asked.acquire()
+        for _ in range(5):
+            with pytest.raises(LoginBusyError, match="12 logins"):
+                office.enter("alice", "wrong")
+        answered.set()
+        assert [each.result()[0].id for each in waiting] == users
+    office.people.authenticate = authenticate  # type: ignore[method-assign]
+    fail(office, 4)
+
+
 def test_another_process_counts_along(office: Office) -> None:
     """Failures that another process saw are failures here, and a restart forgives none."""
     fail(office, 4)
     other = LoginThrottle(
         database=office.database,
         clock=office.clock,
+        key=b"t" * 32,
         failures_max=4,
         per_user_max=8,
         per_address_max=100,
     )
     with pytest.raises(LoginThrottledError):
         other.begin("alice", DESK.address)
+
+
+def test_what_was_typed_cannot_be_found_out(office: Office) -> None:
+    """What is stored of a name tells nobody without the key whether it was this one: it may have
+    been a password, typed too early."""
+    with pytest.raises(LoginRefusedError):
+        office.enter("Autumn2026!", "wrong", STRANGER)
+    stored = stored_subjects(office)
+    assert len(stored) == 3
+    guesses = {hashlib.sha256(f"{kind}:autumn2026!".encode()).hexdigest() for kind in KINDS}
+    assert stored.isdisjoint(guesses)
+    other = LoginThrottle(
+        database=office.database,
+        clock=office.clock,
+        key=b"o" * 32,
+        failures_max=4,
+        per_user_max=8,
+        per_address_max=100,
+    )
+    other.begin("Autumn2026!", STRANGER.address)
+    assert len(stored_subjects(office)) == 5
+
+
+def stored_subjects(office: Office) -> set[str]:
+    with sqlite3.connect(office.folder / "hallmark.db") as opened:
+        found = {row[0] for row in opened.execute("SELECT subject FROM login_attempts")}
+    opened.close()
+    return found
 
 
 def test_strangers_do_not_lock_anybody_out_of_their_desk(office: Office) -> None:
@@ -481,7 +601,7 @@ def test_many_attempts_at_once_are_no_more_than_allowed(office: Office) -> None:
     """Who tries twenty passwords at the same moment has four tried."""
 
     def attempt(_: int) -> None:
-        with pytest.raises((LoginRefusedError, LoginThrottledError)):
+        with pytest.raises((LoginRefusedError, LoginThrottledError, LoginBusyError)):
             office.enter("alice", "wrong")
 
     with ThreadPoolExecutor(20) as pool:
@@ -494,6 +614,7 @@ def test_first_logins_that_race_make_one_principal(office: Office) -> None:
     office.throttle = office.identity._throttle = LoginThrottle(
         database=office.database,
         clock=office.clock,
+        key=b"t" * 32,
         failures_max=100,
         per_user_max=100,
         per_address_max=100,
@@ -516,6 +637,44 @@ def test_the_throttle_does_not_tell_who_there_is(office: Office) -> None:
             found.append(str(refused.value))
     assert outcomes["alice"] == outcomes["nobody"]
     assert len(set(outcomes["alice"])) == 2
+
+
+NAMES = ["alice", "ALICE", "\uff41lice", "alic\u00e9", "ali ce", "al\u00adice", "\U0001d4b6lice"]
+
+
+def test_nor_do_names_that_are_one_to_the_directory(office: Office) -> None:
+    """However a directory compares names, spelling one otherwise gets nobody tried more often, and
+    tells by no refusal who there is: neither from one address nor from many."""
+    people = {fold(name): office.alice for name in NAMES}
+    authenticate = office.people.authenticate
+
+    def loosely(user: str, password: str, *, admit: Callable[[str], None]) -> Account | None:
+        return authenticate("alice" if fold(user) in people else user, password, admit=admit)
+
+    office.people.authenticate = loosely  # type: ignore[method-assign]
+    for origins in ([STRANGER] * 7, [replaced(STRANGER, f"10.7.7.{n}") for n in range(14)]):
+        told = {
+            who: [outcome(office, spelt, at) for spelt, at in zip(2 * names, origins, strict=False)]
+            for who, names in (("alice", NAMES), ("nobody", [f"x{name}" for name in NAMES]))
+        }
+        assert told["alice"] == told["nobody"]
+        office.clock.advance(WINDOW_US)
+    assert office.people.tried == 4 + 8
+
+
+def fold(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in decomposed if c.isalnum()).casefold()
+
+
+def replaced(origin: Origin, address: str) -> Origin:
+    return dataclasses.replace(origin, address=address)
+
+
+def outcome(office: Office, user: str, origin: Origin) -> str:
+    with pytest.raises((LoginRefusedError, LoginThrottledError)) as refused:
+        office.enter(user, "wrong", origin)
+    return str(refused.value)
 
 
 def test_a_policy_is_decided_on_with_the_groups_of_now(office: Office) -> None:

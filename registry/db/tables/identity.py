@@ -30,7 +30,7 @@ login_attempts = Table(
     "login_attempts",
     metadata,
     key(),
-    # A hash: what is typed as a name may have been the password.
+    # A keyed hash: what is typed as a name may have been the password.
     string("subject"),
     string("address"),
     number("time_us"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -46,6 +46,12 @@ def known(company: Company, user: str) -> Account:
     account = login(company, user, f"pw-{user}")
     assert account is not None
     return account
+
+
+def found_by_id(company: Company, *stable_ids: str) -> Mapping[str, Account]:
+    found = company.directory.look_up(stable_ids)
+    assert found.unclear == {}
+    return found.accounts
 
 
 HOSTILE_NAMES = [
@@ -164,17 +170,32 @@ class DirectoryContract:
         """Whoever is disabled is found as disabled, by password or by id."""
         alice = known(company, "alice")
         company.disable("alice")
-        found = company.directory.look_up(alice.stable_id)
-        assert found is not None
-        assert found.disabled
+        assert found_by_id(company, alice.stable_id)[alice.stable_id].disabled
         by_password = login(company, "alice", "pw-alice")
         assert by_password is None or by_password.disabled
 
     def test_an_account_is_found_by_its_id(self, company: Company) -> None:
         """By its id an account is found with all that a password would show."""
         alice = known(company, "alice")
-        assert company.directory.look_up(alice.stable_id) == alice
-        assert company.directory.look_up("no-such-id*") is None
+        assert found_by_id(company, alice.stable_id, "no-such-id*") == {alice.stable_id: alice}
+
+    def test_many_are_found_at_once(self, company: Company) -> None:
+        """Among others each is found as it is found alone, with groups and standing of its own."""
+        users = ["alice", "bob", *(f"u{number}" for number in range(6))]
+        for user in users[2:]:
+            company.hire(user)
+        company.form("ml", people=["alice", "u1"], groups=[])
+        company.form("all", people=["bob"], groups=["ml"])
+        ids = {user: known(company, user).stable_id for user in users}
+        company.disable("u2")
+        company.dismiss("u3")
+        found = found_by_id(company, *ids.values())
+        assert set(found) == set(ids.values()) - {ids["u3"]}
+        for user, expected in (("alice", ("all", "ml")), ("bob", ("all",)), ("u4", ())):
+            assert found[ids[user]].groups == expected
+        assert [user for user in users if user != "u3" and found[ids[user]].disabled] == ["u2"]
+        for id, account in found.items():
+            assert found_by_id(company, id) == {id: account}
 
     def test_a_renamed_account_keeps_its_id(self, company: Company) -> None:
         """Another name makes no other account, and the old name means nobody."""
@@ -189,7 +210,7 @@ class DirectoryContract:
         """Who takes over the name of somebody who has gone is somebody else."""
         alice = known(company, "alice")
         company.dismiss("alice")
-        assert company.directory.look_up(alice.stable_id) is None
+        assert found_by_id(company, alice.stable_id) == {}
         company.hire("alice")
         assert known(company, "alice").stable_id != alice.stable_id
 
@@ -201,7 +222,7 @@ class DirectoryContract:
         with unavailable():
             login(company, "alice", "pw-alice")
         with unavailable():
-            company.directory.look_up(alice.stable_id)
+            company.directory.look_up([alice.stable_id])
         assert not all(step.ok for step in company.directory.probe("alice"))
 
     def test_a_probe_finds_who_is_not_there(self, company: Company) -> None:
