@@ -18,6 +18,7 @@ from registry.services.facts import VersionFacts
 from registry.services.gates import ask_promote, asked_by
 from registry.services.lookups import version_of
 from registry.services.stages import check_stage_of
+from registry.services.telling import shown_to, told
 
 #: Those that ask about a version. What they are shown of it, where it is past that gate already.
 _STATES = {
@@ -57,7 +58,8 @@ class GateTrials:
                 now_us=self._clock.now_us(),
                 facts=self._facts.of(tx, version),
             )
-            return self._policies.active(tx).evaluate(given)
+            policy = self._policies.active(tx)
+            return told(policy, policy.evaluate(given), shown_to(caller))
 
         return self._database.snapshot(fn)
 
@@ -85,7 +87,8 @@ class GateTrials:
             end_time_us=None,
         )
         policy = self._policies.active(tx)
-        return ask_promote(tx, policy, self._facts, caller, asked, version, current, now_us=now)
+        answer = ask_promote(tx, policy, self._facts, caller, asked, version, current, now_us=now)
+        return told(policy, answer, shown_to(caller))
 
 
 def _gate_of(text: str) -> Gate:

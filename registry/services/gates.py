@@ -9,7 +9,7 @@ from registry.domain.access import Caller
 from registry.domain.canonical import canonical_json
 from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.models import Model
-from registry.domain.policies import Gate, GateAnswer, results_value
+from registry.domain.policies import Gate, GateAnswer, Requirement, results_value
 from registry.domain.policy_sets import GateRecord
 from registry.domain.promotions import Outcome, Promotion, StagePeriod
 from registry.domain.versions import Version
@@ -18,6 +18,7 @@ from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
 from registry.services.facts import VersionFacts
+from registry.services.telling import shown_to, told, within
 
 #: A policy sees a version's newest evaluations; no version has more.
 _EVALUATIONS_MAX = 1000
@@ -60,7 +61,7 @@ def may_enter(
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
     answer = ask_promote(tx, policy, facts, caller, promotion, version, current, now_us=now_us)
     if answer.refusals:
-        raise refused(answer, f"{version.ref} -> {promotion.stage}")
+        raise refused(told(policy, answer, shown_to(caller)), f"{version.ref} -> {promotion.stage}")
     return answer
 
 
@@ -97,6 +98,11 @@ def ask_promote(
             current_facts=Facts() if inside is None else facts.of(tx, inside),
         )
     )
+
+
+def waiting_for(policy: Policy, answer: GateAnswer, version: Version) -> tuple[Requirement, ...]:
+    """What further decisions could satisfy, in words for all who may read the promotion."""
+    return told(policy, answer, within(version.model)).waiting
 
 
 def _waivers(
@@ -161,7 +167,7 @@ def require_fetch(
     answer = policy.evaluate(
         dataclasses.replace(asked, by_digest=by_digest, facts=facts.of(tx, version))
     )
-    require(answer, version.ref)
+    require(policy, answer, caller, version.ref)
 
 
 def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int) -> None:
@@ -178,13 +184,13 @@ def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int)
             ),
         )
     )
-    require(answer, model.path)
+    require(policy, answer, caller, model.path)
 
 
-def require(answer: GateAnswer, subject: str) -> None:
+def require(policy: Policy, answer: GateAnswer, caller: Caller, subject: str) -> None:
     """Raise PolicyRefusedError unless every rule passed."""
     if not answer.allowed:
-        raise refused(answer, subject)
+        raise refused(told(policy, answer, shown_to(caller)), subject)
 
 
 def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:

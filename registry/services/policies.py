@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller, PrincipalKind
-from registry.domain.canonical import load_canonical
+from registry.domain.canonical import canonical_json, load_canonical
+from registry.domain.gate_documents import shown_where
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.policies import Gate, RuleResult, results_value
 from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
@@ -34,6 +35,7 @@ from registry.services.judging import require_numbered
 from registry.services.lookups import event
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
+from registry.services.telling import shown_to, told_results
 
 NOTE_LENGTH_MAX = 2000
 ALL_CHANGES = "policyChanges"
@@ -53,13 +55,12 @@ class Explanation:
 
     promotion: Promotion
     record: GateRecord
+    #: Without what the caller may not read of it.
     document: bytes
+    is_whole: bool
     then: tuple[RuleResult, ...]
     again: tuple[RuleResult, ...]
-
-    @property
-    def equal(self) -> bool:
-        return results_value(self.then) == results_value(self.again)
+    equal: bool
 
 
 class PolicyService:
@@ -260,14 +261,7 @@ class PolicyService:
             policy = self._policies.of(tx, record.policy_digest)
             if policy is None:
                 raise _no_set(record.policy_digest)
-            value: Any = load_canonical(document, field="gate document")
-            return Explanation(
-                promotion=promotion,
-                record=record,
-                document=document,
-                then=_results(record.results_json),
-                again=policy.replay(Gate(value["gate"]), value),
-            )
+            return _explained(caller, promotion, record, document, policy)
 
         return self._database.snapshot(fn)
 
@@ -286,6 +280,25 @@ class PolicyService:
         }
         resource = f"policySets/{change.digest}"
         tx.events.append(event(caller, "policy.activate", resource, "", detail))
+
+
+def _explained(
+    caller: Caller, promotion: Promotion, record: GateRecord, document: bytes, policy: Policy
+) -> Explanation:
+    value: Any = load_canonical(document, field="gate document")
+    gate, is_shown = Gate(value["gate"]), shown_to(caller)
+    then, again = _results(record.results_json), policy.replay(gate, value)
+    seen = shown_where(value, is_shown)
+    is_whole = seen is value
+    return Explanation(
+        promotion=promotion,
+        record=record,
+        document=document if is_whole else canonical_json(seen, field="gate document"),
+        is_whole=is_whole,
+        then=told_results(policy, gate, value, then, is_shown),
+        again=told_results(policy, gate, value, again, is_shown),
+        equal=results_value(then) == results_value(again),
+    )
 
 
 def _each_once(files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:

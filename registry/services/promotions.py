@@ -35,7 +35,7 @@ from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import keep_record, may_enter
+from registry.services.gates import keep_record, may_enter, waiting_for
 from registry.services.independence import require_independent
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -153,7 +153,7 @@ class PromotionService:
                 break_glass=break_glass,
             )
             answer = may_enter(tx, policy, self._facts, caller, asked, version, current, now_us=now)
-            asked = dataclasses.replace(asked, waiting=answer.waiting)
+            asked = dataclasses.replace(asked, waiting=waiting_for(policy, answer, version))
             if answer.waiting and not break_glass:
                 return model, version, asked, answer
             require_held(name.model, stage, current, expected_current)
@@ -318,7 +318,7 @@ class PromotionService:
                     tx, policy, self._facts, caller, decided, version, current, now_us=now
                 )
                 keep_record(tx, decided, answer, decider=caller.id, now_us=now)
-                decided = dataclasses.replace(decided, waiting=answer.waiting)
+                decided = dataclasses.replace(decided, waiting=waiting_for(policy, answer, version))
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return record(tx, caller, model, decided, state, now_us=now)
 
