@@ -57,7 +57,7 @@ CHANGES = {
     "a let with a taken name": ("promote.yaml", '  hands: "', '  version: "', "free name"),
     "a let used before it is there": (
         "promote.yaml",
-        '  hands: "version.contributors"',
+        '  hands: "version.contributors + [request.requester]"',
         '  hands: "live"',
         "'live'",
     ),

@@ -3,6 +3,9 @@ from them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from registry.domain.access import Caller, Role
@@ -130,7 +133,7 @@ def test_refusals_tell_nothing_of_hidden_bases(
     """A refusal says that a rule failed, in words that name nothing hidden."""
     world = story.world
     activate(world, gate)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "fetch": lambda: world.downloads.create(lars, name_of(child), digest="", paths=[]),
         "promote": lambda: _ask(world, lars, child),
     }
@@ -215,7 +218,7 @@ def test_what_is_too_much_to_look_at_has_no_license(
     wide = story.push({"w": b"wide"}, bases=tuple(made))
     wider = story.push({"w": b"wider"}, bases=(wide,))
     for version in (chain, wider):
-        above = story.world.database.read(lambda tx, it=version: bases_above(tx, [it]))
+        above = story.world.database.read(partial(bases_above, versions=[version]))
         assert "" in {base.license for base in above}
 
 
