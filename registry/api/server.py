@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from registry.api.calls import Authenticator, Servicer, handlers_of
 from registry.api.pool import CallThreads
+from registry.api.reflection import reflection_of
 from registry.cores import share_core, sharing_core
 from registry.errors import StartError
 
@@ -65,9 +65,8 @@ class ApiServer:
             maximum_concurrent_rpcs=CALLS_MAX,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        reflection, self._reflection = reflection_of((*self._names, health.SERVICE_NAME))
+        self._server.add_generic_rpc_handlers((reflection,))
         self.port = self._bind(host, port, tls, first)
 
     def _bind(self, host: str, port: int, tls: TlsFiles | None, first: bool) -> int:
@@ -100,6 +99,7 @@ class ApiServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._quick.shutdown(wait=False)
+        self._reflection.shutdown(wait=False)
 
 
 def _try_to_bind(host: str, port: int) -> None:
