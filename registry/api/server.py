@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ THREADS = 24
 QUICK_THREADS = 4
 #: More calls than this at once are RESOURCE_EXHAUSTED rather than a queue without end.
 CALLS_MAX = 1024
+#: Further connections are cut. Never more than half of the files that may be open here: whoever
+#: opens connections shall not keep it from its database and its blobs.
+CONNECTIONS_MAX = 4096
+#: Until a connection has begun to speak HTTP/2, and for one without a call.
+HANDSHAKE_MS = 20_000
+IDLE_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,9 @@ class ApiServer:
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
+            ("grpc.max_allowed_incoming_connections", _connections_max()),
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", IDLE_MS),
         ]
         self._quick = CallThreads(QUICK_THREADS, "quick", initializer=share_core)
         self._server = grpc.server(
@@ -100,6 +110,11 @@ class ApiServer:
         self._server.stop(grace_s).wait()
         self._quick.shutdown(wait=False)
         self._reflection.shutdown(wait=False)
+
+
+def _connections_max() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, files // 2)
 
 
 def _try_to_bind(host: str, port: int) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from registry.api import server
 from registry.api.server import CALLS_MAX, THREADS
 from registry.testing.api import TIMEOUT_S, Api, outcome
+from registry.testing.world import World
 from registry.v1 import server_pb2, server_pb2_grpc
 
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -80,3 +84,23 @@ def test_tools_are_told_which_services_there_are(api: Api) -> None:
         found = next(stub.ServerReflectionInfo(iter([asked]), timeout=TIMEOUT_S))
     names = {service.name for service in found.list_services_response.service}
     assert {servicer.DESCRIPTOR.full_name for servicer in api.servicers} < names
+
+
+def test_connections_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the server has files for are cut, and those that are open go on."""
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 4)
+    api = Api(world)
+    channel: Any
+    with grpc.insecure_channel(api.target) as channel, ExitStack() as opened:
+        stub = server_pb2_grpc.ServerServiceStub(channel)
+        asked = server_pb2.GetServerInfoRequest()
+        stub.GetServerInfo(asked, timeout=TIMEOUT_S)
+        host, _, port = api.target.rpartition(":")
+        silent = [
+            opened.enter_context(socket.create_connection((host, int(port)), TIMEOUT_S))
+            for _ in range(10)
+        ]
+        # The last one, of which nothing is heard, has been cut.
+        assert silent[-1].recv(1) == b""
+        stub.GetServerInfo(asked, timeout=TIMEOUT_S)
+    api.close()
