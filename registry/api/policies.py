@@ -144,7 +144,8 @@ def _explanation(found: Explanation) -> pb.DecisionExplanation:
         promotion=found.promotion.name,
         decider=f"principals/{record.decider}" if record.decider else "",
         policy_digest=record.policy_digest,
-        input_sha256=record.input_sha256,
+        # Of the whole document it would let hidden parts be guessed.
+        input_sha256=record.input_sha256 if found.is_whole else "",
         document=found.document if len(found.document) <= DOCUMENT_BYTES_MAX else b"",
         results=[result_to_proto(result) for result in found.then],
         replayed=[result_to_proto(result) for result in found.again],

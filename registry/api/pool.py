@@ -7,6 +7,9 @@ time. Besides, whoever sends heads alone would hold as many threads as he likes.
 
 So the message is asked for before a thread is. There is no public way to that. Where a release of
 gRPC has changed the private one, calls are handed over as they come; a test notices.
+
+Calls without their message count among those that gRPC allows at once. Anybody may send them, so
+that they are few: beyond, the oldest of them is refused, and no other call.
 """
 
 from __future__ import annotations
@@ -20,21 +23,48 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Calls whose message has not come; a client sends it right behind the head.
+SILENT_MAX = 256
+
 #: Without types.
 _server: Any = import_module("grpc._server")
 
 
 class CallThreads(ThreadPoolExecutor):
-    """For `grpc.server`, or as a method's `experimental_thread_pool`.
+    """For `grpc.server`, or as a method's `experimental_thread_pool`; of one server.
 
-    Methods with streams get their threads as ever. The future of a call is done when the call is;
-    it has no result, but an exception where there are no threads any more.
+    Methods that are sent streams get their threads as ever. The future of a call is done when the
+    call is; it has no result, but an exception where there are no threads any more.
     """
+
+    def __init__(
+        self,
+        max_workers: int,
+        thread_name_prefix: str = "",
+        initializer: Callable[[], object] | None = None,
+        *,
+        silent_max: int = SILENT_MAX,
+        streams_waiting_max: int | None = None,
+    ) -> None:
+        """`streams_waiting_max`: calls that are sent streams, and have no thread yet; more are
+        refused. None: any number."""
+        super().__init__(max_workers, thread_name_prefix, initializer)
+        self._silent_max = silent_max
+        self._streams_waiting_max = streams_waiting_max
+        #: Event and state of each call whose message has not come, the oldest first. Seen by gRPC's
+        #: own thread alone.
+        self._silent: dict[int, tuple[Any, Any]] = {}
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         given: tuple[Any, ...] = args
         if _waits_for_message(given):
             return self._submit_late(fn, *given)
+        waiting_max = self._streams_waiting_max
+        if waiting_max is not None and _IS_KNOWN and self._work_queue.qsize() >= waiting_max:
+            refused: Future[Any] = Future()
+            _refuse(given[1], given[2])
+            refused.set_result(None)
+            return refused
         return super().submit(fn, *args, **kwargs)
 
     def _submit_late(
@@ -58,6 +88,7 @@ class CallThreads(ThreadPoolExecutor):
             return ask() if found is None else found
 
         def arrived(batch: Any) -> Any:
+            self._silent.pop(id(event), None)
             finished = received(batch)
             try:
                 job = ThreadPoolExecutor.submit(
@@ -73,15 +104,25 @@ class CallThreads(ThreadPoolExecutor):
         operation = _server.cygrpc.ReceiveMessageOperation(_server._EMPTY_FLAGS)
         event.call.start_server_batch((operation,), arrived)
         state.due.add(_server._RECEIVE_MESSAGE_TOKEN)
+        self._silent[id(event)] = (event, state)
+        if len(self._silent) > self._silent_max:
+            _refuse(*self._silent.pop(next(iter(self._silent))))
         return done
 
 
+def _refuse(event: Any, state: Any) -> None:
+    """Answer that there are too many of them; what still comes of the call finds it ended."""
+    with state.condition:
+        code = _server.cygrpc.StatusCode.resource_exhausted
+        _server._abort(state, event.call, code, b"Too many calls wait to be sent.")
+
+
 def _waits_for_message(args: tuple[Any, ...]) -> bool:
-    """True for what gRPC submits for a call of one message."""
+    """True for what gRPC submits for a call that is sent one message."""
     return (
         _IS_KNOWN
         and len(args) == len(_ANSWER) + 1
-        and args[0] is _server._unary_response_in_pool
+        and args[0] in (_server._unary_response_in_pool, _server._stream_response_in_pool)
         and getattr(args[4], "__name__", "") == "unary_request"
     )
 
@@ -92,6 +133,8 @@ _ANSWER = (
 )
 _NEEDED = {
     "_unary_response_in_pool": _ANSWER,
+    "_stream_response_in_pool": _ANSWER,
+    "_abort": ("state", "call", "code", "details"),
     "_receive_message": ("state", "call", "request_deserializer"),
     "_unary_request": ("rpc_event", "state", "request_deserializer"),
 }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from registry.api.calls import Authenticator, Servicer, handlers_of
 from registry.api.pool import CallThreads
+from registry.api.reflection import reflection_of
 from registry.cores import share_core, sharing_core
 from registry.errors import StartError
 
@@ -21,6 +22,12 @@ THREADS = 24
 QUICK_THREADS = 4
 #: More calls than this at once are RESOURCE_EXHAUSTED rather than a queue without end.
 CALLS_MAX = 1024
+#: Further connections are cut. Never more than half of the files that may be open here: whoever
+#: opens connections shall not keep it from its database and its blobs.
+CONNECTIONS_MAX = 4096
+#: Until a connection has begun to speak HTTP/2, and for one without a call.
+HANDSHAKE_MS = 20_000
+IDLE_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,9 @@ class ApiServer:
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", 2 * MESSAGE_BYTES_MAX),
             ("grpc.http2.max_ping_strikes", 10),
+            ("grpc.max_allowed_incoming_connections", _connections_max()),
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", IDLE_MS),
         ]
         self._quick = CallThreads(QUICK_THREADS, "quick", initializer=share_core)
         self._server = grpc.server(
@@ -65,9 +75,8 @@ class ApiServer:
             maximum_concurrent_rpcs=CALLS_MAX,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        reflection, self._reflection = reflection_of((*self._names, health.SERVICE_NAME))
+        self._server.add_generic_rpc_handlers((reflection,))
         self.port = self._bind(host, port, tls, first)
 
     def _bind(self, host: str, port: int, tls: TlsFiles | None, first: bool) -> int:
@@ -100,6 +109,12 @@ class ApiServer:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
         self._quick.shutdown(wait=False)
+        self._reflection.shutdown(wait=False)
+
+
+def _connections_max() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, files // 2)
 
 
 def _try_to_bind(host: str, port: int) -> None:

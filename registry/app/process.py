@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 
@@ -14,6 +15,8 @@ _STANDARD_ERROR = 2
 #: Calls and transfers in progress get so long to end when the server is asked to stop.
 GRACE_S = 5.0
 SWEEP_EVERY_S = 10.0
+#: Open at once; more are never needed.
+FILES = 65_536
 
 
 def signals(*numbers: signal.Signals) -> int:
@@ -28,6 +31,15 @@ def signals(*numbers: signal.Signals) -> int:
     for number in numbers:
         signal.signal(number, lambda *_: None)
     return coming
+
+
+def raise_file_limit() -> None:
+    """Have as many files as this process, and those it starts, are allowed: what most are started
+    with, 1024, is so few that anybody could use them up by opening connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def fill_standard_streams() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from registry import config
 from registry.app.api import DISTRIBUTION
 from registry.app.first_start import prepare
-from registry.app.process import fill_standard_streams, set_up_logging, signals
+from registry.app.process import fill_standard_streams, raise_file_limit, set_up_logging, signals
 from registry.app.registry import Registry
 from registry.app.workers import Workers
 from registry.errors import HallmarkError
@@ -27,6 +27,7 @@ def run_serve(overrides: Mapping[str, str]) -> int:
     """
     environment = {**os.environ, **overrides}
     fill_standard_streams()
+    raise_file_limit()
     try:
         settings = config.load(environment)
         set_up_logging(settings.log_level)

@@ -7,17 +7,19 @@ While the issuer is down, the last good keys hold for `KEPT_US`.
 
 from __future__ import annotations
 
+import http.client
 import logging
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
-
-import httpx
+from urllib.parse import urlsplit
 
 from registry.auth.jwk import PublicKey, read_key_set
+from registry.deadlines import shut_at
 from registry.errors import IssuerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ KEPT_US = 24 * 3600 * 1_000_000
 #: So many callers may wait for a fetch; the rest are answered from what is there.
 WAITING_MAX = 4
 DOCUMENT_BYTES_MAX = 256 * 1024
-#: For each step of a fetch, and for the whole of it.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
+#: For a connection, and for the whole of a fetch.
 STEP_TIMEOUT_S = 5.0
 FETCH_TIMEOUT_S = 10.0
 
@@ -63,35 +66,54 @@ class KeyUrl:
     """An https address. No redirect is followed, no proxy asked, nothing unpacked, so nobody but
     the host that the operator named can answer, and it can make us hold so much and no more."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, url: str, tls: ssl.SSLContext, *, timeout_s: float = FETCH_TIMEOUT_S
+    ) -> None:
+        parts = urlsplit(url)
         self._url = url
+        self._host, self._port = parts.hostname or "", parts.port or 443
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._tls = tls
+        self._timeout_s = timeout_s
 
     def read(self) -> bytes:
-        give_up = time.monotonic() + FETCH_TIMEOUT_S
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        data = bytearray()
+        until = time.monotonic() + self._timeout_s
         try:
-            with (
-                httpx.Client(
-                    verify=self._tls,
-                    trust_env=False,
-                    follow_redirects=False,
-                    timeout=STEP_TIMEOUT_S,
-                ) as client,
-                client.stream("GET", self._url, headers=headers) as answer,
-            ):
-                if answer.status_code != 200:
-                    raise KeySourceError(f"{self._url} answered HTTP {answer.status_code}")
-                for piece in answer.iter_raw():
-                    data += piece
-                    if len(data) > DOCUMENT_BYTES_MAX:
-                        raise KeySourceError(f"{self._url}: over {DOCUMENT_BYTES_MAX} bytes")
-                    if time.monotonic() > give_up:
-                        raise KeySourceError(f"{self._url}: not whole in {FETCH_TIMEOUT_S:.0f} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            opened = self._tls.wrap_socket(
+                socket.create_connection((self._host, self._port), STEP_TIMEOUT_S),
+                server_hostname=self._host,
+                do_handshake_on_connect=False,
+            )
+        except (OSError, ValueError) as error:
             raise KeySourceError(f"{self._url}: {error or type(error).__name__}") from error
-        return bytes(data)
+        with shut_at(opened, until) as late:
+            try:
+                data = self._ask(opened)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                problem = self._too_slow() if late.is_set() else f"{error or type(error).__name__}"
+                raise KeySourceError(f"{self._url}: {problem}") from error
+            if late.is_set():
+                # What was cut off may look like what ended.
+                raise KeySourceError(f"{self._url}: {self._too_slow()}")
+        return data
+
+    def _ask(self, opened: ssl.SSLSocket) -> bytes:
+        opened.do_handshake()
+        connection = http.client.HTTPConnection(self._host, self._port)
+        connection.sock = opened
+        connection.request("GET", self._target, headers=_HEADERS)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ValueError(f"HTTP {answer.status}, expected 200")
+        data = answer.read(DOCUMENT_BYTES_MAX + 1)
+        if len(data) > DOCUMENT_BYTES_MAX:
+            raise ValueError(f"over {DOCUMENT_BYTES_MAX} bytes")
+        if answer.length:
+            raise ValueError("it ended before it was whole")
+        return data
+
+    def _too_slow(self) -> str:
+        return f"not whole in {self._timeout_s:g} s"
 
 
 class IssuerKeys:

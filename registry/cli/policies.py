@@ -245,15 +245,15 @@ def _explained_lines(session: Session, found: DecisionExplanation) -> list[str]:
         if found.equal
         else "The same rules say something else to it now: this record was changed, or the engine."
     )
+    shown = f"sha256:{found.input_sha256 if session.full else found.input_sha256[:12]}"
+    if not found.input_sha256:
+        shown = "more than you may read: what is left"
     return [
         (
             f"Promotion {number}: {whose}, {output.when(found.create_time)}, under policy "
             f"{session.digest(found.policy_digest)}"
         ),
-        (
-            f"  shown   sha256:{found.input_sha256 if session.full else found.input_sha256[:12]}"
-            f"   hallmark policy explain {number} --document"
-        ),
+        f"  shown   {shown}   hallmark policy explain {number} --document",
         *result_lines(found.results),
         again,
     ]

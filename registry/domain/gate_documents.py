@@ -11,11 +11,11 @@ and stored documents name fields, so none is ever renamed or dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
+from registry.domain.gates import UNNUMBERED, BaseFact, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.promotions import Decision
 from registry.domain.times import rfc3339
 from registry.domain.versions import CodeRevision, Dataset, Evaluation, Finding, Version
@@ -25,6 +25,8 @@ from registry.names.rules import HUBS
 FLAG_TAGS = frozenset({"not-for-all-audiences", "not-for-all-eyes", "nsfw"})
 #: A card's own list of them.
 FLAGS_KEY = "content_flags"
+#: Among licenses: of versions that the reader may not read.
+HIDDEN = "hidden"
 
 #: What every document has, whatever the gate; in the order of the reference.
 NAMES = (
@@ -121,7 +123,7 @@ def _version(version: Version, facts: Facts) -> dict[str, object]:
         "hub": version.namespace if is_mirrored else "",
         "publisher": parts[1] if is_mirrored and len(parts) > 2 else "",
         "license": version.card.license,
-        "base_licenses": list(facts.base_licenses),
+        **_bases([_base(each) for each in facts.bases]),
         "run_url": version.spec.run_url,
         "code": _code(version.spec.code),
         "datasets": [_dataset(each) for each in version.spec.datasets],
@@ -136,6 +138,53 @@ def _version(version: Version, facts: Facts) -> dict[str, object]:
         "card": card,
         "card_missing": list(version.card.missing),
         "create_time": rfc3339(version.create_time_us),
+    }
+
+
+def shown_where(document: Mapping[str, Any], is_shown: Callable[[str], bool]) -> Mapping[str, Any]:
+    """The document, without what it tells of versions above whose names are not to be shown; the
+    very same where it tells nothing of such."""
+    changed = {
+        part: _shown_version(document[part], is_shown)
+        for part in ("version", "current")
+        if document.get(part)
+    }
+    if all(changed[part] is document[part] for part in changed):
+        return document
+    return {**document, **changed}
+
+
+def _shown_version(
+    version: Mapping[str, Any], is_shown: Callable[[str], bool]
+) -> Mapping[str, Any]:
+    """What stands above a hidden base is hidden with it: that it is there tells of that base."""
+    # Documents of before there were names here: nobody knows whose licenses those are.
+    unnamed = [
+        {"name": "", "child": version["name"], "license": each}
+        for each in version.get("base_licenses", ())
+    ]
+    bases = version.get("bases", unnamed)
+    reached = {version["name"]}
+    shown: list[Mapping[str, str]] = []
+    left = list(bases)
+    while found := [each for each in left if each["child"] in reached and is_shown(each["name"])]:
+        shown.extend(found)
+        reached.update(each["name"] for each in found)
+        left = [each for each in left if each not in found]
+    if not left:
+        return version
+    seen = _bases([each for each in bases if each in shown])
+    return {**version, **seen, "base_licenses": [*cast("list[str]", seen["base_licenses"]), HIDDEN]}
+
+
+def _base(base: BaseFact) -> dict[str, str]:
+    return {"name": base.name, "child": base.child, "license": base.license}
+
+
+def _bases(bases: Sequence[Mapping[str, str]]) -> dict[str, object]:
+    return {
+        "base_licenses": sorted({each["license"] for each in bases}),
+        "bases": list(bases),
     }
 
 

@@ -13,14 +13,25 @@ UNNUMBERED = "PROMOTION"
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseFact:
+    """A version above the one that a gate is asked about."""
+
+    name: str
+    #: What was made from it: that version, or another one above it.
+    child: str
+    #: Of its card; "" for one that is gone, or whose card names none.
+    license: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of a version beside its row."""
 
     #: See `file_formats.py`; sorted.
     formats: tuple[str, ...] = ()
     largest_file_bytes: int = 0
-    #: Of all versions above it, each once, sorted; "" for one whose card names none.
-    base_licenses: tuple[str, ...] = ()
+    #: All versions above it, by name.
+    bases: tuple[BaseFact, ...] = ()
     #: Triton releases that it was found ready for.
     triton_ready: tuple[str, ...] = ()
 

@@ -95,6 +95,11 @@ class Connection(HttpToolsProtocol):
 
     # -- what the network says
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._make_room()
+
     def data_received(self, data: bytes | memoryview) -> None:
         if not self._idle_bytes:
             self._since_s = self.loop.time()
@@ -186,6 +191,21 @@ class Connection(HttpToolsProtocol):
             self._refuse(SlowRequestError(part="piece of the body", limit_s=STALLED_S))
 
     # --
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nobody is being answered here: no request has come, or the last one is dealt with."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        """Cut the connection that has been idle for longest: anybody can open as many as there may
+        be and say nothing, and whoever came later would be refused."""
+        others = [cast(Connection, each) for each in self.connections if each is not self]
+        idle = [each for each in others if each._is_idle]
+        if idle:
+            oldest = min(idle, key=lambda each: each._since_s)
+            oldest.transport.abort()
+            self.connections.discard(oldest)
 
     def _count_head(self, size: int) -> None:
         """A head may come in one piece, and is then parsed before anybody looks at its size."""

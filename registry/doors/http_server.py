@@ -17,7 +17,8 @@ from registry.doors.connection import Connection, Receiver
 from registry.errors import StartError
 
 BACKLOG = 2048
-#: More connections than this at once are answered 503, so that files stay open for the rest.
+#: With more connections than this at once the one that was idle for longest is cut; where none is,
+#: requests are answered 503.
 CONNECTIONS_MAX = 512
 #: Longer than proxies and clients keep idle connections, so that these are closed by them.
 KEEP_ALIVE_S = 75

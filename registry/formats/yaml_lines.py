@@ -15,6 +15,8 @@ import yaml
 from yaml.parser import ParserError
 from yaml.scanner import ScannerError
 
+from registry.names.text import codepoint, is_visible
+
 BYTES_MAX = 256_000
 DEPTH_MAX = 24
 
@@ -122,6 +124,10 @@ def _refuse_clever(text: str) -> None:
         value = getattr(event, "value", None) or ""
         if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
             raise UnreadableError(line, "found a NUL or half of a surrogate, expected text")
+        # One on a terminal can hide the rest of what somebody is to agree to.
+        unseen = next((each for each in value if each not in "\n\t" and not is_visible(each)), "")
+        if unseen:
+            raise UnreadableError(line, f"found {codepoint(unseen)}, expected visible characters")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_MAX:

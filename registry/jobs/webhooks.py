@@ -14,15 +14,15 @@ import ipaddress
 import re
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from registry.deadlines import shut_at
 from registry.domain.webhooks import Answer
 from registry.names.addresses import Network, judge_address
 
@@ -100,7 +100,7 @@ class HttpSender:
         try:
             place = self._place(url)
             opened = self._connected(place, self._addresses(place), start + self._deadline_s)
-            with _shut_at(opened, start + self._deadline_s) as late:
+            with shut_at(opened, start + self._deadline_s) as late:
                 try:
                     reply = self._post(opened, place, headers, body)
                     if late.is_set():
@@ -213,28 +213,6 @@ def _drain(reply: http.client.HTTPResponse) -> None:
     """For receivers that mind being cut off; what they say, or whether it ends, is no matter."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         reply.read(REPLY_BYTES_MAX)
-
-
-@contextlib.contextmanager
-def _shut_at(opened: socket.socket, until: float) -> Iterator[threading.Event]:
-    """Shut a socket at a time, which ends whatever is being done with it, and close it at the end.
-    The event says that it came to that."""
-    late = threading.Event()
-
-    def shut() -> None:
-        late.set()
-        with contextlib.suppress(OSError):
-            # Not an SSLSocket's own, which takes TLS away from under whoever reads just now.
-            socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, until - time.monotonic()), shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
-        opened.close()
 
 
 def _why(failure: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from registry.domain.canonical import canonical_json
 from registry.domain.file_formats import formats_of
 from registry.domain.gate_documents import document_of, without_nulls
-from registry.domain.gates import Facts, GateInput, GrantedWaiver, ModelFacts
+from registry.domain.gates import BaseFact, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.policies import Gate, RuleResult
 from registry.domain.policy_sets import Example
 from registry.domain.promotions import Decision, Outcome
@@ -95,8 +95,8 @@ def base_document(base: str, gate: Gate, settings: Mapping[str, Any]) -> dict[st
         current=_version(base, 6, gate) if asks else None,
         evaluations=(_evaluation(version),) if asks else (),
         current_evaluations=(_evaluation(_version(base, 6, gate)),) if asks else (),
-        facts=_facts(base),
-        current_facts=_facts(base),
+        facts=_facts(base, version),
+        current_facts=_facts(base, _version(base, 6, gate)),
         model=ModelFacts(
             name=version.model, namespace=version.namespace, latest_version=7, stages=()
         )
@@ -109,7 +109,10 @@ def base_document(base: str, gate: Gate, settings: Mapping[str, Any]) -> dict[st
 def whole_document(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A document with an entry in each list: what the reference of the fields is held against."""
     document = base_document("mirrored", Gate.PROMOTE, settings)
-    return document | {"waivers": [_waiver_value()], "version": _with_finding(document)}
+    version = _with_finding(document) | {
+        "bases": base_document("internal", Gate.PROMOTE, settings)["version"]["bases"]
+    }
+    return document | {"waivers": [_waiver_value()], "version": version}
 
 
 def answer_to(policy: CompiledPolicy, example: Example) -> tuple[RuleResult, ...]:
@@ -211,11 +214,13 @@ def _with_finding(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document["version"], "findings": [finding]}
 
 
-def _facts(base: str) -> Facts:
+def _facts(base: str, version: Version) -> Facts:
     return Facts(
         formats=formats_of(["model.safetensors", "config.json", "README.md"]),
         largest_file_bytes=1_200_000_000,
-        base_licenses=("mit",) if base == "internal" else (),
+        bases=(BaseFact(name="models/fraud/base/versions/2", child=version.name, license="mit"),)
+        if base == "internal"
+        else (),
         triton_ready=("26.04", "26.08"),
     )
 

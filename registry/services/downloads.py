@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from registry.domain.access import Action, Caller
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 FILES_MAX = 1000
 TICKET_TTL_US = 24 * 3600 * 1_000_000
+#: Whoever takes a file slowly is asked again so often whether they still may.
+RECHECK_US = 15_000_000
 #: Downloads that are known to be counted, so that further ranges need not ask the database.
 COUNTED_MAX = 10_000
 
@@ -73,6 +75,7 @@ class Downloadable:
     version_key: int
     principal: str
     batch: str
+    ticket: DownloadTicket
 
 
 class DownloadService:
@@ -139,6 +142,21 @@ class DownloadService:
         and the gate: time alone may end what it allowed, as may another policy or a group left.
         """
         held = self._signer.read(ticket, DownloadTicket)
+        version = self._allowed(held)
+        return Downloadable(
+            sha256=held.sha256,
+            size_bytes=held.size_bytes,
+            media_type=held.media_type,
+            filename=held.filename,
+            version=version.name,
+            digest=version.digest,
+            version_key=version.key,
+            principal=held.principal,
+            batch=held.batch,
+            ticket=held,
+        )
+
+    def _allowed(self, held: DownloadTicket) -> Version:
         try:
             caller = self._authenticator.caller_of(held.principal, held.token)
             name = VersionName(model=ModelName(path=held.model), number=held.number)
@@ -154,17 +172,7 @@ class DownloadService:
             require_fetchable(version, by_digest=held.by_digest)
         except _REFUSALS as error:
             raise TicketError(problem=str(error).rstrip("."), fix=held.FIX) from error
-        return Downloadable(
-            sha256=held.sha256,
-            size_bytes=held.size_bytes,
-            media_type=held.media_type,
-            filename=held.filename,
-            version=version.name,
-            digest=version.digest,
-            version_key=version.key,
-            principal=caller.id,
-            batch=held.batch,
-        )
+        return version
 
     def _usable(self, tx: Transaction, caller: Caller, held: DownloadTicket) -> Version | None:
         """The version, if there is one, its model's terms are accepted, and the gate lets it go."""
@@ -183,14 +191,29 @@ class DownloadService:
         require_fetch(tx, policy, self._facts, caller, version, by_digest=by_digest, now_us=now)
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
-        """The file's bytes, as `BlobStore.open_range`; counts the download."""
+        """The file's bytes, as `BlobStore.open_range`; counts the download.
+
+        TicketError between two pieces where the file may no longer be had. What has begun in time
+        may end, though the ticket or its token has expired meanwhile.
+        """
         try:
             pieces = self._blobs.open_range(file.sha256, start, length, size_bytes=file.size_bytes)
         except NotFoundError as error:
             # Of a version's bytes that is damage; whoever asks could not have named them otherwise.
             raise CorruptBytesError(sha256=file.sha256, problem="nothing is there") from error
         self.count(file)
-        return pieces
+        return _Rechecked(pieces, self._clock, lambda: self._require_still(file.ticket))
+
+    def _require_still(self, held: DownloadTicket) -> None:
+        try:
+            self._allowed(held)
+        except TicketError as error:
+            if not isinstance(error.__cause__, TokenExpiredError):
+                raise
+            version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
+            if version is None:
+                raise
+            require_fetchable(version, by_digest=held.by_digest)
 
     def count(self, file: Downloadable) -> None:
         """Count one download of the version, once for all files and ranges of one CreateDownloads.
@@ -227,6 +250,33 @@ class DownloadService:
                 tx.events.append(_fetch(file, time_us))
 
         self._database.write(fn, namespace=VersionName.parse(file.version).model.namespace)
+
+
+class _Rechecked:
+    """Pieces, as long as `require_still` raises nothing."""
+
+    def __init__(self, pieces: Pieces, clock: Clock, require_still: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._clock = clock
+        self._require_still = require_still
+        self._due_us = clock.now_us() + RECHECK_US
+
+    def __iter__(self) -> _Rechecked:
+        return self
+
+    def __next__(self) -> bytes:
+        now = self._clock.now_us()
+        if now >= self._due_us:
+            try:
+                self._require_still()
+            except BaseException:
+                self._pieces.close()
+                raise
+            self._due_us = now + RECHECK_US
+        return next(self._pieces)
+
+    def close(self) -> None:
+        self._pieces.close()
 
 
 _REFUSALS = (

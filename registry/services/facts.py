@@ -1,12 +1,12 @@
-"""What gates are told of a version beside its row: formats, and the licenses above it."""
+"""What gates are told of a version beside its row: formats, and what it was made from."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from registry.domain.file_formats import formats_of
-from registry.domain.gates import Facts
+from registry.domain.gates import BaseFact, Facts
 from registry.domain.manifests import ManifestFile
 from registry.domain.versions import Version
 from registry.names import VersionName
@@ -35,8 +35,10 @@ class VersionFacts:
         all."""
         below = {edge.child_key for edge in tx.lineage.above([each.key for each in versions])}
         found = {each.key: self.of_files(tx, each.digest) for each in versions}
-        for key in below:
-            found[key] = dataclasses.replace(found[key], base_licenses=licenses_above(tx, [key]))
+        for each in versions:
+            if each.key in below or each.spec.bases:
+                facts = found[each.key]
+                found[each.key] = dataclasses.replace(facts, bases=bases_above(tx, [each]))
         return found
 
     def look(self, database: Database, name: VersionName) -> None:
@@ -81,24 +83,48 @@ def facts_of(files: Sequence[ManifestFile]) -> Facts:
     )
 
 
-def licenses_above(tx: Transaction, version_keys: Iterable[int]) -> tuple[str, ...]:
-    """The licenses of all versions that these were made from, each once; "" for one that is gone,
-    whose card names none, or which is too far away to be looked at."""
-    seen = set(version_keys)
-    wave: Sequence[int] = sorted(seen)
-    licenses: set[str] = set()
+def bases_above(tx: Transaction, versions: Iterable[Version]) -> tuple[BaseFact, ...]:
+    """All versions that these were made from, by name: those that edges lead to, and those that
+    were declared for good when a version was made, whatever became of the edge.
+
+    Where there are more than a gate is told of, one that stands for them has no license.
+    """
+    wave = list(versions)
+    seen = {version.key for version in wave}
+    found: dict[tuple[str, str], BaseFact] = {}
     for _ in range(LEVELS_MAX):
-        parents = [edge.parent_key for edge in tx.lineage.above(wave)]
-        above = sorted({key for key in parents if key is not None} - seen)
-        if None in parents or len(above) > ABOVE_MAX:
-            licenses.add("")
-        if not above:
+        above: dict[int, Version] = {}
+        for child, name, parent in _parents(tx, wave):
+            found[child, name] = BaseFact(
+                name=name, child=child, license="" if parent is None else parent.card.license
+            )
+            if parent is not None and parent.key not in seen:
+                above[parent.key] = parent
+        seen.update(above)
+        wave = list(above.values())
+        if not wave or len(found) > ABOVE_MAX:
             break
-        wave = above[:ABOVE_MAX]
-        seen.update(wave)
-        for key in wave:
-            version = tx.versions.by_key(key)
-            licenses.add("" if version is None else version.card.license)
-    else:
-        licenses.add("")
-    return tuple(sorted(licenses))
+    for child, name, _ in _parents(tx, wave):
+        found.setdefault((child, name), BaseFact(name=name, child=child, license=""))
+    return tuple(found[key] for key in sorted(found))
+
+
+def _parents(
+    tx: Transaction, versions: Sequence[Version]
+) -> Iterator[tuple[str, str, Version | None]]:
+    """The names of each version and of one that it was made from, and that one if it is there."""
+    if not versions:
+        return
+    edges = tx.lineage.above([version.key for version in versions])
+    known = {(edge.child, edge.parent) for edge in edges}
+    parents: dict[int, Version | None] = {}
+    for edge in edges:
+        if edge.parent_key is not None and edge.parent_key not in parents:
+            parents[edge.parent_key] = tx.versions.by_key(edge.parent_key)
+        key = edge.parent_key
+        yield edge.child, edge.parent, None if key is None else parents[key]
+    for version in versions:
+        for base in version.spec.bases:
+            if (version.name, base.version) not in known:
+                name = VersionName.parse(base.version)
+                yield version.name, base.version, tx.versions.get(name.model.path, name.number)

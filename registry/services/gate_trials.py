@@ -18,6 +18,7 @@ from registry.services.facts import VersionFacts
 from registry.services.gates import ask_promote, asked_by, before_request, waivers_for
 from registry.services.lookups import version_of
 from registry.services.stages import check_stage_of
+from registry.services.telling import shown_to, told
 
 #: Those that ask about a version. What they are shown of it, where it is past that gate already.
 _STATES = {
@@ -60,7 +61,8 @@ class GateTrials:
                 facts=self._facts.of(tx, version),
             )
             waivers = waivers_for(tx, policy, asked, version, now_us=now)
-            return policy.evaluate(dataclasses.replace(given, waivers=waivers))
+            answer = policy.evaluate(dataclasses.replace(given, waivers=waivers))
+            return told(policy, answer, shown_to(caller))
 
         return self._database.snapshot(fn)
 
@@ -89,7 +91,7 @@ class GateTrials:
         )
         policy = self._policies.active(tx)
         answer = ask_promote(tx, policy, self._facts, caller, asked, version, current, now_us=now)
-        return before_request(answer, version, stage)
+        return before_request(told(policy, answer, shown_to(caller)), version, stage)
 
 
 def _gate_of(text: str) -> Gate:

@@ -11,7 +11,7 @@ from registry.domain.canonical import canonical_json
 from registry.domain.events import SYSTEM
 from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.models import Model
-from registry.domain.policies import Gate, GateAnswer, results_value
+from registry.domain.policies import Gate, GateAnswer, Requirement, results_value
 from registry.domain.policy_sets import GateRecord
 from registry.domain.promotions import Outcome, Promotion, StagePeriod
 from registry.domain.versions import Version
@@ -21,6 +21,7 @@ from registry.ports.database import Transaction
 from registry.ports.policy import Policy
 from registry.services.facts import VersionFacts
 from registry.services.standing import rules_of
+from registry.services.telling import shown_to, told, within
 
 #: What decides on a request that has no number yet.
 _NUMBERLESS = re.compile(rf"hallmark [a-z ]*\b{UNNUMBERED}\b[^;.]*")
@@ -65,8 +66,10 @@ def may_enter(
     """The policy's answer, on what holds now; PolicyRefusedError where no decision can help."""
     answer = ask_promote(tx, policy, facts, caller, promotion, version, current, now_us=now_us)
     if answer.refusals:
-        told = answer if promotion.number else before_request(answer, version, promotion.stage)
-        raise refused(told, f"{version.ref} -> {promotion.stage}")
+        shown = told(policy, answer, shown_to(caller))
+        if not promotion.number:
+            shown = before_request(shown, version, promotion.stage)
+        raise refused(shown, f"{version.ref} -> {promotion.stage}")
     return answer
 
 
@@ -117,6 +120,11 @@ def ask_promote(
             current_facts=Facts() if inside is None else facts.of(tx, inside),
         )
     )
+
+
+def waiting_for(policy: Policy, answer: GateAnswer, version: Version) -> tuple[Requirement, ...]:
+    """What further decisions could satisfy, in words for all who may read the promotion."""
+    return told(policy, answer, within(version.model)).waiting
 
 
 def ask_release(
@@ -208,7 +216,7 @@ def require_fetch(
 ) -> None:
     """Raise PolicyRefusedError unless the gate fetch lets the version's bytes leave."""
     answer = ask_fetch(tx, policy, facts, caller, version, by_digest=by_digest, now_us=now_us)
-    require(answer, version.ref)
+    require(policy, answer, caller, version.ref)
 
 
 def ask_fetch(
@@ -247,13 +255,13 @@ def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int)
             ),
         )
     )
-    require(answer, model.path)
+    require(policy, answer, caller, model.path)
 
 
-def require(answer: GateAnswer, subject: str) -> None:
+def require(policy: Policy, answer: GateAnswer, caller: Caller, subject: str) -> None:
     """Raise PolicyRefusedError unless every rule passed."""
     if not answer.allowed:
-        raise refused(answer, subject)
+        raise refused(told(policy, answer, shown_to(caller)), subject)
 
 
 def refused(answer: GateAnswer, subject: str) -> PolicyRefusedError:

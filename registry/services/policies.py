@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller, PrincipalKind
-from registry.domain.canonical import load_canonical
+from registry.domain.canonical import canonical_json, load_canonical
 from registry.domain.events import SYSTEM, EventDraft
+from registry.domain.gate_documents import shown_where
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.policies import Gate, RuleResult, results_value
 from registry.domain.policy_sets import ChangeState, GateRecord, PolicyChange
@@ -38,6 +39,7 @@ from registry.services.overdue import write_down
 from registry.services.promotion_records import numbered_results
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
+from registry.services.telling import shown_to, told_results
 
 NOTE_LENGTH_MAX = 2000
 ALL_CHANGES = "policyChanges"
@@ -59,7 +61,9 @@ class Explanation:
     record: GateRecord
     #: What was decided; None for the request itself.
     outcome: Outcome | None
+    #: Without what the caller may not read of it.
     document: bytes
+    is_whole: bool
     then: tuple[RuleResult, ...]
     again: tuple[RuleResult, ...]
     #: Whether both are the same.
@@ -280,18 +284,7 @@ class PolicyService:
             policy = self._policies.of(tx, record.policy_digest)
             if policy is None:
                 raise _no_set(record.policy_digest)
-            value: Any = load_canonical(document, field="gate document")
-            then = _results(record.results_json)
-            again = policy.replay(Gate(value["gate"]), value)
-            return Explanation(
-                promotion=promotion,
-                record=record,
-                outcome=_outcome(promotion, record),
-                document=document,
-                then=numbered_results(then, promotion.number),
-                again=numbered_results(again, promotion.number),
-                equal=results_value(then) == results_value(again),
-            )
+            return _explained(caller, promotion, record, document, policy)
 
         return self._database.snapshot(fn)
 
@@ -326,6 +319,31 @@ def _expire(tx: Transaction, change: PolicyChange, now_us: int) -> EventDraft:
         namespace="",
         actor=SYSTEM,
         detail={"digest": change.digest},
+    )
+
+
+def _explained(
+    caller: Caller, promotion: Promotion, record: GateRecord, document: bytes, policy: Policy
+) -> Explanation:
+    value: Any = load_canonical(document, field="gate document")
+    gate, is_shown = Gate(value["gate"]), shown_to(caller)
+    then, again = _results(record.results_json), policy.replay(gate, value)
+    seen = shown_where(value, is_shown)
+    is_whole = seen is value
+
+    def worded(results: tuple[RuleResult, ...]) -> tuple[RuleResult, ...]:
+        known = told_results(policy, gate, value, results, is_shown)
+        return numbered_results(known, promotion.number)
+
+    return Explanation(
+        promotion=promotion,
+        record=record,
+        outcome=_outcome(promotion, record),
+        document=document if is_whole else canonical_json(seen, field="gate document"),
+        is_whole=is_whole,
+        then=worded(then),
+        again=worded(again),
+        equal=results_value(then) == results_value(again),
     )
 
 

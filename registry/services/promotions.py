@@ -35,7 +35,13 @@ from registry.ports.directory import AsRemembered, FreshGroups
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.fields import check_text
-from registry.services.gates import ask_promote, before_request, keep_record, may_enter
+from registry.services.gates import (
+    ask_promote,
+    before_request,
+    keep_record,
+    may_enter,
+    waiting_for,
+)
 from registry.services.independence import require_independent
 from registry.services.judging import (
     COMMENT_LENGTH_MAX,
@@ -155,7 +161,7 @@ class PromotionService:
                 break_glass=break_glass,
             )
             answer = may_enter(tx, policy, self._facts, caller, asked, version, current, now_us=now)
-            asked = dataclasses.replace(asked, waiting=answer.waiting)
+            asked = dataclasses.replace(asked, waiting=waiting_for(policy, answer, version))
             if answer.waiting and not break_glass:
                 return model, version, asked, answer
             require_held(name.model, stage, current, expected_current)
@@ -318,7 +324,7 @@ class PromotionService:
             keep_record(tx, decided, answer, decider=caller.id, now_us=now)
             state = PromotionState.REJECTED
             if outcome is Outcome.APPROVE:
-                decided = dataclasses.replace(decided, waiting=answer.waiting)
+                decided = dataclasses.replace(decided, waiting=waiting_for(policy, answer, version))
                 state = PromotionState.PENDING if answer.waiting else PromotionState.COMPLETED
             return record(tx, caller, model, decided, state, now_us=now)
 

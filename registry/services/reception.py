@@ -48,6 +48,8 @@ EXTEND_US = 60 * 1_000_000
 #: A request that brought no byte for so long gives way to one that goes on in its place: its
 #: client may have vanished without a word.
 STALLED_US = 10 * 1_000_000
+#: Whoever sends for long is asked again so often whether they still may.
+RECHECK_US = 15_000_000
 REMEMBERED_MAX = 10_000
 
 
@@ -68,8 +70,10 @@ class FileStatus:
 class _Writer:
     """One request that is writing a file."""
 
+    ticket: UploadTicket
     progress_us: int
     expire_time_us: int
+    recheck_us: int
     verifying: bool = False
 
 
@@ -106,13 +110,14 @@ class Reception:
         Raises TicketError, NotFoundError, OffsetMismatchError, UploadBusyError, TooLargeError,
         and what the store raises.
         """
-        upload, file = self._open(ticket)
+        held = self._signer.read(ticket, UploadTicket)
+        upload, file = self._open(held)
         if offset + (length or 0) > file.file.size_bytes:
             raise _too_long(upload, file.file)
         if file.stored:
             return _append_to_stored(upload, file, offset, pieces)
         key = staging_key(upload.id, file.file.sha256)
-        with self._writing(key, upload) as writer:
+        with self._writing(key, upload, held) as writer:
             self._failed.discard(key)
             if not (key in self._proven and offset == file.file.size_bytes):
                 checked = self._checked(upload, file.file, writer, offset, pieces)
@@ -125,20 +130,21 @@ class Reception:
     def state(self, ticket: str) -> FileStatus:
         """How far the file is. A file that is whole but not verified, since the server stopped
         in between, is verified now."""
-        upload, file = self._open(ticket)
+        held = self._signer.read(ticket, UploadTicket)
+        upload, file = self._open(held)
         status = self.status_of(upload, file)
         if status.state is not UploadFileState.RECEIVING:
             return status
         if status.offset_bytes == 0:
             # Bytes that were staged when we looked up the session may be stored by now.
-            upload, file = self._open(ticket)
+            upload, file = self._open(held)
             if not file.stored:
                 return status
             return _status(upload, file, UploadFileState.STORED, file.file.size_bytes)
         if status.offset_bytes < file.file.size_bytes:
             return status
         try:
-            with self._writing(staging_key(upload.id, file.file.sha256), upload) as writer:
+            with self._writing(staging_key(upload.id, file.file.sha256), upload, held) as writer:
                 return self._store(upload, file, writer)
         except UploadBusyError:
             return self.status_of(upload, file)
@@ -161,9 +167,8 @@ class Reception:
         failed = offset == 0 and key in self._failed
         return _status(upload, file, UploadFileState.RECEIVING, offset, failed=failed)
 
-    def _open(self, text: str) -> tuple[Upload, UploadFile]:
+    def _open(self, ticket: UploadTicket) -> tuple[Upload, UploadFile]:
         """The session, with this file alone, that a ticket still lets bytes in to."""
-        ticket = self._signer.read(text, UploadTicket)
         upload = self._database.read(lambda tx: tx.uploads.find(ticket.upload, ticket.sha256))
         if upload is None or upload.creator != ticket.principal or not upload.files:
             raise NotFoundError(
@@ -187,10 +192,15 @@ class Reception:
         return upload, UploadFile(file=upload.files[0].file, stored=stored)
 
     @contextmanager
-    def _writing(self, key: str, upload: Upload) -> Iterator[_Writer]:
+    def _writing(self, key: str, upload: Upload, ticket: UploadTicket) -> Iterator[_Writer]:
         """Be the only one who writes this file, or raise UploadBusyError."""
         now = self._clock.now_us()
-        writer = _Writer(progress_us=now, expire_time_us=upload.expire_time_us)
+        writer = _Writer(
+            ticket=ticket,
+            progress_us=now,
+            expire_time_us=upload.expire_time_us,
+            recheck_us=now + RECHECK_US,
+        )
         with self._lock:
             other = self._writers.get(key)
             if other is not None and other.verifying:
@@ -222,8 +232,20 @@ class Reception:
             if self._writers.get(key) is not writer:
                 raise UploadBusyError(what=upload.name, doing="sending")
             writer.progress_us = self._clock.now_us()
+            self._require_still(writer)
             self._extend(upload, file, writer)
             yield piece
+
+    def _require_still(self, writer: _Writer) -> None:
+        """What has begun in time may end, though the token has expired meanwhile."""
+        if writer.progress_us < writer.recheck_us:
+            return
+        try:
+            self._open(writer.ticket)
+        except TicketError as error:
+            if not isinstance(error.__cause__, TokenExpiredError):
+                raise
+        writer.recheck_us = writer.progress_us + RECHECK_US
 
     def _extend(self, upload: Upload, file: ManifestFile, writer: _Writer) -> None:
         if upload.end_after(writer.progress_us) <= writer.expire_time_us:

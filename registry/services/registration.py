@@ -17,7 +17,7 @@ from registry.names import ModelName, VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy, PolicySets
-from registry.services.facts import VersionFacts, licenses_above
+from registry.services.facts import VersionFacts, bases_above
 from registry.services.gates import asked_by, require, waivers_for
 
 
@@ -46,34 +46,37 @@ class RegisterGate:
     def ask(self, caller: Caller, candidate: Candidate, bases: Sequence[VersionName]) -> Question:
         """What `require` needs to judge the candidate within the unit of work."""
         policy = self._policies.recent()
-        licenses = self._database.read(lambda tx: _licenses(tx, bases)) if bases else ()
-        facts = candidate.facts
-        if licenses:
-            facts = dataclasses.replace(facts, base_licenses=licenses)
         now = self._clock.now_us()
         version = _draft(caller, candidate, now)
+        facts = candidate.facts
+        if bases:
+            above = self._database.read(lambda tx: bases_above(tx, [version]))
+            facts = dataclasses.replace(facts, bases=above)
         asked = asked_by(caller, Gate.REGISTER, version, version.namespace, now_us=now, facts=facts)
         if policy.reads_waivers(Gate.REGISTER):
             waivers = self._database.read(lambda tx: _waivers(tx, policy, version, now))
             asked = dataclasses.replace(asked, waivers=waivers)
-        return Question(asked, policy.evaluate(asked))
+        return Question(caller, asked, policy, policy.evaluate(asked))
 
     def require(self, tx: Transaction, question: Question, *, active: str = "") -> None:
         """Raise PolicyRefusedError unless the active set lets the candidate pass; `active` is its
         digest where that is known."""
-        answer = question.answer
-        if answer.policy_digest != (active or tx.policies.active()):
-            answer = self._policies.active(tx).evaluate(question.asked)
+        policy, answer = question.policy, question.answer
+        if policy.digest != (active or tx.policies.active()):
+            policy = self._policies.active(tx)
+            answer = policy.evaluate(question.asked)
         version = question.asked.version
         assert version is not None
-        require(answer, version.model)
+        require(policy, answer, question.caller, version.model)
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
     """Put to the set that was active lately, with its answer."""
 
+    caller: Caller
     asked: GateInput
+    policy: Policy
     answer: GateAnswer
 
 
@@ -86,14 +89,6 @@ def _waivers(
         return ()
     of_model = dataclasses.replace(version, model_key=model.key)
     return waivers_for(tx, policy, Gate.REGISTER, of_model, now_us=now_us)
-
-
-def _licenses(tx: Transaction, bases: Sequence[VersionName]) -> tuple[str, ...]:
-    """Of the bases and all above them. A base that is not there is refused later on."""
-    found = [tx.versions.get(name.model.path, name.number) for name in bases]
-    versions = [version for version in found if version is not None]
-    own = {version.card.license for version in versions}
-    return tuple(sorted(own.union(licenses_above(tx, [v.key for v in versions]))))
 
 
 def _draft(caller: Caller, candidate: Candidate, now_us: int) -> Version:

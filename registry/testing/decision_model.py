@@ -323,10 +323,10 @@ class Company:
     def lacking(self, request: Request) -> str:
         """Which decisions a request lacks to pass, or "" """
         live = self.live(request)
-        hands = self.hands_of(self.versions[request.version])
+        hands = self.hands_of(self.versions[request.version]) | {self.human(request.requester)}
         own = [word.by for word in live if self.human(word.by) in hands]
         if own:
-            return f"{own} had a hand in it and approved"
+            return f"{own} had a hand in it, or asked, and approved"
         for one in live:
             for other in live:
                 if one is not other and self.human(other.by) in map(self.human, one.makers):

@@ -274,7 +274,7 @@ class DecisionExplanation(_message.Message):
     policy_digest: _builtins.str
     """Digest of the set that was asked."""
     input_sha256: _builtins.str
-    """sha256 of the document, in hex."""
+    """sha256 of the whole document, in hex; empty where parts of it are hidden from the caller."""
     document: _builtins.bytes
     """The document: canonical JSON; empty where it is over 3 MB."""
     equal: _builtins.bool

@@ -144,8 +144,9 @@ class PolicyServiceServicer:
 
     def EvaluateGate(self, request, context):
         """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
-        active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
-        no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+        active set, asked as the caller. Needs version.read. At promote no decision is counted. What rules
+        say of versions above it that the caller may not read is not told, only whether they passed; so
+        it is with every refusal. NOT_FOUND: no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +156,9 @@ class PolicyServiceServicer:
         """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
         what its rules said, and what the same set says to the same document now. A rejection stands
         whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
-        those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
+        those who hold the action on "*"), or no such decision. A document over 3 MB is left out. Versions
+        above it that the caller may not read are not in the document, nor in what the rules say: their
+        licenses are "hidden".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,14 +70,17 @@ class PolicyServiceStub:
     """
     EvaluateGate: _grpc.UnaryUnaryMultiCallable[_policies_pb2.EvaluateGateRequest, _policies_pb2.GateEvaluation]
     """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
-    active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
-    no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+    active set, asked as the caller. Needs version.read. At promote no decision is counted. What rules
+    say of versions above it that the caller may not read is not told, only whether they passed; so
+    it is with every refusal. NOT_FOUND: no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
     """
     ExplainDecision: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]
     """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
     what its rules said, and what the same set says to the same document now. A rejection stands
     whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
-    those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
+    those who hold the action on "*"), or no such decision. A document over 3 MB is left out. Versions
+    above it that the caller may not read are not in the document, nor in what the rules say: their
+    licenses are "hidden".
     """
 
 @_typing.type_check_only
@@ -122,14 +125,17 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """
     EvaluateGate: _aio.UnaryUnaryMultiCallable[_policies_pb2.EvaluateGateRequest, _policies_pb2.GateEvaluation]  # type: ignore[assignment]
     """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
-    active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
-    no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+    active set, asked as the caller. Needs version.read. At promote no decision is counted. What rules
+    say of versions above it that the caller may not read is not told, only whether they passed; so
+    it is with every refusal. NOT_FOUND: no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
     """
     ExplainDecision: _aio.UnaryUnaryMultiCallable[_policies_pb2.ExplainDecisionRequest, _policies_pb2.DecisionExplanation]  # type: ignore[assignment]
     """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
     what its rules said, and what the same set says to the same document now. A rejection stands
     whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
-    those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
+    those who hold the action on "*"), or no such decision. A document over 3 MB is left out. Versions
+    above it that the caller may not read are not in the document, nor in what the rules say: their
+    licenses are "hidden".
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -213,8 +219,9 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.GateEvaluation, _abc.Awaitable[_policies_pb2.GateEvaluation]]:
         """Says what a gate would say to a version now, and changes nothing: every rule's answer under the
-        active set, asked as the caller. Needs version.read. At promote no decision is counted. NOT_FOUND:
-        no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
+        active set, asked as the caller. Needs version.read. At promote no decision is counted. What rules
+        say of versions above it that the caller may not read is not told, only whether they passed; so
+        it is with every refusal. NOT_FOUND: no such version. INVALID_ARGUMENT: another gate, or at promote no exclusive stage.
         """
 
     @_abc_1.abstractmethod
@@ -226,7 +233,9 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Explains a request for a promotion or a decision on it: the document that the gate was shown then,
         what its rules said, and what the same set says to the same document now. A rejection stands
         whatever they say. Needs promotion.read on the model's namespace. NOT_FOUND: no such promotion (to
-        those who hold the action on "*"), or no such decision. A document over 3 MB is left out.
+        those who hold the action on "*"), or no such decision. A document over 3 MB is left out. Versions
+        above it that the caller may not read are not in the document, nor in what the rules say: their
+        licenses are "hidden".
         """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

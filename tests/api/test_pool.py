@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -41,6 +42,11 @@ def fail(request: bytes, context: grpc.ServicerContext) -> bytes:
     raise ValueError("no such thing")
 
 
+def doubled(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    yield request
+    yield request
+
+
 def joined(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
     return b"".join(requests)
 
@@ -55,14 +61,15 @@ def serve(gate: Gate) -> Iterator[Serve]:
     """Starts servers; they end with the test."""
     opened: list[Callable[[], object]] = []
 
-    def start(threads: int, **options: Any) -> Any:
+    def start(threads: int, pool_options: Any = None, **options: Any) -> Any:
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Echo": grpc.unary_unary_rpc_method_handler(echo),
             "Fail": grpc.unary_unary_rpc_method_handler(fail),
             "Gate": grpc.unary_unary_rpc_method_handler(gate),
+            "Twice": grpc.unary_stream_rpc_method_handler(doubled),
             "Join": grpc.stream_unary_rpc_method_handler(joined),
         }
-        pool = CallThreads(threads)
+        pool = CallThreads(threads, **(pool_options or {}))
         server = grpc.server(
             pool, [grpc.method_handlers_generic_handler("test.Test", methods)], **options
         )
@@ -78,20 +85,62 @@ def serve(gate: Gate) -> Iterator[Serve]:
         close()
 
 
-def test_a_call_without_its_message_holds_no_thread(serve: Serve) -> None:
-    """Others are answered meanwhile, and it is too once its message comes."""
+@pytest.mark.parametrize(("method", "answer"), [("Echo", [b"late"]), ("Twice", [b"late"] * 2)])
+def test_a_call_without_its_message_holds_no_thread(
+    serve: Serve, method: str, answer: list[bytes]
+) -> None:
+    """Others are answered meanwhile, and it is too once its message comes; so it is with calls that
+    are answered by streams."""
     channel, send = serve(1), threading.Event()
 
     def late() -> Iterator[bytes]:
         assert send.wait(TIMEOUT_S)
         yield b"late"
 
-    waiting = [channel.stream_unary("/test.Test/Echo").future(late()) for _ in range(5)]
+    waiting = [channel.stream_stream(f"/test.Test/{method}")(late()) for _ in range(5)]
     for number in range(5):
         body = b"%d" % number
         assert channel.unary_unary("/test.Test/Echo")(body, timeout=TIMEOUT_S) == body
     send.set()
-    assert [call.result(TIMEOUT_S) for call in waiting] == [b"late"] * 5
+    assert [list(call) for call in waiting] == [answer] * 5
+
+
+def test_calls_without_their_message_keep_nobody_out(serve: Serve) -> None:
+    """However many there are, the oldest are refused, and the others do not fill what gRPC allows
+    at once."""
+    channel = serve(1, {"silent_max": 3}, maximum_concurrent_rpcs=5)
+    send = threading.Event()
+
+    def late() -> Iterator[bytes]:
+        assert send.wait(TIMEOUT_S)
+        yield b"late"
+
+    waiting = []
+    for number in range(50):
+        waiting.append(channel.stream_unary("/test.Test/Echo").future(late()))
+        body = b"%d" % number
+        assert channel.unary_unary("/test.Test/Echo")(body, timeout=TIMEOUT_S) == body
+    send.set()
+    got = [outcome(partial(call.result, TIMEOUT_S)) for call in waiting]
+    # The call between two of them is one itself until its message is here.
+    assert set(got[:47]) == {"RESOURCE_EXHAUSTED"}
+    assert got[-2:] == ["OK", "OK"]
+
+
+def test_streams_that_say_nothing_do_not_queue_up(serve: Serve) -> None:
+    """Those for which there is neither a thread nor a place are refused."""
+    channel, send = serve(1, {"streams_waiting_max": 2}), threading.Event()
+
+    def late() -> Iterator[bytes]:
+        assert send.wait(TIMEOUT_S)
+        yield b"late"
+
+    ask = channel.stream_unary("/test.Test/Join")
+    waiting = [ask.future(late()) for _ in range(10)]
+    refused = [call for call in waiting[3:] if outcome(call.result) == "RESOURCE_EXHAUSTED"]
+    send.set()
+    assert len(refused) == 7
+    assert [call.result(TIMEOUT_S) for call in waiting[:3]] == [b"late"] * 3
 
 
 def test_calls_at_once_get_their_own_answers(serve: Serve) -> None:

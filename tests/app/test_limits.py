@@ -14,7 +14,7 @@ from registry.client import Client
 from registry.client.errors import ClientError
 from registry.client.values import Grant
 from registry.testing.api import refusal
-from registry.testing.server import RunningServer, running_server
+from registry.testing.server import RunningServer, ServerProcess, running_server
 from registry.v1 import principals_pb2, principals_pb2_grpc
 
 
@@ -69,3 +69,14 @@ def test_a_principal_that_announces_too_much(tmp_path: Path) -> None:
         with server.client(token) as ada, pytest.raises(ClientError, match="found 5") as told:
             ada.push(folder, "fraud/scorer")
         assert told.value.reason == "QUOTA"
+
+
+def test_a_server_has_all_the_files_that_it_may(tmp_path: Path) -> None:
+    """Started with few, as by most shells, it takes all that it may, in each of its processes."""
+    with ServerProcess(tmp_path / "home", prefix=["prlimit", "--nofile=256:4096"]) as started:
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+        assert children
+        for pid in (str(started.pid), *children):
+            limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+            (files,) = (line for line in limits if line.startswith("Max open files"))
+            assert files.split()[3:5] == ["4096", "4096"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -271,3 +273,33 @@ def test_nobody_listening_is_told(tmp_path: Path) -> None:
         url = site.url
     with pytest.raises(KeySourceError, match="https://127"):
         KeyUrl(url, ssl.create_default_context()).read()
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_trickle_ends(tmp_path: Path, said: bytes) -> None:
+    """Who sends a byte now and then, in the head or the body, is waited for no longer than who
+    sends nothing: no thread is held as long as they like."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate, issued.key)
+    ended = threading.Event()
+
+    def trickle() -> None:
+        # A client that hangs up is what is waited for.
+        with suppress(OSError), context.wrap_socket(listening.accept()[0], server_side=True) as one:
+            one.sendall(said)
+            while not ended.wait(0.05):
+                one.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=trickle)
+        server.start()
+        try:
+            url = f"https://127.0.0.1:{listening.getsockname()[1]}/keys"
+            tls = ssl.create_default_context(cafile=authority.certificate)
+            with pytest.raises(KeySourceError, match=r"not whole in 0\.5 s"):
+                KeyUrl(url, tls, timeout_s=0.5).read()
+        finally:
+            ended.set()
+            server.join()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.file_formats import format_of, formats_of
-from registry.domain.gate_documents import document_of, flags_of, without_nulls
+from registry.domain.gate_documents import document_of, flags_of, shown_where, without_nulls
 from registry.domain.gates import GateInput
 from registry.domain.policies import Gate
 from registry.domain.promotions import Decision, Outcome, counts
@@ -164,3 +164,16 @@ def test_what_counts(change: dict[str, object], expected: bool) -> None:
         )
         is expected
     )
+
+
+def test_licenses_of_nobody_knows_whom_are_for_who_sees_all() -> None:
+    """In documents that were kept before bases had names in them, their licenses are hidden from
+    whoever may not read everything; one that has none is shown as it is."""
+    kept = document()
+    assert shown_where(kept, lambda name: False) is kept
+    version = dict(kept["version"])  # type: ignore[call-overload]
+    del version["bases"]
+    old = {**kept, "version": {**version, "base_licenses": ["gemma"]}}
+    assert shown_where(old, lambda name: name == "") is old
+    seen = shown_where(old, lambda name: name != "")
+    assert seen["version"]["base_licenses"] == ["hidden"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import socket
 import ssl
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from registry.doors import http_server
 from registry.doors.http_server import HttpServer
 from registry.errors import StartError
 from registry.testing.certificates import Authority
@@ -134,3 +138,31 @@ def test_a_wrong_certificate_stops_the_start(pem: Pem) -> None:
     """What is no key says which settings to look at."""
     with pytest.raises(StartError, match="HALLMARK_TLS_KEY_FILE"):
         HttpServer(host="127.0.0.1", port=0, tls=Pem(certificate=pem.certificate, key=b"no"))
+
+
+def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are opened and say nothing, or half a head, whoever comes later is answered;
+    whoever is being answered is not cut for them."""
+    monkeypatch.setattr(http_server, "CONNECTIONS_MAX", 8)
+    begun, may_end = threading.Event(), threading.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/slow":
+            begun.set()
+            await asyncio.to_thread(may_end.wait)
+        await app(scope, receive, send)
+
+    server = HttpServer(host="127.0.0.1", port=0)
+    server.start(slow)
+    held = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    held.request("GET", "/slow")
+    assert begun.wait(20)
+    with ExitStack() as opened:
+        for said in (b"", b"GET / HTTP/1.1\r\nX: ") * 15:
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            opened.enter_context(client).sendall(said)
+            assert status_at(server.port) == 204
+        may_end.set()
+        assert held.getresponse().status == 204
+    held.close()
+    server.stop(0)

@@ -58,7 +58,7 @@ CHANGES = {
     "a let with a taken name": ("promote.yaml", '  hands: "', '  version: "', "free name"),
     "a let used before it is there": (
         "promote.yaml",
-        '  hands: "version.contributors"',
+        '  hands: "version.contributors + [request.requester]"',
         '  hands: "live"',
         "'live'",
     ),
@@ -152,6 +152,10 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*
         (rb'a: "\ud800"', "surrogate"),
         (rb'"\0": b', "NUL"),
         (b"a:\n\t- b", "found"),
+        (rb'a: "\e[8mhidden"', r"U\+001B"),
+        (rb'"a\u202e": b', r"U\+202E RIGHT"),
+        (rb'a: "\x9b8m"', r"U\+009B"),
+        ("a: 'b\u200b'".encode(), r"U\+200B ZERO"),
     ],
 )
 def test_hostile_yaml_is_refused(data: bytes, expected: str) -> None:

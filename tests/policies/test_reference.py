@@ -47,6 +47,7 @@ def fields(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
         "waivers",
         "version.findings",
         "version.datasets",
+        "version.bases",
         *WHOLE,
     ):
         yield place, value

@@ -241,3 +241,33 @@ def test_accepting_for_a_robot_does_not_tell_which_models_there_are(story: Story
             story.world.acceptances.accept(
                 adele, model, terms_digest="sha256:0", on_behalf_of="robot"
             )
+
+
+def test_who_asks_does_not_approve(story: Story) -> None:
+    """Whoever asked for a promotion does not approve it, though they had no hand in the version and
+    hold the role; somebody else does."""
+    world = story.world
+    dan = world.caller("dan", grant(Role.DEPLOYER, "fraud"), grant(Role.REVIEWER, "fraud"))
+    version = story.released()
+    asked = world.promotions.create(
+        dan,
+        name_of(version),
+        stage="production",
+        note="",
+        expected_current=0,
+        expire_time_us=None,
+        validate_only=False,
+        request_id="",
+    )
+    name = PromotionName(number=asked.number)
+    with pytest.raises(PolicyRefusedError, match=r"SOD-1: dan registered .* or asked for this"):
+        world.promotions.decide(
+            dan,
+            name,
+            outcome=Outcome.APPROVE,
+            comment="",
+            digest=version.digest,
+            expected_current=0,
+        )
+    assert world.promotions.get(dan, name).decisions == ()
+    assert story.approve(asked).state is PromotionState.COMPLETED

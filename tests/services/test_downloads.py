@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,7 +22,7 @@ from registry.errors import (
 )
 from registry.names import ModelName, PrincipalName, TokenName, VersionName
 from registry.ports.tables import EventQuery
-from registry.services.downloads import Downloadable, DownloadService
+from registry.services.downloads import RECHECK_US, Downloadable, DownloadService
 from registry.services.tickets import TicketSigner
 from registry.testing.world import DAY_US, Login, World, grant
 
@@ -286,3 +287,43 @@ def test_a_lost_blob_is_damage(world: World, version: Version, ada: Login) -> No
     with pytest.raises(CorruptBytesError):
         world.downloads.read(found)
     assert count(world, version) == 0
+
+
+def begun(world: World, login: Login, digest: str = "") -> tuple[Version, Iterator[bytes]]:
+    """A version with a file of several pieces, of which the first is taken."""
+    made = world.version("fraud/scorer", {"big.bin": b"x" * 3_000_000})
+    ticket = tickets(world, login, made, digest=digest)["big.bin"]
+    pieces = world.downloads.read(world.downloads.open(ticket))
+    assert next(pieces)
+    return made, pieces
+
+
+@pytest.mark.parametrize("state", [VersionState.QUARANTINED, VersionState.RECALLED])
+def test_what_is_taken_slowly_ends_with_the_leave_to_have_it(
+    world: World, ada: Login, version: Version, state: VersionState
+) -> None:
+    """Whoever draws a download out gets no more of a version that was withdrawn meanwhile."""
+    made, pieces = begun(world, ada)
+    set_state(world, made, state)
+    world.clock.advance(RECHECK_US)
+    with pytest.raises(TicketError):
+        list(pieces)
+
+
+def test_what_is_taken_slowly_ends_with_the_token(
+    world: World, ada: Login, version: Version
+) -> None:
+    """Not at once, but soon after it was revoked; what has only expired may end what began."""
+    _, pieces = begun(world, ada)
+    root = world.caller("root", grant(Role.ADMIN))
+    world.tokens.revoke_all(root, PrincipalName(principal="ada"), except_current=False)
+    world.clock.advance(RECHECK_US)
+    with pytest.raises(TicketError, match="revoked"):
+        list(pieces)
+    made, pieces = begun(world, world.login("ada"))
+    world.clock.advance(1000 * DAY_US)
+    assert len(next(pieces)) > 0
+    set_state(world, made, VersionState.RECALLED)
+    world.clock.advance(RECHECK_US)
+    with pytest.raises(InvalidStateError):
+        list(pieces)

@@ -22,7 +22,7 @@ from registry.errors import (
 )
 from registry.names import ModelName, PrincipalName, TokenName, UploadName
 from registry.ports.blobs import BlobStat
-from registry.services.reception import STALLED_US, FileStatus
+from registry.services.reception import RECHECK_US, STALLED_US, FileStatus
 from registry.services.tickets import UploadTicket
 from registry.services.uploads import UploadService, UploadView
 from registry.testing.blobs import MemoryBlobStore
@@ -446,3 +446,30 @@ def test_a_ticket_for_what_is_not_there(world: World, ada: Login, session: Uploa
         forged = world.signer.sign(UploadTicket(**values))  # type: ignore[arg-type]
         with pytest.raises(NotFoundError):
             world.uploads.append(forged, 0, [DATA])
+
+
+def test_a_long_upload_ends_with_the_leave_to_send_it(
+    world: World, ada: Login, session: UploadView, ticket: str
+) -> None:
+    """Whoever draws an upload out is heard no more soon after the token was revoked; what came
+    before is kept for another of theirs. A token that has only expired ends nothing."""
+    root = world.caller("root", grant(Role.ADMIN))
+
+    def slowly() -> Iterator[bytes]:
+        yield b"0123"
+        world.tokens.revoke_all(root, PrincipalName(principal="ada"), except_current=False)
+        world.clock.advance(RECHECK_US)
+        yield b"456789"
+
+    with pytest.raises(TicketError, match="revoked"):
+        world.uploads.append(ticket, 0, slowly())
+    assert world.blobs.stat(FILE.sha256) is None
+    brief = world.login("ada", ttl_us=2 * RECHECK_US)
+    again = world.uploads.get(brief.caller, UploadName.parse(session.upload.name))
+
+    def late() -> Iterator[bytes]:
+        yield b"4567"
+        world.clock.advance(3 * RECHECK_US)
+        yield b"89"
+
+    assert seen(world.uploads.append(again.files[0].ticket, 4, late())) == ("stored", 10)
