@@ -59,7 +59,7 @@ class CheckpointFolder:
         if [(each.number, each.note) for each in since(last - 1, 1)] != [(last, _text(copy))]:
             raise CheckpointBrokenError(
                 number=last,
-                problem=f"it is not what {copy} has: the database was put back to an earlier day, or "
+                problem=f"it is not what {copy} has: the database was put back, or "
                 "rewritten, or the copy was; no more are copied there until it is moved away",
             )
 
