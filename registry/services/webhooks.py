@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import uuid
 from collections.abc import Sequence
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller
+from registry.domain.event_kinds import KINDS
 from registry.domain.events import SHARDS, EventDraft
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.scopes import ANY
@@ -37,13 +39,14 @@ from registry.services.requests import once
 from registry.services.webhook_urls import WebhookUrls
 
 WEBHOOKS_MAX = 200
+#: Of these at most so many by one who has not the whole registry, so that no tenant takes them all.
+WEBHOOKS_EACH_MAX = 50
 ACTIONS_MAX = 50
 URL_LENGTH_MAX = 2000
 OVERLAP_US_MAX = 7 * DAY_US
 EDITABLE = ("url", "description", "actions", "enabled")
 #: Each `*` apart, so that a pattern has one spelling and "*" alone means everything.
 _PATTERN = re.compile(r"(?=.{1,63}$)(?!.*\*\*)[a-z0-9-]*(\*[a-z0-9-]*){0,3}")
-_ACTION = re.compile(r"[a-z_]{1,50}(\.[a-z_]{0,50})?")
 
 
 class WebhookService:
@@ -75,7 +78,7 @@ class WebhookService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, tuple[Webhook, str]]:
-                _check_room(tx)
+                _check_room(tx, caller)
                 id, secret = uuid.uuid4().hex[:16], new_secret()
                 webhook = tx.webhooks.insert(
                     self._urls.sealed(
@@ -172,13 +175,15 @@ class WebhookService:
 
         return self._database.write(fn)
 
-    def delete(self, caller: Caller, name: WebhookName, *, etag: str) -> None:
+    def delete(self, caller: Caller, name: WebhookName, *, etag: str, validate_only: bool) -> None:
         self._require_write(caller, name)
 
         def fn(tx: Transaction) -> None:
             old = existing(tx, name, lock=True)
             if etag and etag != old.etag:
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
+            if validate_only:
+                return
             tx.webhooks.delete(old.key)
             tx.events.append(webhook_event(caller.principal.name, "webhook.delete", old))
 
@@ -336,15 +341,20 @@ def _earlier(secret: WebhookSecret, time_us: int) -> int:
     return time_us if end_us is None else min(end_us, time_us)
 
 
-def _check_room(tx: Transaction) -> None:
+def _check_room(tx: Transaction, caller: Caller) -> None:
     count = tx.webhooks.count()
     if count >= WEBHOOKS_MAX:
-        raise QuotaError(
-            what="Webhooks",
-            found=count,
-            limit=WEBHOOKS_MAX,
-            fix="Delete one that nobody needs: hallmark webhook list",
-        )
+        raise _no_room("Webhooks", count, WEBHOOKS_MAX)
+    if caller.may(Action.WEBHOOK_WRITE, REGISTRY_WIDE):
+        return
+    own = sum(each.creator == caller.principal.name for each in tx.webhooks.list(None))
+    if own >= WEBHOOKS_EACH_MAX:
+        raise _no_room(f"Webhooks made by {caller.principal.name}", own, WEBHOOKS_EACH_MAX)
+
+
+def _no_room(what: str, found: int, limit: int) -> QuotaError:
+    fix = "Delete one that nobody needs: hallmark webhook list"
+    return QuotaError(what=what, found=found, limit=limit, fix=fix)
 
 
 def _check_pattern(pattern: str) -> None:
@@ -360,11 +370,14 @@ def _check_pattern(pattern: str) -> None:
 def _check_actions(actions: Sequence[str]) -> tuple[str, ...]:
     checked = check_words("webhook.actions", actions, count_max=ACTIONS_MAX)
     for action in checked:
-        if not _ACTION.fullmatch(action):
+        if not any(kind.startswith(action) for kind in KINDS):
+            near = difflib.get_close_matches(action, KINDS, n=3, cutoff=0.5)
             raise InvalidFieldError(
                 field="webhook.actions",
-                found=show(action),
+                found=f"{show(action)}, with which no event begins",
                 expected="an action such as stage.move, or the beginning of some, promotion.",
-                fix="See which there are: hallmark events",
+                fix=f"Did you mean {' or '.join(near)}? All are in proto/EVENTS.md."
+                if near
+                else "All are in proto/EVENTS.md.",
             )
     return checked

@@ -7,15 +7,17 @@ import json
 import pytest
 
 from registry.domain.access import Caller, Role
+from registry.domain.event_kinds import KINDS
 from registry.domain.events import EventDraft
 from registry.domain.pages import PageRequest
-from registry.domain.webhooks import DAY_US, SECOND_US, Delivery, DeliveryState, Webhook
+from registry.domain.webhooks import DAY_US, SECOND_US, Answer, Delivery, DeliveryState, Webhook
 from registry.errors import InvalidFieldError, NotFoundError, TooLargeError
 from registry.jobs.secret_box import AesSecretBox
 from registry.names import EventName, WebhookDeliveryName, WebhookName
 from registry.services import webhook_deliveries, webhook_queue
 from registry.services.webhook_deliveries import EventRange, TimeRange
 from registry.services.webhook_queue import LEASE_US, WebhookQueue
+from registry.services.webhook_shares import SENT_AT_ONCE
 from registry.testing.webhooks import said
 from registry.testing.world import World, grant
 
@@ -72,6 +74,26 @@ def test_each_fitting_event_is_sent_once(world: World, admin: Caller) -> None:
     assert [(each["namespace"], each["action"]) for each in told] == [("fraud", "model.create")] * 2
     assert len(set(received(world))) == 2
     assert {each.state for each in log(world, admin, webhook)} == {DeliveryState.DELIVERED}
+
+
+def test_every_kind_of_event_can_be_asked_for_and_arrives(world: World, admin: Caller) -> None:
+    """Each by a webhook of its own, and all by one without actions."""
+    wanted = {make(world, admin, "*", kind).id: kind for kind in KINDS}
+    everything = world.webhooks.create(
+        admin, url="https://hooks.example/", description="", actions=(),
+        namespace_pattern="*", request_id="",
+    )[0]  # fmt: skip
+    for kind in KINDS:
+        happen(world, "fraud", action=kind)
+    while run(world):
+        pass
+    told: dict[str, set[str]] = {}
+    for each in world.sender.received:
+        webhook = each.headers["webhook-id"].split("_")[1]
+        told.setdefault(webhook, set()).add(json.loads(each.body)["type"])
+    assert told.pop(everything.id) == KINDS.keys()
+    for id, kind in wanted.items():
+        assert told[id] == {each for each in KINDS if each.startswith(kind)}
 
 
 def test_everything_means_registry_wide_events_too(world: World, admin: Caller) -> None:
@@ -161,6 +183,26 @@ def test_a_success_ends_the_failing(world: World, admin: Caller) -> None:
     assert states == {DeliveryState.DELIVERED}
 
 
+def test_slow_receivers_leave_room_for_quick_ones(world: World, admin: Caller) -> None:
+    """Forty that take nine seconds to say yes, each with a queue, do not hold up one that is
+    quick."""
+    slow = [f"slow-{number}" for number in range(40)]
+    for name in slow:
+        make(world, admin, name)
+    quick = make(world, admin)
+    world.sender.answer = lambda each: Answer(
+        status=204, error="", duration_ms=9_000 if b'"namespace":"slow' in each.body else 5
+    )
+    happen(world, "fraud", *slow)
+    while run(world):
+        pass
+    happen(world, *slow * 3, "fraud")
+    world.webhook_queue.queue_new()
+    claims = world.webhook_queue.claim(SENT_AT_ONCE)
+    assert quick.id in {claim.delivery.webhook for claim in claims}
+    assert len(claims) < SENT_AT_ONCE
+
+
 def test_who_dies_in_delivery_leaves_it_to_be_repeated(world: World, admin: Caller) -> None:
     """What was claimed and never recorded comes again when the lease ends, with the same id."""
     webhook = make(world, admin)
@@ -182,7 +224,7 @@ def test_a_webhook_that_is_deleted_meanwhile_gets_nothing(world: World, admin: C
     happen(world, "fraud")
     world.webhook_queue.queue_new()
     (claim,) = world.webhook_queue.claim(10)
-    world.webhooks.delete(admin, WebhookName(webhook=webhook.id), etag="")
+    world.webhooks.delete(admin, WebhookName(webhook=webhook.id), etag="", validate_only=False)
     world.webhook_queue.deliver(claim)
     assert received(world) == []
 

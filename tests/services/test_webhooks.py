@@ -202,8 +202,11 @@ def test_changes_are_under_the_etag_and_in_the_log(world: World) -> None:
     everything = update(changed.etag, "*")
     assert (everything.url, everything.actions) == ("https://other.example/", ())
     with pytest.raises(StaleEtagError):
-        world.webhooks.delete(caller, name(webhook), etag=webhook.etag)
-    world.webhooks.delete(caller, name(webhook), etag=everything.etag)
+        world.webhooks.delete(caller, name(webhook), etag=webhook.etag, validate_only=False)
+    for validate_only in (True, False):
+        world.webhooks.delete(
+            caller, name(webhook), etag=everything.etag, validate_only=validate_only
+        )
     told = events(world)
     assert [each.action.partition(".")[2] for each in told] == [
         "create", "update", "update", "delete",
@@ -223,6 +226,8 @@ def test_changes_are_under_the_etag_and_in_the_log(world: World) -> None:
         {"actions": ("PROMOTION",)},
         {"actions": ("%",)},
         {"actions": ("a.",) * 2},
+        {"actions": ("stage.moved",)},
+        {"actions": ("stage.move.",)},
     ],
 )
 def test_what_cannot_be(world: World, given: dict[str, object]) -> None:
@@ -236,6 +241,16 @@ def test_what_cannot_be(world: World, given: dict[str, object]) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
+def test_a_misspelt_action_is_refused(world: World) -> None:
+    """Nothing would ever be told of it; what comes nearest is said."""
+    caller = world.caller("ann", grant(Role.ADMIN))
+    with pytest.raises(InvalidFieldError, match=r"Did you mean stage\.move"):
+        world.webhooks.create(
+            caller, url=URL, description="", actions=("stage.moved",), namespace_pattern="fraud",
+            request_id="",
+        )  # fmt: skip
+
+
 def test_there_is_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each webhook costs a look at every event, so there are not endlessly many."""
     monkeypatch.setattr(service, "WEBHOOKS_MAX", 1)
@@ -243,6 +258,19 @@ def test_there_is_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     made(world, caller)
     with pytest.raises(QuotaError):
         made(world, caller)
+
+
+def test_no_tenant_takes_all_the_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has one namespace makes so many, and leaves the rest to others."""
+    monkeypatch.setattr(service, "WEBHOOKS_EACH_MAX", 1)
+    for name in ("ann", "bob"):
+        caller = world.caller(name, grant(Role.ADMIN, "fraud"))
+        made(world, caller)
+        with pytest.raises(QuotaError, match=f"made by principals/{name}"):
+            made(world, caller)
+    root = world.caller("root", grant(Role.ADMIN))
+    made(world, root)
+    made(world, root)
 
 
 def test_the_url_is_stored_sealed(world: World) -> None:
