@@ -40,7 +40,15 @@ def version_lines(session: Session, version: Version) -> list[str]:
             ]
         ),
         *finding_lines(version.vetting.findings),
+        *held_lines(version),
     ]
+
+
+def held_lines(version: Version) -> list[str]:
+    """Of a version that vetting passed and that was not let out: how to see why."""
+    if version.state != "vetted":
+        return []
+    return [f"Held back by the policy: hallmark policy try {version.ref} release"]
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from registry.cli import exits
 from registry.cli.session import Session, command_line
-from registry.cli.shapes import finding_lines
+from registry.cli.shapes import finding_lines, held_lines
 
 if TYPE_CHECKING:
     from registry.client.values import Version
@@ -34,11 +34,13 @@ def verdict_lines(version: Version) -> list[str]:
     return [
         f"{version.ref} is {version.state}: vetting says {verdict}.",
         *finding_lines(version.vetting.findings),
+        *held_lines(version),
     ]
 
 
 def verdict_exit(version: Version) -> int:
-    """0 for a pass, 1 for a fail, 5 where vetting could not tell."""
-    if version.vetting.verdict == "pass":
-        return exits.DONE
-    return exits.REFUSED if version.vetting.verdict == "fail" else exits.CANNOT_TELL
+    """0 for a pass, 1 for a fail or what the policy holds back, 5 where vetting could not tell."""
+    if version.vetting.verdict not in ("pass", "fail"):
+        return exits.CANNOT_TELL
+    is_held = version.vetting.verdict == "fail" or version.state == "vetted"
+    return exits.REFUSED if is_held else exits.DONE
