@@ -12,7 +12,7 @@ from registry.domain.versions import Version
 from registry.names import VersionName
 from registry.ports.database import Database, Transaction
 
-#: Versions above one are followed so far; a gate is not told of what stands further away.
+#: Versions above one are followed so far. What stands further away counts as without a license.
 LEVELS_MAX = 20
 ABOVE_MAX = 500
 _PAGE = 10_000
@@ -92,7 +92,7 @@ def bases_above(tx: Transaction, versions: Iterable[Version]) -> tuple[BaseFact,
     wave = list(versions)
     seen = {version.key for version in wave}
     found: dict[tuple[str, str], BaseFact] = {}
-    for _ in range(LEVELS_MAX):
+    for _ in range(LEVELS_MAX - 1):
         above: dict[int, Version] = {}
         for child, name, parent in _parents(tx, wave):
             found[child, name] = BaseFact(
