@@ -84,8 +84,10 @@ class CallThreads(ThreadPoolExecutor):
         def message() -> Any:
             with state.condition:
                 found, state.request = state.request, None
-            # Where the client sent none or has gone, gRPC's own way knows what to do.
-            return ask() if found is None else found
+                is_refused = state.statused
+            # Where the client sent none or has gone, or was refused just before its message came,
+            # gRPC's own way knows what to do.
+            return ask() if found is None or is_refused else found
 
         def arrived(batch: Any) -> Any:
             self._silent.pop(id(event), None)

@@ -35,6 +35,11 @@ class Facts:
     #: Triton releases that it was found ready for.
     triton_ready: tuple[str, ...] = ()
 
+    @property
+    def base_licenses(self) -> tuple[str, ...]:
+        """Each once, sorted; "" for a version above that has none."""
+        return tuple(sorted({base.license for base in self.bases}))
+
 
 @dataclass(frozen=True, kw_only=True)
 class GrantedWaiver:

@@ -92,7 +92,7 @@ def bases_above(tx: Transaction, versions: Iterable[Version]) -> tuple[BaseFact,
     wave = list(versions)
     seen = {version.key for version in wave}
     found: dict[tuple[str, str], BaseFact] = {}
-    for _ in range(LEVELS_MAX):
+    for _ in range(LEVELS_MAX - 1):
         above: dict[int, Version] = {}
         for child, name, parent in _parents(tx, wave):
             found[child, name] = BaseFact(

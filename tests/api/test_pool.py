@@ -33,6 +33,10 @@ class Gate:
         assert self.may_end.wait(TIMEOUT_S)
         return request
 
+    def joined(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        self.begun.set()
+        return b"".join(requests)
+
 
 def echo(request: bytes, context: grpc.ServicerContext) -> bytes:
     return request
@@ -67,6 +71,7 @@ def serve(gate: Gate) -> Iterator[Serve]:
             "Fail": grpc.unary_unary_rpc_method_handler(fail),
             "Gate": grpc.unary_unary_rpc_method_handler(gate),
             "Twice": grpc.unary_stream_rpc_method_handler(doubled),
+            "Hold": grpc.stream_unary_rpc_method_handler(gate.joined),
             "Join": grpc.stream_unary_rpc_method_handler(joined),
         }
         pool = CallThreads(threads, **(pool_options or {}))
@@ -108,7 +113,7 @@ def test_a_call_without_its_message_holds_no_thread(
 def test_calls_without_their_message_keep_nobody_out(serve: Serve) -> None:
     """However many there are, the oldest are refused, and the others do not fill what gRPC allows
     at once."""
-    channel = serve(1, {"silent_max": 3}, maximum_concurrent_rpcs=5)
+    channel = serve(1, {"silent_max": 3}, maximum_concurrent_rpcs=20)
     send = threading.Event()
 
     def late() -> Iterator[bytes]:
@@ -127,7 +132,7 @@ def test_calls_without_their_message_keep_nobody_out(serve: Serve) -> None:
     assert got[-2:] == ["OK", "OK"]
 
 
-def test_streams_that_say_nothing_do_not_queue_up(serve: Serve) -> None:
+def test_streams_that_say_nothing_do_not_queue_up(serve: Serve, gate: Gate) -> None:
     """Those for which there is neither a thread nor a place are refused."""
     channel, send = serve(1, {"streams_waiting_max": 2}), threading.Event()
 
@@ -135,8 +140,10 @@ def test_streams_that_say_nothing_do_not_queue_up(serve: Serve) -> None:
         assert send.wait(TIMEOUT_S)
         yield b"late"
 
-    ask = channel.stream_unary("/test.Test/Join")
-    waiting = [ask.future(late()) for _ in range(10)]
+    ask = channel.stream_unary("/test.Test/Hold")
+    waiting = [ask.future(late())]
+    assert gate.begun.wait(TIMEOUT_S)
+    waiting += [ask.future(late()) for _ in range(9)]
     refused = [call for call in waiting[3:] if outcome(call.result) == "RESOURCE_EXHAUSTED"]
     send.set()
     assert len(refused) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,14 @@ def test_remedies_can_be_typed(example: Example) -> None:
     for result in answer_to(SHIPPED.policy, example):
         if not result.passed:
             assert command_problem(result.fix) == ""
+
+
+def test_remedies_name_data_as_the_command_takes_it() -> None:
+    """The values of its options are none that it refuses, where a remedy fills them in."""
+    fixes = [r.fix for each in SHIPPED.examples for r in answer_to(SHIPPED.policy, each)]
+    named = [data for fix in fixes for data in re.findall(r"--dataset ([^\s;]+)", fix)]
+    assert named
+    assert [data for data in named if not re.fullmatch("NAME@sha256:[0-9a-f]+", data)] == []
 
 
 def test_every_rule_refuses_and_lets_pass(loaded: Loaded) -> None:
