@@ -213,7 +213,8 @@ class PromotionService:
 
         def fn(tx: Transaction) -> Promotion:
             found = shown(visible(tx, caller, Action.PROMOTION_READ, name), now)
-            return with_dead(tx, self._policies.active(tx), found, now)
+            version = tx.versions.by_key(found.version_key)
+            return with_dead(found, self._policies.active(tx), version, now)
 
         return self._database.snapshot(fn)
 
