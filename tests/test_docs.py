@@ -11,6 +11,7 @@ import pytest
 
 from registry.cli.remedies import command_problem
 from registry.cli.tree import COMMANDS
+from registry.db.schema import HEAD
 from registry.testing.policies import shipped
 
 ROOT = Path(__file__).parents[1]
@@ -87,3 +88,9 @@ def test_the_readme_names_every_shipped_rule() -> None:
     told = {gate: set(re.findall(r"`([A-Z0-9-]+)`", rules)) for gate, rules in _ROW.findall(table)}
     policy = shipped().policy.policy_set
     assert told == {gate.gate.value: {rule.id for rule in gate.rules} for gate in policy.gates}
+
+
+def test_the_release_notes_name_the_schema() -> None:
+    """Whoever upgrades is told which revision the first start brings the database to."""
+    newest = README.partition("## Release notes")[2].partition("\n### 0.1.0")[0]
+    assert f"revision {HEAD}" in newest

@@ -98,4 +98,5 @@ def to_proto(waiver: Waiver) -> pb.Waiver:
         create_time=timestamp(waiver.create_time_us),
         expire_time=timestamp(waiver.expire_time_us),
         end_time=timestamp(waiver.end_time_us),
+        lapsed=waiver.lapsed,
     )

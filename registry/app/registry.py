@@ -180,6 +180,7 @@ class Registry:
             return services.vetting.run_pending(VETTED_AT_ONCE) == VETTED_AT_ONCE
 
         def sweep() -> bool:
+            services.releases.release_due()
             services.promotions.expire_overdue()
             services.policies.expire_overdue()
             services.reminders.remind()

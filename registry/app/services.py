@@ -40,6 +40,7 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.registration import RegisterGate
+from registry.services.releases import ReleaseService
 from registry.services.reminders import ReminderService
 from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
@@ -106,6 +107,7 @@ class Services:
     audit: AuditService
     audit_export: AuditExport
     vetting: VettingService
+    releases: ReleaseService
     workloads: WorkloadService
     webhooks: WebhookService
     webhook_deliveries: WebhookDeliveryService
@@ -228,6 +230,7 @@ def build_services(
             facts=facts,
             vetter=StructureVetter(blobs=blobs),
         ),
+        releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(
             database=database,
             clock=clock,

@@ -93,7 +93,7 @@ def list_waivers(session: Session, scope: str, state: str | None, rule: str, lim
         (
             str(each.number),
             _subject(each),
-            each.state,
+            _state(each),
             f"by {output.path_of(each.requester)}",
             f"until {output.when(each.end_time or each.expire_time)}",
         )
@@ -113,7 +113,7 @@ def show(session: Session, number: str) -> None:
     session.emit(
         found,
         [
-            f"Waiver {found.number}: {_subject(found)}   {found.state}",
+            f"Waiver {found.number}: {_subject(found)}   {_state(found)}",
             *output.details(
                 [
                     ("digest", session.digest(found.digest)),
@@ -128,6 +128,7 @@ def show(session: Session, number: str) -> None:
                     ("until", output.when(found.expire_time) if not found.end_time else ""),
                 ]
             ),
+            *(_lapsed(found) if found.lapsed else ()),
         ],
     )
 
@@ -158,6 +159,17 @@ def _subject(found: Waiver) -> str:
 
 def _limited(found: Waiver) -> str:
     return f"{_subject(found)}, until {output.when(found.expire_time)}"
+
+
+def _state(found: Waiver) -> str:
+    return "lapsed" if found.lapsed else found.state
+
+
+def _lapsed(found: Waiver) -> tuple[str, ...]:
+    return (
+        "Granted, and no longer counted: the policy or the vetting result has changed since.",
+        _again(found),
+    )
 
 
 def _again(found: Waiver) -> str:

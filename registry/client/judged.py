@@ -24,6 +24,8 @@ class Waiver:
     create_time: datetime | None
     expire_time: datetime | None
     end_time: datetime | None
+    #: Granted, and no longer counted, since the policy or the vetting result has changed.
+    lapsed: bool
 
     @property
     def number(self) -> int:

@@ -115,6 +115,14 @@ _UNVETTED = (
     .order_by(_v.key)
     .limit(bindparam("limit"))
 )
+_VETTED = (
+    select_versions()
+    .where(
+        literal_column("versions.state") == literal_column("'vetted'"), _v.key > bindparam("after")
+    )
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
+)
 _CARD = select(_v.card, _v.card_text).where(_v.key == bindparam("key"))
 _INSERT_EVALUATION = insert(evaluations).returning(evaluations.c.key)
 _EVALUATIONS = (
@@ -402,6 +410,9 @@ class SqlVersions:
 
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         return self._all(_UNVETTED, {"rules_digest": rules_digest, "limit": limit})
+
+    def vetted(self, after: int, limit: int) -> Sequence[Version]:
+        return self._all(_VETTED, {"after": after, "limit": limit})
 
     def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation:
         key = self._connection.execute(

@@ -45,6 +45,8 @@ class Waiver:
     create_time_us: int
     expire_time_us: int
     end_time_us: int | None
+    #: Granted, and no longer counted: see `stands`. Worked out when it is shown, not stored.
+    lapsed: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +82,18 @@ class Waiver:
             and self.stage in ("", stage)
             and self.decision is not None
             and self.decision.decider not in {version.registrant, *version.contributors}
+        )
+
+    def stands(self, policy_digest: str, rules_digest: str) -> bool:
+        """Whether it was granted under this policy and, of a version, under this verdict's rules.
+
+        It is a decision, which dies with either.
+        """
+        word = self.decision
+        return (
+            word is not None
+            and word.policy_digest == policy_digest
+            and (self.version_key is None or word.rules_digest == rules_digest)
         )
 
 

@@ -43,6 +43,9 @@ class CompiledPolicy:
         self._waivable = frozenset(
             rule.id for gate in policy.gates for rule in gate.rules if rule.waivable
         )
+        self._reading_waivers = frozenset(
+            gate.gate for gate in policy.gates if _reads_waivers(gate)
+        )
 
     @property
     def digest(self) -> str:
@@ -71,6 +74,9 @@ class CompiledPolicy:
     def is_waivable(self, rule: str) -> bool:
         return rule in self._waivable
 
+    def reads_waivers(self, gate: Gate) -> bool:
+        return gate in self._reading_waivers
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         document = document_of(given, self._set.settings, policy_digest=self._digest)
         return GateAnswer(
@@ -96,6 +102,13 @@ class CompiledPolicy:
         if found is None and gate in self._rules_of:
             found = self._compiled[gate] = _CompiledGate(self._rules_of[gate], self._engine)
         return found
+
+
+def _reads_waivers(gate: GateRules) -> bool:
+    """A text that only looks as if it did makes no harm."""
+    texts = [*dict(gate.lets).values()]
+    texts += [text for rule in gate.rules for text in (rule.when, rule.require)]
+    return any(rule.waivable for rule in gate.rules) or any("waivers" in each for each in texts)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ PROBLEMS_SHOWN = 20
 
 _RULE_ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*")
 _LET = re.compile(r"[a-z][a-z0-9_]{0,63}")
+#: Gates that do not ask about a version of a model that is here, and so know no waivers.
+UNWAIVABLE = frozenset({Gate.MIRROR, Gate.DELETE})
 _RULE_KEYS = {"id", "when", "require", "message", "fix", "waits", "waivable"}
 _TEST_KEYS = {"name", "base", "given", "refused", "accepted"}
 #: Words that CEL keeps for itself, so that no let can bear them.
@@ -157,7 +159,7 @@ class _Reader:
         rules = [
             rule
             for n, entry in enumerate(entries)
-            if (rule := self._rule(file, document, n, entry, names)) is not None
+            if (rule := self._rule(gate, file, document, n, entry, names)) is not None
         ]
         if not rules:
             self._tell(file, document.line("rules"), "", "rules: expected at least one")
@@ -185,7 +187,7 @@ class _Reader:
         return found
 
     def _rule(
-        self, file: str, document: Document, n: int, entry: Any, names: list[str]
+        self, gate: Gate, file: str, document: Document, n: int, entry: Any, names: list[str]
     ) -> Rule | None:
         line = document.line("rules", n)
         before = len(self.problems)
@@ -210,11 +212,18 @@ class _Reader:
                 self._try_template(file, at, place, key, value, names)
             elif value:
                 self._try(file, at, f"{place} {key}", value, names)
-        for key in ("waits", "waivable"):
-            if not isinstance(entry.get(key, False), bool):
-                at = document.line("rules", n, key)
-                self._tell(file, at, place, f"{key}: expected true or false")
+        self._flags(gate, file, document, n, entry, place)
         return None if len(self.problems) > before else Rule(**entry)
+
+    def _flags(
+        self, gate: Gate, file: str, document: Document, n: int, entry: Any, place: str
+    ) -> None:
+        for key in ("waits", "waivable"):
+            value, at = entry.get(key, False), document.line("rules", n, key)
+            if not isinstance(value, bool):
+                self._tell(file, at, place, f"{key}: expected true or false")
+            elif value and key == "waivable" and gate in UNWAIVABLE:
+                self._tell(file, at, place, f"waivable: nothing is waived at gate {gate.value}")
 
     def _example(
         self, gate: Gate, file: str, document: Document, n: int, entry: Any, ids: set[str]

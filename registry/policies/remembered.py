@@ -1,9 +1,9 @@
 """Answers that need not be worked out again: a gate is asked the same of thousands of versions.
 
 An answer depends on nothing but what the gate's expressions read. Whatever they read begins with
-the name of a part of the document, so what stands behind each such name in their texts, as far as
-it is written out, is all that matters. A text that only looks like a name makes the rest wider,
-never narrower.
+the name of a part of the document, before which a dot may stand. So what stands behind each such
+name in their texts, as far as it is written out, is all that matters. A text that only looks like a
+name makes the rest wider, never narrower.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Answers:
 
     def __init__(self, texts: Collection[str], names: Collection[str]) -> None:
         """`texts` are all expressions of the gate, `names` the parts of a document."""
-        path = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(names))})\b(?:\s*\.\s*[A-Za-z_]\w*)*")
+        path = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(names))})\b(?:\s*\.\s*[A-Za-z_]\w*)*")
         found = {re.sub(r"\s", "", each) for text in texts for each in path.findall(text)}
         self._paths = [tuple(each.split(".")) for each in sorted(found)]
         #: Time goes on, so what reads it is never asked the same again.

@@ -36,6 +36,9 @@ class Policy(Protocol):
     def is_waivable(self, rule: str) -> bool:
         """Whether a waiver of this rule can ever help."""
 
+    def reads_waivers(self, gate: Gate) -> bool:
+        """Whether waivers can sway the gate's answer. Where not, it need not be shown any."""
+
     def evaluate(self, given: GateInput) -> GateAnswer:
         """Every rule's answer. Pure: no input but `given`, so that it can be replayed. Never
         raises: a rule that cannot be evaluated denies, and says why."""

@@ -185,6 +185,9 @@ class Versions(Protocol):
     def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
         """Quarantined versions without a verdict under these rules, oldest first."""
 
+    def vetted(self, after: int, limit: int) -> Sequence[Version]:
+        """Versions that wait for the gate release, by key, behind the key `after`."""
+
     def add_evaluation(self, version_key: int, evaluation: Evaluation) -> Evaluation: ...
 
     def evaluations(

@@ -106,36 +106,27 @@ class DownloadService:
         if len(paths) > FILES_MAX:
             raise _too_many(len(paths))
 
-        def fn(tx: Transaction) -> tuple[Version, str, Sequence[ManifestFile]]:
+        def fn(tx: Transaction) -> tuple[Version, Sequence[ManifestFile]]:
             _require_in_stage(tx, caller, name, stages)
             version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
-            require_terms(tx, caller, version, self._clock.now_us())
-            policy = self._require_gate(tx, caller, version, by_digest=bool(digest))
+            self._require_gates(tx, caller, version, by_digest=bool(digest))
             if not paths and version.file_count > FILES_MAX:
                 raise _too_many(version.file_count)
             if not paths:
-                return version, policy, tx.manifests.files(version.digest, None, FILES_MAX)
+                return version, tx.manifests.files(version.digest, None, FILES_MAX)
             # No path holds a NUL, and PostgreSQL does not even take one in a question.
             wanted = {path for path in paths if "\0" not in path}
-            return version, policy, tx.manifests.find(version.digest, wanted)
+            return version, tx.manifests.find(version.digest, wanted)
 
-        version, policy, files = self._database.snapshot(fn) if stages else self._database.read(fn)
+        version, files = self._database.snapshot(fn) if stages else self._database.read(fn)
         _check_found(version, paths, files)
         end_us = min(self._clock.now_us() + TICKET_TTL_US, caller.token.expire_time_us)
         batch = secrets.token_hex(16)
         ordered = sorted(files, key=lambda file: file.path)
         tickets = (
-            _ticket(
-                caller,
-                version,
-                file,
-                batch=batch,
-                by_digest=bool(digest),
-                policy=policy,
-                end_us=end_us,
-            )
+            _ticket(caller, version, file, batch=batch, by_digest=bool(digest), end_us=end_us)
             for file in ordered
         )
         signed = zip(ordered, map(self._signer.sign, tickets), strict=True)
@@ -144,8 +135,8 @@ class DownloadService:
     def open(self, ticket: str) -> Downloadable:
         """What the ticket leads to; asked for each request. TicketError where it may not be had.
 
-        Checked anew are signature, time, principal, token, permission, the version's state, and
-        the gate where another policy set has become active.
+        Checked anew are signature, time, principal, token, permission, terms, the version's state
+        and the gate: time alone may end what it allowed, as may another policy or a group left.
         """
         held = self._signer.read(ticket, DownloadTicket)
         try:
@@ -179,19 +170,17 @@ class DownloadService:
         """The version, if there is one, its model's terms are accepted, and the gate lets it go."""
         version = tx.versions.by_key(held.version_key)
         if version is not None:
-            require_terms(tx, caller, version, self._clock.now_us())
-            if tx.policies.active() != held.policy:
-                self._require_gate(tx, caller, version, by_digest=held.by_digest)
+            self._require_gates(tx, caller, version, by_digest=held.by_digest)
         return version
 
-    def _require_gate(
+    def _require_gates(
         self, tx: Transaction, caller: Caller, version: Version, *, by_digest: bool
-    ) -> str:
-        """The digest of the policy set that lets the bytes leave; raises PolicyRefusedError."""
-        policy = self._policies.active(tx)
+    ) -> None:
+        """Raise TermsNotAcceptedError or PolicyRefusedError unless the bytes may leave."""
         now = self._clock.now_us()
+        require_terms(tx, caller, version, now)
+        policy = self._policies.active(tx)
         require_fetch(tx, policy, self._facts, caller, version, by_digest=by_digest, now_us=now)
-        return policy.digest
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download."""
@@ -290,7 +279,6 @@ def _ticket(
     *,
     batch: str,
     by_digest: bool,
-    policy: str,
     end_us: int,
 ) -> DownloadTicket:
     return DownloadTicket(
@@ -306,7 +294,6 @@ def _ticket(
         media_type=file.media_type,
         filename=file.path.rpartition("/")[2],
         batch=batch,
-        policy=policy,
         expire_time_us=end_us,
     )
 

@@ -12,7 +12,7 @@ from registry.domain.versions import Version
 from registry.names import VersionName
 from registry.ports.database import Database, Transaction
 
-#: Versions above one are followed so far; a gate is not told of what stands further away.
+#: Versions above one are followed so far. What stands further away counts as without a license.
 LEVELS_MAX = 20
 ABOVE_MAX = 500
 _PAGE = 10_000
@@ -82,20 +82,23 @@ def facts_of(files: Sequence[ManifestFile]) -> Facts:
 
 
 def licenses_above(tx: Transaction, version_keys: Iterable[int]) -> tuple[str, ...]:
-    """The licenses of all versions that these were made from, each once; "" for one that is gone
-    or whose card names none."""
+    """The licenses of all versions that these were made from, each once; "" for one that is gone,
+    whose card names none, or which is too far away to be looked at."""
     seen = set(version_keys)
     wave: Sequence[int] = sorted(seen)
     licenses: set[str] = set()
     for _ in range(LEVELS_MAX):
-        if not wave:
-            break
         parents = [edge.parent_key for edge in tx.lineage.above(wave)]
-        if None in parents:
+        above = sorted({key for key in parents if key is not None} - seen)
+        if None in parents or len(above) > ABOVE_MAX:
             licenses.add("")
-        wave = sorted({key for key in parents if key is not None} - seen)[:ABOVE_MAX]
+        if not above:
+            break
+        wave = above[:ABOVE_MAX]
         seen.update(wave)
         for key in wave:
             version = tx.versions.by_key(key)
             licenses.add("" if version is None else version.card.license)
+    else:
+        licenses.add("")
     return tuple(sorted(licenses))

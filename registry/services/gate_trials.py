@@ -15,7 +15,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
-from registry.services.gates import ask_promote, asked_by, before_request
+from registry.services.gates import ask_promote, asked_by, before_request, waivers_for
 from registry.services.lookups import version_of
 from registry.services.stages import check_stage_of
 
@@ -48,16 +48,19 @@ class GateTrials:
             version = version_of(tx, name)
             if asked is Gate.PROMOTE:
                 return self._promote(tx, caller, version, stage)
+            policy = self._policies.active(tx)
+            now = self._clock.now_us()
             state = _STATES[asked]
             given = asked_by(
                 caller,
                 asked,
                 version if state is None else dataclasses.replace(version, state=state),
                 version.namespace,
-                now_us=self._clock.now_us(),
+                now_us=now,
                 facts=self._facts.of(tx, version),
             )
-            return self._policies.active(tx).evaluate(given)
+            waivers = waivers_for(tx, policy, asked, version, now_us=now)
+            return policy.evaluate(dataclasses.replace(given, waivers=waivers))
 
         return self._database.snapshot(fn)
 

@@ -8,6 +8,7 @@ import re
 
 from registry.domain.access import Caller
 from registry.domain.canonical import canonical_json
+from registry.domain.events import SYSTEM
 from registry.domain.gates import UNNUMBERED, Facts, GateInput, GrantedWaiver, ModelFacts
 from registry.domain.models import Model
 from registry.domain.policies import Gate, GateAnswer, results_value
@@ -19,6 +20,7 @@ from registry.errors import PolicyRefusedError, PreconditionViolation
 from registry.ports.database import Transaction
 from registry.ports.policy import Policy
 from registry.services.facts import VersionFacts
+from registry.services.standing import rules_of
 
 #: What decides on a request that has no number yet.
 _NUMBERLESS = re.compile(rf"hallmark [a-z ]*\b{UNNUMBERED}\b[^;.]*")
@@ -104,7 +106,7 @@ def ask_promote(
             promotion=promotion.number,
             note=promotion.note,
             break_glass=promotion.break_glass,
-            waivers=_waivers(tx, version, promotion.stage, now_us),
+            waivers=waivers_for(tx, policy, Gate.PROMOTE, version, promotion.stage, now_us=now_us),
             decisions=tuple(d for d in promotion.decisions if d.outcome is Outcome.APPROVE),
             current=inside,
             evaluations=tuple(tx.versions.evaluations(version.key, None, _EVALUATIONS_MAX)),
@@ -117,12 +119,42 @@ def ask_promote(
     )
 
 
-def _waivers(
-    tx: Transaction, version: Version, stage: str, now_us: int
+def ask_release(
+    tx: Transaction, policy: Policy, version: Version, facts: Facts, *, now_us: int
+) -> GateAnswer:
+    """What the gate release says to a version that vetting passed."""
+    return policy.evaluate(
+        GateInput(
+            gate=Gate.RELEASE,
+            version=version,
+            now_us=now_us,
+            actor=SYSTEM,
+            facts=facts,
+            waivers=waivers_for(tx, policy, Gate.RELEASE, version, now_us=now_us),
+        )
+    )
+
+
+def waivers_for(
+    tx: Transaction,
+    policy: Policy,
+    gate: Gate,
+    version: Version,
+    stage: str = "",
+    *,
+    now_us: int,
 ) -> tuple[GrantedWaiver, ...]:
-    """What is in force for a version. Of those for the whole model, which may be older than it,
-    only where neither a contributor made a token of whoever granted it, nor the other way round."""
-    found = tx.waivers.live(version, stage, now_us)
+    """What is in force for a version, for the stage or, at gates without one, for all.
+
+    A version that is not made yet has the waivers of its model. Of these, which may be older than
+    any version, only where neither a contributor made a token of whoever granted it, nor the other
+    way round.
+    """
+    if not policy.reads_waivers(gate):
+        return ()
+    rules = rules_of(version)
+    live = tx.waivers.live(version, stage, now_us)
+    found = [waiver for waiver in live if waiver.stands(policy.digest, rules)]
     if any(waiver.version_key is None for waiver in found):
         hands = {version.registrant, *version.contributors}
         found = [w for w in found if w.version_key is not None or _is_apart(tx, w, hands)]
@@ -175,11 +207,30 @@ def require_fetch(
     now_us: int,
 ) -> None:
     """Raise PolicyRefusedError unless the gate fetch lets the version's bytes leave."""
-    asked = asked_by(caller, Gate.FETCH, version, version.namespace, now_us=now_us)
-    answer = policy.evaluate(
-        dataclasses.replace(asked, by_digest=by_digest, facts=facts.of(tx, version))
-    )
+    answer = ask_fetch(tx, policy, facts, caller, version, by_digest=by_digest, now_us=now_us)
     require(answer, version.ref)
+
+
+def ask_fetch(
+    tx: Transaction,
+    policy: Policy,
+    facts: VersionFacts,
+    caller: Caller,
+    version: Version,
+    *,
+    by_digest: bool,
+    now_us: int,
+) -> GateAnswer:
+    """What the gate fetch says, refusals too."""
+    asked = asked_by(caller, Gate.FETCH, version, version.namespace, now_us=now_us)
+    return policy.evaluate(
+        dataclasses.replace(
+            asked,
+            by_digest=by_digest,
+            facts=facts.of(tx, version),
+            waivers=waivers_for(tx, policy, Gate.FETCH, version, now_us=now_us),
+        )
+    )
 
 
 def require_delete(policy: Policy, caller: Caller, model: Model, *, now_us: int) -> None:

@@ -10,15 +10,15 @@ import dataclasses
 from collections.abc import Sequence
 
 from registry.domain.access import Caller
-from registry.domain.gates import Facts, GateInput
+from registry.domain.gates import Facts, GateInput, GrantedWaiver
 from registry.domain.policies import Gate, GateAnswer
 from registry.domain.versions import Card, Version, VersionSpec, VersionState
 from registry.names import ModelName, VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import PolicySets
+from registry.ports.policy import Policy, PolicySets
 from registry.services.facts import VersionFacts, licenses_above
-from registry.services.gates import asked_by, require
+from registry.services.gates import asked_by, require, waivers_for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ class RegisterGate:
 
     def ask(self, caller: Caller, candidate: Candidate, bases: Sequence[VersionName]) -> Question:
         """What `require` needs to judge the candidate within the unit of work."""
+        policy = self._policies.recent()
         licenses = self._database.read(lambda tx: _licenses(tx, bases)) if bases else ()
         facts = candidate.facts
         if licenses:
@@ -52,7 +53,10 @@ class RegisterGate:
         now = self._clock.now_us()
         version = _draft(caller, candidate, now)
         asked = asked_by(caller, Gate.REGISTER, version, version.namespace, now_us=now, facts=facts)
-        return Question(asked, self._policies.recent().evaluate(asked))
+        if policy.reads_waivers(Gate.REGISTER):
+            waivers = self._database.read(lambda tx: _waivers(tx, policy, version, now))
+            asked = dataclasses.replace(asked, waivers=waivers)
+        return Question(asked, policy.evaluate(asked))
 
     def require(self, tx: Transaction, question: Question, *, active: str = "") -> None:
         """Raise PolicyRefusedError unless the active set lets the candidate pass; `active` is its
@@ -71,6 +75,17 @@ class Question:
 
     asked: GateInput
     answer: GateAnswer
+
+
+def _waivers(
+    tx: Transaction, policy: Policy, version: Version, now_us: int
+) -> tuple[GrantedWaiver, ...]:
+    """Of the model. One that is not there is refused later on."""
+    model = tx.models.get(version.model)
+    if model is None:
+        return ()
+    of_model = dataclasses.replace(version, model_key=model.key)
+    return waivers_for(tx, policy, Gate.REGISTER, of_model, now_us=now_us)
 
 
 def _licenses(tx: Transaction, bases: Sequence[VersionName]) -> tuple[str, ...]:

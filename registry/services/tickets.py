@@ -28,7 +28,7 @@ LENGTH_MAX = 4096
 class DownloadTicket:
     """Leave to fetch one file of one version. `batch` is shared by all made in one call."""
 
-    KIND: ClassVar[str] = "d2"
+    KIND: ClassVar[str] = "d3"
     FIX: ClassVar[str] = "pull again (CreateDownloads)"
     principal: str
     token: str
@@ -45,8 +45,6 @@ class DownloadTicket:
     #: Last segment of the file's path.
     filename: str
     batch: str
-    #: Digest of the policy set under which the gate fetch let the version's bytes leave.
-    policy: str
     expire_time_us: int
 
 

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from registry.domain.events import SYSTEM, EventDraft
-from registry.domain.gates import Facts, GateInput
+from registry.domain.gates import Facts
 from registry.domain.manifests import Manifest
-from registry.domain.policies import Gate
 from registry.domain.versions import Standing, Verdict, Version, VersionState, Vetting
 from registry.errors import StorageError
 from registry.ports.clock import Clock
@@ -24,7 +23,9 @@ from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy, PolicySets
 from registry.ports.vetting import Vetter
 from registry.services.facts import VersionFacts
+from registry.services.gates import ask_release
 from registry.services.lookups import manifest_missing
+from registry.services.releases import released
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class VettingService:
     def _moves(self, tx: Transaction, judged: Sequence[tuple[Version, Vetting]]) -> list[_Move]:
         policy = self._policies.active(tx)
         facts = self._facts.of_many(tx, [version for version, _ in judged])
-        found = (self._move(policy, *each, facts[each[0].key]) for each in judged)
+        found = (self._move(tx, policy, *each, facts[each[0].key]) for each in judged)
         return [move for move in found if move is not None]
 
     def _store(self, tx: Transaction, moves: Sequence[_Move]) -> None:
@@ -133,10 +134,10 @@ class VettingService:
         version = tx.versions.by_key(move.version.key)
         if version is None:
             return None
-        return self._move(policy, version, move.vetting, self._facts.of(tx, version))
+        return self._move(tx, policy, version, move.vetting, self._facts.of(tx, version))
 
     def _move(
-        self, policy: Policy, version: Version, vetting: Vetting, facts: Facts
+        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting, facts: Facts
     ) -> _Move | None:
         """Where the verdict leads the version; None where nothing is to be stored."""
         if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
@@ -146,7 +147,7 @@ class VettingService:
         was = version.yanked_from if is_yanked else version.state
         if was is not VersionState.QUARANTINED:
             return None
-        to = self._due(policy, version, vetting, facts)
+        to = self._due(tx, policy, version, vetting, facts)
         if is_yanked and to is VersionState.RELEASED:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
@@ -160,22 +161,15 @@ class VettingService:
         )
 
     def _due(
-        self, policy: Policy, version: Version, vetting: Vetting, facts: Facts
+        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting, facts: Facts
     ) -> VersionState:
         """Where its verdict leads a version from quarantine."""
         if vetting.verdict is Verdict.FAIL:
             return VersionState.REJECTED
         if vetting.verdict is not Verdict.PASS:
             return VersionState.QUARANTINED
-        answer = policy.evaluate(
-            GateInput(
-                gate=Gate.RELEASE,
-                version=dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED),
-                now_us=self._clock.now_us(),
-                actor=SYSTEM,
-                facts=facts,
-            )
-        )
+        passed = dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED)
+        answer = ask_release(tx, policy, passed, facts, now_us=self._clock.now_us())
         return VersionState.RELEASED if answer.allowed else VersionState.VETTED
 
 
@@ -224,17 +218,14 @@ def _tell(tx: Transaction, move: _Move) -> None:
         "digest": version.digest,
         "to": move.to.value,
     }
-    tx.events.append(_event("version.vet", version, detail))
-    if move.to is VersionState.RELEASED:
-        detail = {"digest": version.digest, "policy_digest": move.judged_by}
-        tx.events.append(_event("version.release", version, detail))
-
-
-def _event(action: str, version: Version, detail: dict[str, object]) -> EventDraft:
-    return EventDraft(
-        action=action,
-        resource=version.name,
-        namespace=version.namespace,
-        actor=SYSTEM,
-        detail=detail,
+    tx.events.append(
+        EventDraft(
+            action="version.vet",
+            resource=version.name,
+            namespace=version.namespace,
+            actor=SYSTEM,
+            detail=detail,
+        )
     )
+    if move.to is VersionState.RELEASED:
+        tx.events.append(released(version, move.judged_by))

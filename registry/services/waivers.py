@@ -42,6 +42,7 @@ from registry.services.overdue import write_down
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 from registry.services.stages import check_stage_of
+from registry.services.standing import rules_of
 
 REASON_LENGTH_MAX = 2000
 TTL_US = 30 * DAY_US
@@ -138,14 +139,16 @@ class WaiverService:
                 content_of(str(target), rule, reason, stage, expire_time_us),
                 now_us=now,
                 create=create,
-                reload=lambda number: _shown(_existing(tx, int(number)), now),
+                reload=lambda number: self._shown(tx, _existing(tx, int(number)), now),
             )
 
         return self._database.write(fn, namespace=model_name.namespace)
 
     def get(self, caller: Caller, name: WaiverName) -> Waiver:
-        found = self._database.read(lambda tx: _visible(tx, caller, Action.WAIVER_READ, name))
-        return _shown(found, self._clock.now_us())
+        now = self._clock.now_us()
+        return self._database.snapshot(
+            lambda tx: self._shown(tx, _visible(tx, caller, Action.WAIVER_READ, name), now)
+        )
 
     def list(
         self,
@@ -165,8 +168,9 @@ class WaiverService:
         after = decode_token(page.token, of, int)
         limit = page.limit()
         now = self._clock.now_us()
-        found = self._database.read(
-            lambda tx: tx.waivers.list(
+
+        def fn(tx: Transaction) -> Page[Waiver]:
+            found = tx.waivers.list(
                 reach=reach,
                 model=model.path if model else "",
                 state=state,
@@ -175,9 +179,10 @@ class WaiverService:
                 after=after,
                 limit=limit + 1,
             )
-        )
-        shown = [_shown(waiver, now) for waiver in found]
-        return page_of(shown, limit, lambda waiver: (waiver.number,), of)
+            shown = [self._shown(tx, waiver, now) for waiver in found]
+            return page_of(shown, limit, lambda waiver: (waiver.number,), of)
+
+        return self._database.snapshot(fn)
 
     def decide(
         self,
@@ -218,7 +223,7 @@ class WaiverService:
                 outcome,
                 comment,
             ):
-                return _shown(waiver, now)
+                return self._shown(tx, waiver, now)
             require_state(waiver, WaiverState.PENDING, now, action="be decided on", fix=_AGAIN)
             if outcome is Outcome.APPROVE:
                 _require_waivable(policy, waiver.rule)
@@ -232,6 +237,7 @@ class WaiverService:
                 policy_digest=policy.digest,
                 comment=comment,
                 now_us=now,
+                rules_digest="" if version is None else rules_of(version),
             )
             granted = outcome is Outcome.APPROVE
             decided = dataclasses.replace(
@@ -253,7 +259,7 @@ class WaiverService:
             now = self._clock.now_us()
             waiver, _ = _locked(tx, asked)
             if waiver.state is WaiverState.WITHDRAWN:
-                return _shown(waiver, now)
+                return self._shown(tx, waiver, now)
             fix = f"End a granted one with: hallmark waiver revoke {waiver.number}"
             require_state(waiver, WaiverState.PENDING, now, action="be withdrawn", fix=fix)
             gone = dataclasses.replace(waiver, state=WaiverState.WITHDRAWN, end_time_us=now)
@@ -270,13 +276,25 @@ class WaiverService:
             now = self._clock.now_us()
             waiver, _ = _locked(tx, asked)
             if waiver.state is WaiverState.REVOKED:
-                return _shown(waiver, now)
+                return self._shown(tx, waiver, now)
             fix = f"Take back an undecided one with: hallmark waiver withdraw {waiver.number}"
             require_state(waiver, WaiverState.GRANTED, now, action="be revoked", fix=fix)
             gone = dataclasses.replace(waiver, state=WaiverState.REVOKED, end_time_us=now)
             return _store(tx, caller, "waiver.revoke", gone, {"comment": comment})
 
         return self._database.write(fn, namespace=asked.namespace)
+
+    def _shown(self, tx: Transaction, waiver: Waiver, now_us: int) -> Waiver:
+        """The waiver as it stands at a moment."""
+        state = waiver.state_at(now_us)
+        if state is not waiver.state:
+            return dataclasses.replace(waiver, state=state, end_time_us=waiver.expire_time_us)
+        if state is not WaiverState.GRANTED:
+            return waiver
+        version = None if waiver.version_key is None else tx.versions.by_key(waiver.version_key)
+        rules = "" if version is None else rules_of(version)
+        stands = waiver.stands(self._policies.active(tx).digest, rules)
+        return dataclasses.replace(waiver, lapsed=not stands)
 
     def expire_overdue(self) -> int:
         """Write down which waivers have run out of time; how many."""
@@ -397,14 +415,6 @@ def _endable(tx: Transaction, caller: Caller, name: WaiverName) -> Waiver:
     ):
         return found
     return _visible(tx, caller, Action.WAIVER_DECIDE, name)
-
-
-def _shown(waiver: Waiver, now_us: int) -> Waiver:
-    """The waiver as it stands at a moment."""
-    state = waiver.state_at(now_us)
-    if state is waiver.state:
-        return waiver
-    return dataclasses.replace(waiver, state=state, end_time_us=waiver.expire_time_us)
 
 
 def _store(

@@ -138,6 +138,7 @@ def decide_waiver(h: History) -> None:
     h.require("asked for it" if is_own else "", what)
     h.require("" if done.state is WaiverState.GRANTED else f"it is {done.state}", what)
     fact.state, fact.granted_by, fact.makers = "granted", by.owner, by.makers
+    fact.policy, fact.rules = h.company.policy, "" if version is None else version.rules
 
 
 def revoke_waiver(h: History) -> None:

@@ -131,6 +131,9 @@ class WaiverFact:
     state: str = "pending"
     granted_by: str = ""
     makers: frozenset[str] = frozenset()
+    #: In force when it was granted, the verdict's rules for one version.
+    policy: str = ""
+    rules: str = ""
 
 
 @dataclass(kw_only=True)
@@ -362,6 +365,8 @@ class Company:
             and waiver.version in (None, version.number)
             and waiver.stage in ("", stage)
             and self.now_us < waiver.end_us
+            and waiver.policy == self.policy
+            and (waiver.version is None or waiver.rules == version.rules)
             and self.human(waiver.granted_by) not in hands
             and not hands & set(map(self.human, waiver.makers))
             for waiver in self.waivers.values()

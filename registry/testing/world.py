@@ -47,6 +47,7 @@ from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
 from registry.services.references import ReferenceService
 from registry.services.registration import RegisterGate
+from registry.services.releases import ReleaseService
 from registry.services.reminders import ReminderService
 from registry.services.reviews import ReviewService
 from registry.services.stages import StageService
@@ -253,6 +254,9 @@ class World:
             policies=self.active,
             facts=self.facts,
             vetter=StructureVetter(blobs=blobs),
+        )
+        self.releases = ReleaseService(
+            database=database, clock=clock, policies=self.active, facts=self.facts
         )
 
     def _open_webhooks(self) -> None:

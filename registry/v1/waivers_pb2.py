@@ -26,31 +26,31 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import decisions_pb2 as registry_dot_v1_dot_decisions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19registry/v1/waivers.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\xd8\x02\n\x06Waiver\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\'\n\x05state\x18\x07 \x01(\x0e\x32\x18.registry.v1.WaiverState\x12\x11\n\trequester\x18\x08 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\t \x01(\x0b\x32\x15.registry.v1.Decision\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x14RequestWaiverRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\" \n\x10GetWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x82\x01\n\x12ListWaiversRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.registry.v1.WaiverState\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"T\n\x13ListWaiversResponse\x12$\n\x07waivers\x18\x01 \x03(\x0b\x32\x13.registry.v1.Waiver\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x13\x44\x65\x63ideWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x15\n\rpolicy_digest\x18\x04 \x01(\t\"%\n\x15WithdrawWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x13RevokeWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t*\xca\x01\n\x0bWaiverState\x12\x1c\n\x18WAIVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WAIVER_STATE_PENDING\x10\x01\x12\x18\n\x14WAIVER_STATE_GRANTED\x10\x02\x12\x19\n\x15WAIVER_STATE_REJECTED\x10\x03\x12\x1a\n\x16WAIVER_STATE_WITHDRAWN\x10\x04\x12\x18\n\x14WAIVER_STATE_REVOKED\x10\x05\x12\x18\n\x14WAIVER_STATE_EXPIRED\x10\x06\x32\xc4\x03\n\rWaiverService\x12G\n\rRequestWaiver\x12!.registry.v1.RequestWaiverRequest\x1a\x13.registry.v1.Waiver\x12?\n\tGetWaiver\x12\x1d.registry.v1.GetWaiverRequest\x1a\x13.registry.v1.Waiver\x12P\n\x0bListWaivers\x12\x1f.registry.v1.ListWaiversRequest\x1a .registry.v1.ListWaiversResponse\x12\x45\n\x0c\x44\x65\x63ideWaiver\x12 .registry.v1.DecideWaiverRequest\x1a\x13.registry.v1.Waiver\x12I\n\x0eWithdrawWaiver\x12\".registry.v1.WithdrawWaiverRequest\x1a\x13.registry.v1.Waiver\x12\x45\n\x0cRevokeWaiver\x12 .registry.v1.RevokeWaiverRequest\x1a\x13.registry.v1.Waiverb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19registry/v1/waivers.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\"\xe8\x02\n\x06Waiver\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\r\n\x05stage\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\'\n\x05state\x18\x07 \x01(\x0e\x32\x18.registry.v1.WaiverState\x12\x11\n\trequester\x18\x08 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\t \x01(\x0b\x32\x15.registry.v1.Decision\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06lapsed\x18\r \x01(\x08\"\x98\x01\n\x14RequestWaiverRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\" \n\x10GetWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x82\x01\n\x12ListWaiversRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.registry.v1.WaiverState\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"T\n\x13ListWaiversResponse\x12$\n\x07waivers\x18\x01 \x03(\x0b\x32\x13.registry.v1.Waiver\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x13\x44\x65\x63ideWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.registry.v1.DecisionOutcome\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12\x15\n\rpolicy_digest\x18\x04 \x01(\t\"%\n\x15WithdrawWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x13RevokeWaiverRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t*\xca\x01\n\x0bWaiverState\x12\x1c\n\x18WAIVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WAIVER_STATE_PENDING\x10\x01\x12\x18\n\x14WAIVER_STATE_GRANTED\x10\x02\x12\x19\n\x15WAIVER_STATE_REJECTED\x10\x03\x12\x1a\n\x16WAIVER_STATE_WITHDRAWN\x10\x04\x12\x18\n\x14WAIVER_STATE_REVOKED\x10\x05\x12\x18\n\x14WAIVER_STATE_EXPIRED\x10\x06\x32\xc4\x03\n\rWaiverService\x12G\n\rRequestWaiver\x12!.registry.v1.RequestWaiverRequest\x1a\x13.registry.v1.Waiver\x12?\n\tGetWaiver\x12\x1d.registry.v1.GetWaiverRequest\x1a\x13.registry.v1.Waiver\x12P\n\x0bListWaivers\x12\x1f.registry.v1.ListWaiversRequest\x1a .registry.v1.ListWaiversResponse\x12\x45\n\x0c\x44\x65\x63ideWaiver\x12 .registry.v1.DecideWaiverRequest\x1a\x13.registry.v1.Waiver\x12I\n\x0eWithdrawWaiver\x12\".registry.v1.WithdrawWaiverRequest\x1a\x13.registry.v1.Waiver\x12\x45\n\x0cRevokeWaiver\x12 .registry.v1.RevokeWaiverRequest\x1a\x13.registry.v1.Waiverb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.waivers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WAIVERSTATE']._serialized_start=1077
-  _globals['_WAIVERSTATE']._serialized_end=1279
+  _globals['_WAIVERSTATE']._serialized_start=1093
+  _globals['_WAIVERSTATE']._serialized_end=1295
   _globals['_WAIVER']._serialized_start=105
-  _globals['_WAIVER']._serialized_end=449
-  _globals['_REQUESTWAIVERREQUEST']._serialized_start=452
-  _globals['_REQUESTWAIVERREQUEST']._serialized_end=604
-  _globals['_GETWAIVERREQUEST']._serialized_start=606
-  _globals['_GETWAIVERREQUEST']._serialized_end=638
-  _globals['_LISTWAIVERSREQUEST']._serialized_start=641
-  _globals['_LISTWAIVERSREQUEST']._serialized_end=771
-  _globals['_LISTWAIVERSRESPONSE']._serialized_start=773
-  _globals['_LISTWAIVERSRESPONSE']._serialized_end=857
-  _globals['_DECIDEWAIVERREQUEST']._serialized_start=859
-  _globals['_DECIDEWAIVERREQUEST']._serialized_end=981
-  _globals['_WITHDRAWWAIVERREQUEST']._serialized_start=983
-  _globals['_WITHDRAWWAIVERREQUEST']._serialized_end=1020
-  _globals['_REVOKEWAIVERREQUEST']._serialized_start=1022
-  _globals['_REVOKEWAIVERREQUEST']._serialized_end=1074
-  _globals['_WAIVERSERVICE']._serialized_start=1282
-  _globals['_WAIVERSERVICE']._serialized_end=1734
+  _globals['_WAIVER']._serialized_end=465
+  _globals['_REQUESTWAIVERREQUEST']._serialized_start=468
+  _globals['_REQUESTWAIVERREQUEST']._serialized_end=620
+  _globals['_GETWAIVERREQUEST']._serialized_start=622
+  _globals['_GETWAIVERREQUEST']._serialized_end=654
+  _globals['_LISTWAIVERSREQUEST']._serialized_start=657
+  _globals['_LISTWAIVERSREQUEST']._serialized_end=787
+  _globals['_LISTWAIVERSRESPONSE']._serialized_start=789
+  _globals['_LISTWAIVERSRESPONSE']._serialized_end=873
+  _globals['_DECIDEWAIVERREQUEST']._serialized_start=875
+  _globals['_DECIDEWAIVERREQUEST']._serialized_end=997
+  _globals['_WITHDRAWWAIVERREQUEST']._serialized_start=999
+  _globals['_WITHDRAWWAIVERREQUEST']._serialized_end=1036
+  _globals['_REVOKEWAIVERREQUEST']._serialized_start=1038
+  _globals['_REVOKEWAIVERREQUEST']._serialized_end=1090
+  _globals['_WAIVERSERVICE']._serialized_start=1298
+  _globals['_WAIVERSERVICE']._serialized_end=1750
 # @@protoc_insertion_point(module_scope)

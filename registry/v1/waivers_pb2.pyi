@@ -79,6 +79,7 @@ class Waiver(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    LAPSED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`waivers/{n}`; numbers are unique in the registry."""
     rule: _builtins.str
@@ -95,6 +96,10 @@ class Waiver(_message.Message):
     """Where it stands."""
     requester: _builtins.str
     """`principals/{id}` who owns it."""
+    lapsed: _builtins.bool
+    """GRANTED, and no gate counts it: another policy set has become active since, or its version was
+    vetted under other rules. It has to be asked for anew.
+    """
     @_builtins.property
     def decision(self) -> _decisions_pb2.Decision:
         """Who said what, under which policy; unset until somebody did."""
@@ -126,10 +131,11 @@ class Waiver(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        lapsed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "digest", b"digest", "end_time", b"end_time", "expire_time", b"expire_time", "name", b"name", "reason", b"reason", "requester", b"requester", "rule", b"rule", "stage", b"stage", "state", b"state", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "digest", b"digest", "end_time", b"end_time", "expire_time", b"expire_time", "lapsed", b"lapsed", "name", b"name", "reason", b"reason", "requester", b"requester", "rule", b"rule", "stage", b"stage", "state", b"state", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

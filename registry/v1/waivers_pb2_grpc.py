@@ -29,6 +29,8 @@ class WaiverServiceStub:
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     def __init__(self, channel):
@@ -73,6 +75,8 @@ class WaiverServiceServicer:
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     def RequestWaiver(self, request, context):
@@ -181,6 +185,8 @@ class WaiverService:
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     @staticmethod

@@ -30,6 +30,8 @@ class WaiverServiceStub:
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     @_typing.overload
@@ -79,6 +81,8 @@ class WaiverServiceAsyncStub(WaiverServiceStub):
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -124,6 +128,8 @@ class WaiverServiceServicer(metaclass=_abc_1.ABCMeta):
     """Waivers: exceptions, for a time, from one rule of the policy, for one version or for all versions
     of one model. A rule that the policy does not let be waived never is. A waiver changes nothing by
     itself: a gate that is asked while it is GRANTED takes the rule for passed and says by which waiver.
+    It is a decision, and dies as an approval does: when another policy set becomes active or, of one
+    version, when that is vetted under other rules; see Waiver.lapsed.
     """
 
     @_abc_1.abstractmethod

@@ -32,7 +32,5 @@ def test_acknowledged_blobs_survive_a_power_cut(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["lost"] == []
-    assert told["cuts"] == 40
-    # Otherwise the cut would prove nothing, as all that is written would survive it. Another
-    # program's sync(2) writes back this disk as well: run it where nothing else does so.
-    assert told["unsynced_survived"] == 0
+    # As many cuts as were proven to lose what was not synced.
+    assert told["cuts"] == 40, f"{told['repeated']} cuts came after another program's sync"

@@ -47,6 +47,7 @@ STATEMENTS = {
     "versions cut from a commit": versions._CUT,
     "commits with a version": versions._CUT_FROM,
     "selector": versions._RESOLVE,
+    "versions that wait for their release": versions._VETTED,
     "ground": grounds._GROUND,
     "commit": commits._GET,
     "commits by prefix": commits._BY_PREFIX,

@@ -62,6 +62,12 @@ CHANGES = {
         "'live'",
     ),
     "waits as a word": ("promote.yaml", "  waits: true", "  waits: yes", "true or false"),
+    "a waiver where none is known": (
+        "delete.yaml",
+        "- id: SERVED\n",
+        "- id: SERVED\n  waivable: true\n",
+        "nothing is waived at gate delete",
+    ),
     "a test of an unknown rule": (
         "promote.yaml",
         "refused: [VETTED]",

@@ -83,6 +83,7 @@ def test_only_what_is_read_matters() -> None:
         ("version.card.x.size()", {"card": {"x": [1]}}, {"card": {"x": [1, 2]}}),
         ("has(version.card.x)", {"card": {}}, {"card": {"x": 1}}),
         ("version.map(version, version)", {"a": 1}, {"a": 2}),
+        (".version.a == 1 && version.b", {"a": 1}, {"a": 2}),
         ("version.a == 1", {"a": 1}, {"a": True}),
         ("version.a == 1", {"a": 1}, {"a": "1"}),
         ("version.a", {"a": []}, {"a": {}}),
@@ -97,9 +98,10 @@ def test_however_it_is_read(expression: str, one: object, other: object) -> None
     assert answers.find({"version": other})[1] is None
 
 
-def test_time_is_never_remembered() -> None:
+@pytest.mark.parametrize("now", ["now", ".now"])
+def test_time_is_never_remembered(now: str) -> None:
     """A gate that reads the time is asked anew each time."""
-    answers = Answers(["timestamp(now) > timestamp(version.create_time)"], NAMES)
+    answers = Answers([f"timestamp({now}) > timestamp(version.create_time)"], NAMES)
     key, _ = answers.find({"now": "a", "version": {}})
     answers.keep(key, PASSED)
     assert answers.find({"now": "a", "version": {}})[1] is None

@@ -11,6 +11,7 @@ from registry.domain.policy_sets import PolicyChange
 from registry.domain.promotions import Outcome, PromotionState
 from registry.domain.scopes import Scope
 from registry.domain.terms import AcceptanceState
+from registry.domain.times import show_time
 from registry.domain.waivers import WaiverState
 from registry.errors import PermissionDeniedError, PolicyRefusedError, TicketError
 from registry.names import (
@@ -138,6 +139,35 @@ def test_addresses_from_before_a_stricter_policy(story: Story) -> None:
         world.downloads.open(ticket)
     activate(world, list(shipped_files().items()))
     assert world.downloads.open(ticket).digest == version.digest
+
+
+def test_an_address_ends_when_time_ends_what_allowed_it(story: Story) -> None:
+    """A gate that reads the time is asked again for each request: no address that was made before a
+    freeze outlives its start, though the policy is the same."""
+    world = story.world
+    version = story.released()
+    start = world.clock.now_us() + DAY_US
+    rule = f"""rules:
+- id: FROZEN
+  require: "version.size_bytes > 1000 || timestamp(now) < timestamp('{show_time(start)}')"
+  message: "{{version.ref}} leaves no more at {{now}}."
+  fix: "Wait: hallmark version show {{version.ref}}"
+"""
+    example = """tests:
+- name: past the date
+  given: {now: "2099-01-01T00:00:00Z", version: {size_bytes: 1}}
+  refused: [FROZEN]
+"""
+    frozen = dict(files("fetch.yaml", "rules:\n", rule))
+    frozen["fetch.yaml"] = frozen["fetch.yaml"].replace(b"tests:\n", example.encode(), 1)
+    activate(world, list(frozen.items()))
+    world.clock.advance(DAY_US - 1)
+    made = world.downloads.create(story.rosa, name_of(version), digest="", paths=())
+    ticket = made.files[0][1]
+    assert world.downloads.open(ticket).digest == version.digest
+    world.clock.advance(1)
+    with pytest.raises(TicketError, match="FROZEN"):
+        world.downloads.open(ticket)
 
 
 def test_a_token_for_reading_takes_nothing_back(story: Story) -> None:

@@ -32,6 +32,9 @@ class TwoApprovals:
     def is_waivable(self, rule: str) -> bool:
         return False
 
+    def reads_waivers(self, gate: Gate) -> bool:
+        return False
+
     def replay(self, gate: Gate, document: Mapping[str, object]) -> tuple[RuleResult, ...]:
         raise NotImplementedError("nobody explains what this one said")
 

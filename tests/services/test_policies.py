@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 
 import pytest
 
@@ -24,6 +25,7 @@ from registry.errors import (
 )
 from registry.names import PolicyChangeName, PromotionName
 from registry.ports.tables import EventQuery
+from registry.services.facts import LEVELS_MAX, VersionFacts
 from registry.services.policy_sets import ActivePolicies, bootstrap_policy
 from registry.testing.policies import RememberingReader, shipped_files
 from registry.testing.story import NAME, Story, name_of
@@ -476,6 +478,22 @@ def test_licenses_are_inherited(story: Story) -> None:
     found = world.policies.explain(story.rosa, PromotionName(number=promotion.number), None)
     assert json.loads(found.document)["version"]["base_licenses"] == ["gemma", "mit"]
     assert json.loads(found.document)["version"]["license"] == "apache-2.0"
+
+
+def test_what_is_too_far_away_has_no_license(story: Story) -> None:
+    """A license is not laundered by a long way: what stands further above than is looked at counts
+    as one that names none."""
+    card = b"---\nlicense: mit\n---\n# m\n"
+    bases: tuple[Version, ...] = ()
+    found = []
+    for level in range(LEVELS_MAX + 1):
+        version = story.push({"README.md": card, "a": b"%d" % level}, bases=bases)
+        facts = story.world.database.read(partial(VersionFacts().of, version=version))
+        found.append(facts.base_licenses)
+        bases = (version,)
+    assert found[1] == ("mit",)
+    assert found[LEVELS_MAX - 1] == ("mit",)
+    assert found[LEVELS_MAX] == ("", "mit")
 
 
 def test_pickles_do_not_enter_production(story: Story) -> None:

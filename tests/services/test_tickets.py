@@ -31,7 +31,6 @@ DOWNLOAD = DownloadTicket(
     media_type="application/x-onnx",
     filename="modèle.onnx",
     batch="c" * 32,
-    policy="sha256:5",
     expire_time_us=CLOCK.now_us() + 1000,
 )
 UPLOAD = UploadTicket(
@@ -75,7 +74,7 @@ def forgeries() -> dict[str, str]:
         "surrogate": good + "\ud800",
         "very long": good + "A" * 5000,
         "other kind": f"u1.{body}.{signature}",
-        "other version": f"d3.{body}.{signature}",
+        "other version": f"d2.{body}.{signature}",
         "upper case": good.upper(),
         "other spelling of the signature": f"{kind}.{body}.{signature[:-1]}"
         + ("B" if signature[-1] != "B" else "C"),

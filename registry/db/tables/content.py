@@ -171,6 +171,12 @@ versions = Table(
         sqlite_where=text("state = 'quarantined'"),
         postgresql_where=text("state = 'quarantined'"),
     ),
+    Index(
+        "ix_versions_vetted",
+        "key",
+        sqlite_where=text("state = 'vetted'"),
+        postgresql_where=text("state = 'vetted'"),
+    ),
     **NEVER_REUSED,
 )
 

@@ -45,6 +45,21 @@ class VersionVettingContract:
         assert unvetted(10) == [1, 3, 4]
         assert unvetted(2) == [1, 3]
 
+    def test_those_that_wait_for_their_release_are_found(self, database: Database) -> None:
+        """Versions that vetting passed and that were not let out are found by key, behind one."""
+        model = add_model(database)
+        waiting = in_state(VersionState.VETTED)
+        versions = [add_version(database, model, change=waiting) for _ in range(3)]
+        add_version(database, model)
+        add_version(database, model, change=in_state(VersionState.QUARANTINED))
+
+        def vetted(after: int, limit: int) -> list[int]:
+            return numbers(database.read(lambda tx: tx.versions.vetted(after, limit)))
+
+        assert vetted(0, 10) == [1, 2, 3]
+        assert vetted(0, 2) == [1, 2]
+        assert vetted(versions[1].key, 2) == [3]
+
     def test_verdicts_are_recorded_together(self, database: Database) -> None:
         """Each version of a batch gets its own verdict and state, and no other version does."""
         model = add_model(database)
