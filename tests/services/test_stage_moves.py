@@ -57,6 +57,7 @@ COVERED = {
     "NamespaceService",
     "PromotionService",
     "ReferenceService",
+    "ReleaseService",
     "ReviewService",
     "StageService",
     "TermsService",
@@ -276,6 +277,7 @@ class StageMachine(RuleBasedStateMachine):
     @rule()
     def vet(self) -> None:
         self.world.vetting.run_pending(100)
+        self.world.releases.release_due()
 
     @rule(number=st.integers(1, 12))
     def withdraw(self, number: int) -> None:
