@@ -204,7 +204,7 @@ def build_services(
         ),
         terms=TermsService(database=database, clock=clock),
         acceptances=AcceptanceService(database=database, clock=clock, fresh_groups=accounts),
-        inbox=InboxService(database=database, clock=clock),
+        inbox=InboxService(database=database, clock=clock, policies=policies),
         lineage=LineageService(database=database, clock=clock),
         uploads=UploadService(
             database=database,

@@ -146,13 +146,3 @@ def counts(
 def with_decision(decisions: tuple[Decision, ...], new: Decision) -> tuple[Decision, ...]:
     """The decisions with `new` in place of an earlier one by the same person, in order of time."""
     return (*(d for d in decisions if d.decider != new.decider), new)
-
-
-def counted(decisions: tuple[Decision, ...], now_us: int) -> tuple[Decision, ...]:
-    """The approvals that count at a moment: a time that has come ends one."""
-    return tuple(
-        decision
-        for decision in decisions
-        if decision.outcome is Outcome.APPROVE
-        and (decision.expire_time_us is None or now_us < decision.expire_time_us)
-    )

@@ -18,7 +18,7 @@ from registry.domain.access import (
 )
 from registry.domain.inbox import InboxItem, InboxKind, InboxScope
 from registry.domain.pages import Page, PageRequest, decode_token, encode_token, fingerprint
-from registry.domain.promotions import Promotion, counted
+from registry.domain.promotions import Promotion
 from registry.domain.reviews import Review
 from registry.domain.scopes import ANY, model_in
 from registry.domain.versions import Version
@@ -26,9 +26,11 @@ from registry.domain.waivers import Waiver
 from registry.names.rules import NUMBER_MAX
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.policy import Policy, PolicySets
 from registry.ports.waiver_tables import WaitingQuery
 from registry.services.independence import is_second
 from registry.services.judging import contributors
+from registry.services.standing import approvers, rules_of, with_dead
 
 PAGE_SIZE_MAX = 100
 #: A page looks at so many items at most, since of those that wait few may be for the caller.
@@ -41,20 +43,29 @@ _KINDS = tuple(InboxKind)
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Moment:
+    """When the list is made, and under which policy."""
+
+    now_us: int
+    policy: Policy
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Noun:
     """What waits of one kind: who may read it, who may decide on it, and how it is found."""
 
     read: Action
     decide: Action
-    find: Callable[[Transaction, WaitingQuery, int], Sequence[InboxItem]]
+    find: Callable[[Transaction, WaitingQuery, _Moment], Sequence[InboxItem]]
     #: Whether it goes on waiting when it is overdue.
     lasts: bool = False
 
 
 class InboxService:
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, clock: Clock, policies: PolicySets) -> None:
         self._database = database
         self._clock = clock
+        self._policies = policies
 
     def list(self, caller: Caller, *, scope: InboxScope, page: PageRequest) -> Page[InboxItem]:
         """The earliest due first; see InboxScope."""
@@ -69,7 +80,8 @@ class InboxService:
 
         def fn(tx: Transaction) -> Page[InboxItem]:
             found: list[InboxItem] = []
-            streams = [_waiting(tx, caller, scope, kind, place, now_us=now) for kind in _KINDS]
+            moment = _Moment(now_us=now, policy=self._policies.active(tx))
+            streams = [_waiting(tx, caller, scope, kind, place, moment) for kind in _KINDS]
             last = place
             ahead = heapq.merge(*streams, key=itemgetter(0))
             for looked_at, (here, item) in enumerate(ahead):
@@ -89,8 +101,7 @@ def _waiting(
     scope: InboxScope,
     kind: InboxKind,
     place: _Place,
-    *,
-    now_us: int,
+    moment: _Moment,
 ) -> Iterator[tuple[_Place, InboxItem]]:
     """What waits of one kind behind a place, read as far as it is asked for."""
     noun, rank = _NOUNS[kind], _KINDS.index(kind)
@@ -102,9 +113,9 @@ def _waiting(
     from_us, last_rank, last_number = place
     # Of those that are due at the very time of the last one, an earlier kind is done with.
     number = NUMBER_MAX if rank < last_rank else last_number if rank == last_rank else 0
-    if from_us <= now_us and not noun.lasts:
+    if from_us <= moment.now_us and not noun.lasts:
         # Time has ended what was due until now.
-        from_us, number = now_us + 1, 0
+        from_us, number = moment.now_us + 1, 0
     while True:
         query = WaitingQuery(
             reach=reach,
@@ -113,7 +124,7 @@ def _waiting(
             after_number=number,
             limit=_READ_AT_ONCE,
         )
-        found = noun.find(tx, query, now_us)
+        found = noun.find(tx, query, moment)
         for item in found:
             yield (item.due_us, rank, item.number), item
         if len(found) < _READ_AT_ONCE:
@@ -137,13 +148,17 @@ def _is_for(tx: Transaction, caller: Caller, scope: InboxScope, item: InboxItem)
     )
 
 
-def _promotions(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+def _promotions(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.promotions(query)
     versions = tx.inbox.versions({promotion.version_key for promotion in found})
-    return [_of_promotion(each, versions.get(each.version_key), now_us) for each in found]
+    return [_of_promotion(each, versions.get(each.version_key), moment) for each in found]
 
 
-def _of_promotion(promotion: Promotion, version: Version | None, now_us: int) -> InboxItem:
+def _of_promotion(promotion: Promotion, version: Version | None, moment: _Moment) -> InboxItem:
+    promotion = with_dead(promotion, moment.policy, version, moment.now_us)
+    rules = "" if version is None else rules_of(version)
+    # Whose approval no longer counts is asked again.
+    standing = tuple(approvers(promotion, moment.policy, rules, moment.now_us))
     return InboxItem(
         kind=InboxKind.PROMOTION,
         number=promotion.number,
@@ -157,17 +172,12 @@ def _of_promotion(promotion: Promotion, version: Version | None, now_us: int) ->
         stage=promotion.stage,
         version=version,
         waiting=promotion.waiting,
-        approvers=tuple(word.decider for word in counted(promotion.decisions, now_us)),
-        # Whose approval no longer counts is asked again.
-        deciders=tuple(
-            word.decider
-            for word in promotion.decisions
-            if word.expire_time_us is None or now_us < word.expire_time_us
-        ),
+        approvers=standing,
+        deciders=standing,
     )
 
 
-def _waivers(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+def _waivers(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.waivers(query)
     versions = tx.inbox.versions(_keys(waiver.version_key for waiver in found))
     return [_of_waiver(each, versions.get(each.version_key or 0)) for each in found]
@@ -190,7 +200,7 @@ def _of_waiver(waiver: Waiver, version: Version | None) -> InboxItem:
     )
 
 
-def _acceptances(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+def _acceptances(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     return [
         InboxItem(
             kind=InboxKind.ACCESS,
@@ -208,7 +218,7 @@ def _acceptances(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[
     ]
 
 
-def _reviews(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+def _reviews(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.reviews(query)
     versions = tx.inbox.versions({review.version_key for review in found})
     return [_of_review(each, versions.get(each.version_key)) for each in found]
@@ -234,7 +244,7 @@ def _of_review(review: Review, version: Version | None) -> InboxItem:
     )
 
 
-def _policy_changes(tx: Transaction, query: WaitingQuery, now_us: int) -> Sequence[InboxItem]:
+def _policy_changes(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     return [
         InboxItem(
             kind=InboxKind.POLICY,

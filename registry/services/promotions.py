@@ -219,7 +219,10 @@ class PromotionService:
 
         def fn(tx: Transaction) -> Promotion:
             found = shown(visible(tx, caller, Action.PROMOTION_READ, name), now)
-            return with_dead(tx, self._policies.active(tx), found, now)
+            if found.state is not PromotionState.PENDING or not found.decisions:
+                return found
+            version = tx.versions.by_key(found.version_key)
+            return with_dead(found, self._policies.active(tx), version, now)
 
         return self._database.snapshot(fn)
 

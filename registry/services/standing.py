@@ -7,7 +7,6 @@ import dataclasses
 from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Outcome, Promotion, PromotionState, counts
 from registry.domain.versions import Version
-from registry.ports.database import Transaction
 from registry.ports.policy import Policy
 
 #: The requirement of an open promotion that has approvals which no longer count.
@@ -42,12 +41,11 @@ def is_repeat(promotion: Promotion, new: Decision, policy: Policy, now_us: int) 
     return _stands(earlier, new.digest, policy, new.rules_digest, now_us)
 
 
-def with_dead(tx: Transaction, policy: Policy, promotion: Promotion, now_us: int) -> Promotion:
+def with_dead(
+    promotion: Promotion, policy: Policy, version: Version | None, now_us: int
+) -> Promotion:
     """The promotion; an open one with a requirement that names whose approvals no longer count."""
-    if promotion.state is not PromotionState.PENDING or not promotion.decisions:
-        return promotion
-    version = tx.versions.by_key(promotion.version_key)
-    if version is None:
+    if promotion.state is not PromotionState.PENDING or version is None:
         return promotion
     rules = rules_of(version)
     dead = [

@@ -179,6 +179,7 @@ class History:
             sponsor=sponsor,
         )
         account = Account(id=id, human=id, is_robot=bool(sponsor), sponsor=sponsor, grants=held)
+        account.sponsors = {sponsor} - {""}
         self.company.accounts[id] = account
         return account
 

@@ -63,6 +63,8 @@ class Account:
     #: In the company's directory.
     is_known_there: bool = False
     sponsor: str = ""
+    #: Whoever answered for it at any time.
+    sponsors: set[str] = field(default_factory=set)
     grants: set[Grant] = field(default_factory=set)
     is_disabled: bool = False
 

@@ -232,6 +232,7 @@ def hand_over(h: History, account: Account) -> None:
     sponsor = h.rng.choice([a.id for a in h.company.accounts.values() if not a.is_robot])
     if _update(h, account, "sponsor", sponsor=sponsor):
         account.sponsor = sponsor
+        account.sponsors.add(sponsor)
 
 
 def _somebody(h: History) -> Account:

@@ -11,6 +11,7 @@ from pathlib import Path
 from registry.testing import decision_access as access
 from registry.testing import decision_acts as acts
 from registry.testing import decision_exceptions as exceptions
+from registry.testing import decision_inbox as inbox
 from registry.testing import decision_people as people
 from registry.testing.decision_audit import check_whole
 from registry.testing.decision_history import History, ViolationError
@@ -120,6 +121,7 @@ STEPS: Mapping[str, tuple[int, Callable[[History], None]]] = {
     "shut out": (1, access.revoke),
     "fetch": (6, access.fetch),
     "use an address": (4, access.use_address),
+    "look into an inbox": (5, inbox.look),
     "speak as another": (8, speak_as_another),
     "sweep": (2, exceptions.sweep),
     "time": (5, people.pass_time),
@@ -160,6 +162,7 @@ class Figures:
             f"promotions, {moved} moves by them, {self.done['break glass']} broken glasses, "
             f"{self.done['rollback']} rollbacks, {self.done['adopt']} policies adopted, "
             f"{self.done['accept']} words on terms, {self.done['fetch']} fetches, "
+            f"{self.done['look']} looks into an inbox, "
             f"{sum(self.refused.values())} refusals, 0 violations"
         )
 

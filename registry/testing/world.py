@@ -249,7 +249,7 @@ class World:
         self.acceptances = AcceptanceService(
             database=database, clock=clock, fresh_groups=self.accounts
         )
-        self.inbox = InboxService(database=database, clock=clock)
+        self.inbox = InboxService(database=database, clock=clock, policies=self.active)
         self.lineage = LineageService(database=database, clock=clock)
         self.vetting = VettingService(
             database=database,

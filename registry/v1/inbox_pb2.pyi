@@ -145,7 +145,7 @@ class InboxItem(_message.Message):
 
     @_builtins.property
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.Requirement]:
-        """What it waits for, as of the last decision."""
+        """What it waits for, as of the last decision; with rule AGAIN, whose approvals no longer count."""
 
     def __init__(
         self,

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from registry.domain.promotions import Decision, Outcome, counted
+import pytest
+
+from registry.domain.promotions import Decision, Outcome, counts
+
+DIGEST, POLICY, RULES = "sha256:0", "sha256:1", "sha256:2"
 
 
-def word(outcome: Outcome, expire_time_us: int | None = None) -> Decision:
+def word(expire_time_us: int | None = None) -> Decision:
     return Decision(
-        outcome=outcome,
+        outcome=Outcome.APPROVE,
         decider="bob",
         roles=("reviewer",),
-        digest="sha256:0",
-        policy_digest="sha256:1",
+        digest=DIGEST,
+        policy_digest=POLICY,
+        rules_digest=RULES,
         comment="",
         expire_time_us=expire_time_us,
         create_time_us=1,
     )
 
 
-def test_an_approval_counts_until_its_time() -> None:
-    """An approval counts up to its time and not at it; one without a time counts for ever."""
-    ever, short = word(Outcome.APPROVE), word(Outcome.APPROVE, 10)
-    assert counted((ever, short), 9) == (ever, short)
-    assert counted((ever, short), 10) == (ever,)
-    assert counted((ever, short), 2**62) == (ever,)
+def holds(
+    decision: Decision,
+    now_us: int,
+    *,
+    digest: str = DIGEST,
+    policy: str = POLICY,
+    rules: str = RULES,
+) -> bool:
+    return counts(
+        decision,
+        digest=digest,
+        policy_digest=policy,
+        rules_digest=rules,
+        now_us=now_us,
+        validity_us=100,
+    )
 
 
-def test_rejections_do_not_count() -> None:
-    """Only approvals are counted."""
-    assert counted((word(Outcome.REJECT), word(Outcome.REJECT, 10)), 0) == ()
+def test_a_word_holds_until_its_time() -> None:
+    """Up to its own time, or to that which all words have, and not at it."""
+    assert [holds(word(10), now_us) for now_us in (9, 10)] == [True, False]
+    assert [holds(word(), now_us) for now_us in (100, 101)] == [True, False]
+    assert [holds(word(2**62), now_us) for now_us in (100, 101)] == [True, False]
+
+
+@pytest.mark.parametrize("changed", ["digest", "policy", "rules"])
+def test_a_word_is_bound_to_what_it_was_said_of(changed: str) -> None:
+    """Other bytes, another policy or another verdict end it."""
+    assert holds(word(), 2)
+    assert not holds(word(), 2, **{changed: "sha256:9"})

@@ -12,7 +12,7 @@ import pytest
 from registry.domain.access import Caller
 from registry.domain.directory import Account, LookedUp
 from registry.domain.policy_sets import ChangeState, PolicyChange
-from registry.services import acceptances, downloads, promotions
+from registry.services import acceptances, downloads, inbox, promotions
 from registry.services.directory_accounts import AccountKeeper
 from registry.testing import decision_history
 from registry.testing.decision_history import ViolationError
@@ -135,3 +135,13 @@ def test_proposals_that_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(PolicyChange, "state_at", as_stored)
     assert found(tmp_path, "the set that .* proposed: it waits no more|withdraws .* waits no more")
+
+
+def test_an_inbox_that_asks_the_proposer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a proposed policy waits for whoever made the proposer's token, histories show it."""
+
+    def is_second(*given: object) -> bool:
+        return True
+
+    monkeypatch.setattr(inbox, "is_second", is_second)
+    assert found(tmp_path, "policyChanges.* beyond what waits")

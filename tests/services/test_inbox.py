@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from registry.domain.access import Caller, PrincipalKind, Role
@@ -14,6 +16,9 @@ from registry.domain.versions import Verdict, Version, VersionState
 from registry.domain.waivers import Waiver
 from registry.errors import InvalidFieldError
 from registry.names import PolicyChangeName, PromotionName, WaiverName
+from registry.policies.google import GoogleEngine
+from registry.policies.loader import load
+from registry.ports.database import Transaction
 from registry.services import inbox as service
 from registry.testing.policies import shipped_files
 from registry.testing.story import Story, name_of
@@ -130,13 +135,16 @@ def test_what_is_decided_is_gone(story: Story) -> None:
 
 def test_who_has_decided_is_not_asked_again(story: Story) -> None:
     """Until the approval's own time is over; then it waits for him again."""
-    world, promotion = story.world, ask(story, story.released())
+    world, version = story.world, story.released()
+    promotion, vetting = ask(story, version), version.vetting
+    assert vetting is not None
     word = Decision(
         outcome=Outcome.APPROVE,
         decider="bob",
         roles=("reviewer",),
         digest=promotion.digest,
-        policy_digest="sha256:" + "0" * 64,
+        policy_digest=world.policies.active_digest(),
+        rules_digest=vetting.rules_digest,
         comment="",
         expire_time_us=world.clock.now_us() + DAY_US,
         create_time_us=world.clock.now_us(),
@@ -307,3 +315,48 @@ def test_a_token_finds_what_it_is_good_for(story: Story) -> None:
     assert seen(good("promotion.decide", stage="production")) == {here.name}
     assert seen(good("promotion.decide", "fraud/other")) == set()
     assert seen(good("waiver.*", "fraud/scorer")) == {waiver.name}
+
+
+def test_who_has_to_decide_again_is_asked(story: Story) -> None:
+    """Where an approval no longer counts, since the policy or the verdict has changed, it waits for
+    the same person again, and the item says so."""
+    world, version = story.world, story.released()
+    files = dict(shipped_files())
+    files["promote.yaml"] = files["promote.yaml"].replace(
+        b"others.size() >= 1", b"others.size() >= 2", 1
+    )
+    two = load(files, GoogleEngine()).policy
+
+    def activate(tx: Transaction) -> None:
+        tx.policies.put(two.digest, two.policy_set.content(), 0)
+        tx.policies.activate(two.digest, tx.policies.active(), 0)
+
+    world.database.write(activate)
+    promotion = ask(story, version)
+    name = PromotionName(number=promotion.number)
+
+    def approve() -> None:
+        world.promotions.decide(
+            story.bob,
+            name,
+            outcome=Outcome.APPROVE,
+            comment="",
+            digest=version.digest,
+            expected_current=0,
+        )
+
+    approve()
+    assert names(story, story.bob) == []
+    assert items(story, story.ben)[0].approvers == ("bob",)
+    assert version.vetting is not None
+    anew = dataclasses.replace(version.vetting, rules_digest="sha256:anew")
+    world.database.write(lambda tx: tx.versions.set_vetting([(version.key, anew, version.state)]))
+    (again,) = items(story, story.bob)
+    assert (again.name, again.approvers) == (promotion.name, ())
+    assert [each.rule for each in again.waiting] == ["FOUR-EYES", "AGAIN"]
+    approve()
+    assert names(story, story.bob) == []
+    world.database.write(
+        lambda tx: tx.policies.activate(world.policy.digest, tx.policies.active(), 0)
+    )
+    assert names(story, story.bob) == [promotion.name]

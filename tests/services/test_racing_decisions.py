@@ -321,10 +321,10 @@ def test_a_waiver_is_revoked_while_it_is_used(story: Story) -> None:
             request_id="",
         )
         name = WaiverName(number=waiver.number)
+        activate(story, ("settings.yaml", b"freezes: []", FROZEN))
         story.world.waivers.decide(
             story.sam, name, outcome=Outcome.APPROVE, comment="", policy_digest=""
         )
-        activate(story, ("settings.yaml", b"freezes: []", FROZEN))
         results = at_once(
             [
                 lambda p=promotion: decide(story, p).state,  # type: ignore[misc]
