@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -129,6 +130,16 @@ def test_a_certificate_of_another_host_is_refused(
     """The right authority does not make up for a wrong name."""
     server = start(certificate=authority.issue("ldap.example.test"), ldif=person("alice"))
     with pytest.raises(DirectoryUnavailableError, match="Hostname mismatch"):
+        login(connected(getattr(server, kind)))
+
+
+@pytest.mark.parametrize("kind", ["url", "tls_url"])
+def test_a_certificate_that_has_expired_is_refused(
+    authority: Authority, start: Start, connected: Connect, kind: str
+) -> None:
+    """Nor does the right name make up for a certificate of yesterday."""
+    server = start(certificate=authority.issue_expired("localhost"), ldif=person("alice"))
+    with pytest.raises(DirectoryUnavailableError, match="certificate has expired"):
         login(connected(getattr(server, kind)))
 
 
@@ -257,6 +268,28 @@ def test_the_next_server_is_asked(
         assert silent.connections == 2
 
 
+def test_one_login_is_all_of_one_server(start: Start, connected: Connect) -> None:
+    """Where servers differ, who somebody is, their password and their groups come from one of them;
+    and that the second one knows another of that name makes nobody of the first one that other."""
+    first = start(ldif="\n".join([person("alice"), group("of-first", [dn_of("alice")])]))
+    other = person("alice").replace("pw-alice", "pw-other")
+    second = start(ldif="\n".join([other, group("of-second", [dn_of("alice")])]))
+    directory = connected(first.tls_url, second.tls_url)
+    alice = login(directory)
+    assert isinstance(alice, Account)
+    assert alice.groups == ("of-first",)
+    assert login(directory, "alice", "pw-other") is None
+    first.stop()
+    assert login(directory) is None
+    another = login(directory, "alice", "pw-other")
+    assert isinstance(another, Account)
+    assert another.groups == ("of-second",)
+    assert another.stable_id != alice.stable_id
+    assert set(directory.look_up([alice.stable_id, another.stable_id]).accounts) == {
+        another.stable_id
+    }
+
+
 def test_a_server_that_is_back_is_asked_again(start: Start, connected: Connect) -> None:
     """Where all are dead, all are asked again."""
     server = start(ldif=person("alice"))
@@ -276,6 +309,55 @@ def test_a_wrong_password_of_our_own_lets_nobody_in(
     wrong.write_text("not-it")
     with pytest.raises(DirectoryUnavailableError, match="does not take the password of cn=svc"):
         login(connected(crowd.tls_url, bind_password_file=wrong))
+
+
+class Scripted(Listener):
+    """Knows the account that searches, finds nobody, and answers other binds with `refusal`."""
+
+    def __init__(self, refusal: bytes) -> None:
+        self._refusal = refusal
+        self.refused = 0
+        super().__init__()
+
+    def _serve(self) -> None:
+        clients = []
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                break
+            clients.append(threading.Thread(target=self._answer_one, args=(client,)))
+            clients[-1].start()
+        for each in clients:
+            each.join()
+
+    def _answer_one(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            while data := client.recv(65536):
+                if SEARCHER_PASSWORD.encode() in data:
+                    client.sendall(answer_to(data, BOUND))
+                elif b"objectClass" in data:
+                    client.sendall(answer_to(data, NOTHING_FOUND))
+                elif b"wrong" in data:
+                    self.refused += 1
+                    client.sendall(answer_to(data, self._refusal))
+
+
+NOTHING_FOUND = bytes.fromhex("65070a010004000400")
+
+
+@pytest.mark.parametrize("code", [19, 32, 48, 49, 53])
+def test_who_is_not_there_is_refused_whatever_the_server_calls_it(
+    connected: Connect, code: int
+) -> None:
+    """The bind that is made where nobody was found ends as a wrong password does, also where the
+    server says that there is no such entry: another refusal would tell who there is."""
+    server = Scripted(bytes.fromhex("61070a01") + bytes([code]) + bytes.fromhex("04000400"))
+    try:
+        assert login(connected(server.url, start_tls=False), "nobody", "wrong") is None
+        assert server.refused == 1
+    finally:
+        server.close()
 
 
 # --- Referrals ------------------------------------------------------------------------------------
@@ -371,6 +453,67 @@ def test_a_name_of_several_is_nobodys(start: Start, connected: Connect) -> None:
         login(connected(server.tls_url, user_attribute="sn"))
     with pytest.raises(DirectoryUnavailableError, match="several accounts"):
         login(connected(server.tls_url, user_attribute="objectClass"), "user")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Smith\\, J (x*)",
+        "\\#1 \\+ 2 \\= 3",
+        "a\\\\b",
+        "x\\;y/z",
+        "trail\\ ",
+        "nul-\\00-x",
+        "\u202e\u00c5",
+    ],
+    ids=ascii,
+)
+def test_entries_whatever_they_are_called(start: Start, connected: Connect, name: str) -> None:
+    """Characters that mean something in names or filters keep nobody's groups from being found."""
+    dn = f"cn={name},{PEOPLE}"
+    entry = person("alice").partition("\n")[2]
+    encoded = b64encode(dn.encode()).decode()
+    server = start(ldif=f"dn:: {encoded}\n{entry}")
+    directory = connected(server.tls_url)
+    server.add_ldif(group("inner", [dn]))
+    server.add_ldif(group("outer", [group_dn("inner")]))
+    alice = login(directory)
+    assert isinstance(alice, Account)
+    assert alice.groups == ("inner", "outer")
+    assert directory.look_up([alice.stable_id]).accounts == {alice.stable_id: alice}
+
+
+@pytest.mark.parametrize("typed", ["jo\u0308rg", "J\u00d6RG", "\uff4a\u00f6rg"], ids=ascii)
+def test_spellings_that_are_one_to_the_directory(
+    start: Start, connected: Connect, typed: str
+) -> None:
+    """Composed or not, wide or not: it is the same account, by the directory's spelling."""
+    server = start()
+    server.add_ldif(person("j\u00f6rg"))
+    directory = connected(server.tls_url)
+    account = directory.authenticate(typed, "pw-j\u00f6rg", admit=anybody)
+    assert account is not None
+    assert account.user == "j\u00f6rg"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "alice\ufe00",
+        "al\u0131ce",
+        "\u0430lice",
+        "alice\u3164",
+        "alice\u034f",
+        "a\u200dlice",
+        "alice\u00a0",
+    ],
+    ids=ascii,
+)
+def test_what_only_looks_like_a_name_is_nobodys(
+    crowd: SlapdServer, connected: Connect, typed: str
+) -> None:
+    """Letters of other scripts, and what cannot be seen, make another name."""
+    assert connected(crowd.tls_url).authenticate(typed, "pw-alice", admit=anybody) is None
 
 
 def test_groups_that_hold_each_other(crowd: SlapdServer, connected: Connect) -> None:
