@@ -483,6 +483,19 @@ def test_entries_whatever_they_are_called(start: Start, connected: Connect, name
     assert directory.look_up([alice.stable_id]).accounts == {alice.stable_id: alice}
 
 
+def test_names_of_entries_are_shown_safely(start: Start, connected: Connect) -> None:
+    """Line ends and controls in an entry's name neither forge lines of a log nor move a cursor."""
+    encoded = b64encode(f"cn=x\\0A\\1B[2J,{PEOPLE}".encode()).decode()
+    server = start(ldif=f"dn:: {encoded}\n{person('alice').partition(chr(10))[2]}")
+    directory = connected(server.tls_url)
+    assert login(directory)
+    shown = [text for step in directory.probe("alice") for text in (step.query, step.found)]
+    with pytest.raises(DirectoryUnavailableError, match=r"x<U\+000A><U\+001B>\[2J") as refused:
+        login(connected(server.tls_url, id_attribute="employeeNumber"))
+    assert any("x<U+000A><U+001B>[2J" in text for text in shown)
+    assert all(text.isprintable() for text in (*shown, str(refused.value)))
+
+
 @pytest.mark.parametrize("typed", ["jo\u0308rg", "J\u00d6RG", "\uff4a\u00f6rg"], ids=ascii)
 def test_spellings_that_are_one_to_the_directory(
     start: Start, connected: Connect, typed: str
