@@ -454,6 +454,29 @@ def test_a_password_right_by_memory_moves_no_desk(office: Office) -> None:
     assert office.people.tried == 1 + 8 + 4
 
 
+def test_a_password_that_was_not_answered_counts(office: Office) -> None:
+    """A directory that is too slow to answer counts all the same, so what it was asked is not
+    forgotten here; what it was not asked is."""
+    authenticate, asked = office.people.authenticate, 0
+
+    def late(user: str, password: str, *, admit: Callable[[str], None]) -> Account | None:
+        nonlocal asked
+        admit(office.alice)
+        asked += 1
+        raise DirectoryUnavailableError(found="timed out")
+
+    office.people.authenticate = late  # type: ignore[method-assign]
+    for _ in range(4):
+        with pytest.raises(DirectoryUnavailableError):
+            office.enter("alice", "wrong")
+    with pytest.raises(LoginThrottledError):
+        office.enter("alice", "wrong")
+    assert asked == 4
+    office.people.authenticate = authenticate  # type: ignore[method-assign]
+    office.clock.advance(WINDOW_US)
+    office.enter()
+
+
 def test_logins_leave_room_for_all_else(office: Office) -> None:
     """While as many wait for the directory as are let, one more is sent away, counted for nothing;
     a directory that hangs holds no other call."""
