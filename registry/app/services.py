@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from registry.app.keys import LOGIN_ATTEMPTS, WEBHOOK_SECRETS, key_for
 from registry.app.people import People
+from registry.auth.derived_keys import LOGIN_ATTEMPTS, WEBHOOK_SECRETS, key_for
 from registry.config import Settings
 from registry.formats.card import parse_card
 from registry.jobs.secret_box import AesSecretBox

@@ -95,16 +95,14 @@ class Accounts:
         values = entry.values.get(attribute.lower(), ())
         if len(values) > 1:
             raise DirectoryUnavailableError(
-                found=f"{attribute} of {entry.dn} has {len(values)} values, expected one"
+                found=f"{attribute} of {visible(entry.dn)} has {len(values)} values, expected one"
             )
         value = entry.first(attribute)
         if _is_guid(attribute) and len(value) == 16:
             return str(UUID(bytes_le=value))
         text = value.decode("utf-8", "replace")
         if not text or not text.isprintable() or len(text) > STABLE_ID_LENGTH_MAX:
-            raise DirectoryUnavailableError(
-                found=f"{attribute} of {entry.dn} cannot be read by {self.settings.bind_dn}"
-            )
+            raise self._unreadable(attribute, entry)
         return text
 
     def _query(self, stable_ids: Sequence[str]) -> str:
@@ -148,10 +146,12 @@ class Accounts:
     def _number(self, entry: Entry, attribute: str) -> int:
         value = entry.first(attribute)
         if not value.isdigit():
-            raise DirectoryUnavailableError(
-                found=f"{attribute} of {entry.dn} cannot be read by {self.settings.bind_dn}"
-            )
+            raise self._unreadable(attribute, entry)
         return int(value)
+
+    def _unreadable(self, attribute: str, entry: Entry) -> DirectoryUnavailableError:
+        dn, who = visible(entry.dn), self.settings.bind_dn
+        return DirectoryUnavailableError(found=f"{attribute} of {dn} cannot be read by {who}")
 
 
 def _is_guid(attribute: str) -> bool:

@@ -10,6 +10,7 @@ from registry.auth.ldap_groups import first_query, groups_of
 from registry.auth.ldap_session import Entry, Session
 from registry.domain.directory import LdapSettings, Step
 from registry.errors import DirectoryUnavailableError
+from registry.names.text import visible
 
 if TYPE_CHECKING:
     from registry.auth.ldap import LdapDirectory
@@ -126,7 +127,9 @@ def _standing_query(accounts: Accounts, entry: Entry) -> str:
 
 
 def _step(name: str, query: str, run: Callable[[], str], fix: str) -> Step:
+    # Names of entries are others' text, and may hold what would move a terminal's cursor.
+    query = visible(query)
     try:
-        return Step(name=name, query=query, ok=True, found=run())
+        return Step(name=name, query=query, ok=True, found=visible(run()))
     except DirectoryUnavailableError as error:
-        return Step(name=name, query=query, ok=False, found=error.found, fix=fix)
+        return Step(name=name, query=query, ok=False, found=visible(error.found), fix=fix)

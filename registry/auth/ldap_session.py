@@ -30,10 +30,11 @@ DEAD_US = 30_000_000
 PAGE_SIZE = 100
 _SUCCESS = 0
 _SIZE_LIMIT_EXCEEDED = 4
-#: The directory has judged: constraint violation (locked), inappropriate authentication (there is
-#: no password), invalid credentials, unwilling to perform (expired, disabled). What else a bind may
-#: end with says nothing of the password.
-_WRONG_PASSWORD = frozenset({19, 48, 49, 53})
+#: The directory has judged: constraint violation (locked), no such object (as some servers call who
+#: is not there), inappropriate authentication (there is no password), invalid credentials,
+#: unwilling to perform (expired, disabled). What else a bind may end with says nothing of the
+#: password.
+_WRONG_PASSWORD = frozenset({19, 32, 48, 49, 53})
 
 
 @dataclass(frozen=True, kw_only=True)

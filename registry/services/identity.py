@@ -94,11 +94,14 @@ class IdentityService:
             caller, secret = self._let_in(directory.name, account, label, attempt)
         except (LoginRefusedError, LoginNameTakenError):
             raise
-        except HallmarkError as error:
+        except DirectoryUnavailableError as error:
+            # Once it was asked, it may have counted what it did not answer.
+            if not attempt.is_asked:
+                self._throttle.was_not_tried(attempt)
+            raise without_details() from error
+        except HallmarkError:
             # Whatever else it was, it says nothing of the password.
             self._throttle.was_not_tried(attempt)
-            if isinstance(error, DirectoryUnavailableError):
-                raise without_details() from error
             raise
         self._throttle.was_right(attempt)
         return caller, secret

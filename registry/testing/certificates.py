@@ -6,7 +6,13 @@ import ipaddress
 import itertools
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 #: Of our own, since the system's differs from one to the next. Extensions as RFC 5280 wants them,
 #: which Python checks strictly from 3.13 on.
@@ -54,6 +60,28 @@ class Authority:
         """For a server that is reached under this address or name, and no other."""
         signer = ("-CA", str(self._own.certificate), "-CAkey", str(self._own.key))
         return self._make("server", _alternative(host), *signer)
+
+    def issue_expired(self, host: str) -> Issued:
+        """The same, but good until yesterday alone, which the command cannot do by itself."""
+        made = self.issue(host)
+        good = x509.load_pem_x509_certificate(made.certificate.read_bytes())
+        signer = load_pem_private_key(self._own.key.read_bytes(), None)
+        assert isinstance(signer, EllipticCurvePrivateKey)
+        ends = datetime.now(UTC) - timedelta(days=1)
+        expired = (
+            x509.CertificateBuilder()
+            .subject_name(good.subject)
+            .issuer_name(good.issuer)
+            .public_key(good.public_key())
+            .serial_number(good.serial_number)
+            .not_valid_before(ends - timedelta(days=2))
+            .not_valid_after(ends)
+        )
+        for extension in good.extensions:
+            expired = expired.add_extension(extension.value, critical=extension.critical)
+        signed = expired.sign(signer, SHA256())
+        made.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+        return made
 
     def _make(self, kind: str, host: str, *signer: str) -> Issued:
         stem = self._folder / f"{kind}-{next(self._numbers)}"

@@ -9,6 +9,7 @@ from registry.auth.ldap import is_password, is_user_name
 from registry.domain.directory import Account, LookedUp, Step
 from registry.errors import DirectoryUnavailableError
 from registry.ports.clock import Clock
+from registry.ports.directory import Directory
 from registry.testing.clock import FixedClock
 
 
@@ -18,6 +19,15 @@ class _Person:
     user: str
     password: str
     disabled: bool = False
+
+
+def anybody(stable_id: str) -> None:
+    """Lets every password be tried."""
+
+
+def login(directory: Directory, user: str = "alice", password: str = "") -> Account | None:
+    """The password that it has in tests, unless another is given."""
+    return directory.authenticate(user, password or f"pw-{user}", admit=anybody)
 
 
 class MemoryDirectory:

@@ -20,6 +20,7 @@ from registry.testing.certificates import Authority
 from registry.testing.clock import FixedClock
 from registry.testing.command import CommandLine
 from registry.testing.contracts.directory import Company, DirectoryContract
+from registry.testing.directory import login
 from registry.testing.samba import (
     DISABLED,
     LOCKOUT,
@@ -75,10 +76,6 @@ def connect(
         return LdapDirectory(LdapSettings(**{**settings, **changes}), clock=clock)
 
     return connect
-
-
-def login(directory: Directory, user: str = "alice", password: str = "") -> Account | None:
-    return directory.authenticate(user, password or f"pw-{user}", admit=lambda _: None)
 
 
 def seen(directory: Directory, account: Account | None) -> Account | None:

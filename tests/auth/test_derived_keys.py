@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.app.keys import LOGIN_ATTEMPTS, WEBHOOK_SECRETS, key_for
+from registry.auth.derived_keys import LOGIN_ATTEMPTS, WEBHOOK_SECRETS, key_for
 
 TICKET_KEY = bytes(range(32))
 
