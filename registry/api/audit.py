@@ -32,6 +32,15 @@ class AuditServicer:
     ) -> pb.AuditCheckpoint:
         return to_proto(self._audit.create(call.caller, request_id=request.request_id))
 
+    def replace_lost_key(self, call: Call, request: pb.ReplaceLostKeyRequest) -> pb.AuditCheckpoint:
+        made = self._audit.replace_lost_key(
+            call.caller,
+            lost_key=request.lost_key,
+            note=request.note,
+            request_id=request.request_id,
+        )
+        return to_proto(made)
+
     def get_checkpoint(self, call: Call, request: pb.GetCheckpointRequest) -> pb.AuditCheckpoint:
         number = NEWEST
         if request.name != "checkpoints/-":

@@ -47,6 +47,15 @@ class EventServicer:
                 for head in summary.heads
             ],
             checkpoint_count=summary.checkpoint_count,
+            beginnings=[
+                pb.VerifyEventsResponse.Beginning(
+                    checkpoint=f"checkpoints/{beginning.checkpoint}",
+                    time=timestamp(beginning.time_us),
+                    lost_key=beginning.lost_key,
+                    public_key=beginning.public_key,
+                )
+                for beginning in summary.beginnings
+            ],
         )
 
 

@@ -78,6 +78,40 @@ def audit_keys(path: Path) -> Ed25519Keys:
         ) from error
 
 
+def append_audit_key(path: Path) -> Ed25519Keys:
+    """Put a new key behind those in the file: all of it or nothing, with access as it was. The keys
+    that are there then."""
+    # A link is followed, as by who reads it.
+    real = path.resolve()
+    before = audit_keys(real)
+    new = real.with_name(f".{real.name}.{os.getpid()}")
+    try:
+        was = real.stat()
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(real.read_bytes().rstrip() + b"\n" + new_private_pem())
+                file.flush()
+                os.fchown(file.fileno(), was.st_uid, was.st_gid)
+                os.fchmod(file.fileno(), was.st_mode & 0o777)
+                os.fsync(file.fileno())
+            os.replace(new, real)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        _sync_folder(real.parent)
+    except OSError as error:
+        raise StartError(
+            what=f"Key file {path}",
+            found=f"it cannot be changed: {error.strerror}",
+            fix="Run this as the server's user where the file can be written, or put the output of "
+            "openssl genpkey -algorithm ed25519 behind its last block.",
+        ) from error
+    after = audit_keys(real)
+    assert after.public_keys[:-1] == before.public_keys
+    return after
+
+
 def tls_files(settings: Settings) -> TlsFiles | None:
     if settings.tls_certificate_file is None or settings.tls_key_file is None:
         return None
@@ -103,6 +137,14 @@ def webhook_sender(settings: Settings) -> HttpSender:
             found="no certificate in PEM",
             fix="Check it, or set HALLMARK_WEBHOOK_CA_FILE to another.",
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _make(path: Path, content: bytes, variable: str) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from registry import config
-from registry.app.files import audit_keys
+from registry.app.files import append_audit_key, audit_keys
 from registry.app.people import people_of
 from registry.auth.signing import Ed25519Keys
 from registry.blobs.local import LocalBlobStore
 from registry.clock import SystemClock
 from registry.config import Settings
 from registry.db.engine import open_database
+from registry.domain.checkpoints import read_checkpoint
 from registry.domain.directory import Step
 from registry.domain.events import ChainSummary
 from registry.domain.fsck import Report
-from registry.errors import StartError
+from registry.errors import InvalidStateError, StartError
 from registry.services.fsck import Fsck, Progress
 from registry.services.verification import verify_evidence
 
@@ -65,6 +67,42 @@ def run_audit_verify(
         return verify_evidence(database, keys, given=notes, trusted=public_keys)
     finally:
         database.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotatedKey:
+    path: Path
+    old_key: str
+    new_key: str
+
+
+def run_audit_rotate_key(home: Path | None) -> RotatedKey:
+    """`hallmark audit rotate-key`: put a new key behind the one that signs checkpoints.
+
+    InvalidStateError where another one waits there already, or the one that has to sign is gone.
+    """
+    settings = _settings_of(home)
+    path = settings.audit_key_file
+    own = audit_keys(path).public_keys
+    database = open_database(settings.database_url, clock=SystemClock(), serving=False)
+    try:
+        last = database.read(lambda tx: tx.checkpoints.last())
+    finally:
+        database.close()
+    due = read_checkpoint(last.note).checkpoint.successor_key if last else own[-1]
+    if due != own[-1]:
+        waits = due in own
+        raise InvalidStateError(
+            name=f"Key file {path}",
+            action="get another key",
+            found=f"one in which {own[-1][:16]}... has not signed yet",
+            allowed="one whose last key signs",
+            fix="Restart the server, then hand over to that key: hallmark audit checkpoint"
+            if waits
+            else f"Put key {due[:16]}... back before it, or if that is lost: "
+            f"hallmark audit replace-lost-key {due[:16]} --note WHY",
+        )
+    return RotatedKey(path=path, old_key=due, new_key=append_audit_key(path).public_keys[-1])
 
 
 def run_auth_test(user: str, home: Path | None) -> Sequence[Step]:

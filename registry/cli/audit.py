@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from registry.cli import exits, output
 from registry.cli.audit_export import export
+from registry.cli.audit_keys import keys, replace_lost_key, rotate_key
 from registry.cli.audit_questions import stage, who_approved, who_pulled
 from registry.cli.events import events
 from registry.cli.session import Session, with_session
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from registry.domain.proofs import Proven
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @click.group("audit", cls=Group)
@@ -111,32 +114,6 @@ def prove(session: Session, what: str, checkpoint: int | None, out: Path | None)
     )
 
 
-@audit.command("keys")
-@click.option("--out", type=_FILE, help="Write them to this PEM file.")
-@with_session
-def keys(session: Session, out: Path | None) -> None:
-    """Show the public keys that sign checkpoints, oldest first."""
-    from registry.domain.notes import public_pem, verifier_key
-
-    found = session.client.audit.keys()
-    if out is not None:
-        pem = "".join(public_pem(key.public_key) for key in found.keys)
-        out.write_text(pem, encoding="ascii")
-    rows = [
-        (
-            session.digest(key.id),
-            "signs now" if key.current else "",
-            f"{key.first} to {key.last}" if key.first else "nothing signed yet",
-            verifier_key(bytes.fromhex(key.public_key)) if session.full else "",
-        )
-        for key in found.keys
-    ]
-    lines = session.table(rows, ("key", "", "signed", "for tools of signed notes"))
-    if out is not None:
-        lines.append(f"Wrote {out}")
-    session.emit(found, lines)
-
-
 def _judged(evidence: Evidence, keys: Sequence[str]) -> list[tuple[str, Proven]]:
     """What the proofs show; ends the command where one shows nothing, or nobody can tell."""
     from registry.app.evidence import judge
@@ -185,6 +162,13 @@ def _report_lines(session: Session, found: AuditReport) -> list[str]:
     count = output.counted(found.event_count, "event")
     checkpoints = output.counted(found.checkpoint_count, "checkpoint")
     lines = [f"{count} in {shards}, {checkpoints}: intact."]
+    for new in found.beginnings:
+        key, lost = session.digest(new.public_key), session.digest(new.lost_key)
+        lines.append(
+            f"Checkpoint {output.path_of(new.checkpoint)} of {output.moment(new.time)} is a new "
+            f"beginning by key {key}, since {lost} was lost: that nothing was rewritten before it, "
+            "only checkpoints show that were kept elsewhere."
+        )
     if session.full:
         lines += output.table(
             (f"  shard {head.shard}", output.number(head.number), head.hash) for head in found.heads
@@ -195,7 +179,7 @@ def _report_lines(session: Session, found: AuditReport) -> list[str]:
 def _verified_in(home: Path, notes: Sequence[str], keys: Sequence[str]) -> AuditReport:
     """What the server of that folder would answer."""
     from registry.app.offline import run_audit_verify
-    from registry.client.values import AuditReport, ShardHead
+    from registry.client.values import AuditReport, NewBeginning, ShardHead
 
     summary = run_audit_verify(home, notes, keys)
     return AuditReport(
@@ -206,6 +190,15 @@ def _verified_in(home: Path, notes: Sequence[str], keys: Sequence[str]) -> Audit
             for head in summary.heads
         ),
         checkpoint_count=summary.checkpoint_count,
+        beginnings=tuple(
+            NewBeginning(
+                checkpoint=f"checkpoints/{new.checkpoint}",
+                time=_EPOCH + timedelta(microseconds=new.time_us),
+                lost_key=new.lost_key,
+                public_key=new.public_key,
+            )
+            for new in summary.beginnings
+        ),
     )
 
 
@@ -256,6 +249,6 @@ def _consistency(session: Session, proof: ConsistencyProof) -> dict[str, Any]:
     }
 
 
-for command in (export, who_approved, who_pulled, stage):
+for command in (keys, rotate_key, replace_lost_key, export, who_approved, who_pulled, stage):
     audit.add_command(command)
 audit.add_command(events, "list")

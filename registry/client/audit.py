@@ -38,6 +38,17 @@ class Audit(Service):
         )
         return decode(AuditCheckpoint, reply)
 
+    def replace_lost_key(self, lost_key: str, note: str) -> AuditCheckpoint:
+        """Have checkpoints go on by the server's own key, since the one that has to sign (64 hex)
+        is lost. Verifying tells of it from then on."""
+        request = pb.ReplaceLostKeyRequest(
+            lost_key=lost_key, note=note, request_id=new_request_id()
+        )
+        reply = self._call(
+            self._stub.ReplaceLostKey, request, repeats=True, deadline_s=PROVE_DEADLINE_S
+        )
+        return decode(AuditCheckpoint, reply)
+
     def get(self, number: int = 0) -> AuditCheckpoint:
         """By its number; the newest for 0."""
         request = pb.GetCheckpointRequest(name=f"checkpoints/{number or '-'}")

@@ -442,11 +442,22 @@ class ShardHead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewBeginning:
+    """A checkpoint by another key than the one that had to sign, since that was lost."""
+
+    checkpoint: str
+    time: datetime | None
+    lost_key: str
+    public_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditReport:
     event_count: int
     shard_count: int
     heads: tuple[ShardHead, ...]
     checkpoint_count: int = 0
+    beginnings: tuple[NewBeginning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

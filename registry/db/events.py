@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from registry.db.arrays import array, insert_of, numbers, values_of
 from registry.db.prepared import PreparedConnection
 from registry.db.tables import event_heads, events
-from registry.domain.events import Event, EventDraft, chain, shard_of
+from registry.domain.events import SHARDS, Event, EventDraft, chain, shard_of
 from registry.domain.pages import Cursor
 from registry.ports.tables import EventQuery
 
@@ -56,6 +56,22 @@ _HEADS = (
     select(event_heads.c.shard, event_heads.c.number, event_heads.c.hash)
     .where(event_heads.c.number > 0)
     .order_by(event_heads.c.shard)
+)
+# In a column SQLite keeps what it likes: 2.5 is no shard either, and not between two.
+_ASTRAY = (
+    select(events.c.shard, events.c.number)
+    .join_from(events, event_heads, events.c.shard == event_heads.c.shard, isouter=True)
+    .where(
+        or_(
+            event_heads.c.shard.is_(None),
+            events.c.shard.not_in(range(SHARDS)),
+            events.c.number.is_(None),
+            events.c.number < 1,
+            events.c.number > event_heads.c.number,
+        )
+    )
+    .order_by(events.c.shard, events.c.number)
+    .limit(1)
 )
 # Sorted, so that two writers of the same shards never wait in a circle.
 _LOCK = (
@@ -107,6 +123,10 @@ class SqlEvents:
 
     def heads(self) -> Sequence[tuple[int, int, str]]:
         return [(row[0], row[1], row[2]) for row in self._connection.execute(_HEADS)]
+
+    def astray(self) -> tuple[int, int] | None:
+        row = self._connection.execute(_ASTRAY, {}).one_or_none()
+        return None if row is None else (row.shard, row.number)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from registry.errors import (
     ConflictError,
+    DamagedTextError,
     DatabaseUnavailableError,
     HallmarkError,
     OutcomeUnknownError,
@@ -25,6 +26,7 @@ _WHAT = "The request"
 _STORE = "database"
 _RESTORE = "Nothing was changed; its operator has to restore the database from a backup."
 
+_UNDECODABLE = "Could not decode to UTF-8"
 _SQLITE_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SQLITE_BROKEN = (
@@ -122,7 +124,10 @@ def _origin(error: BaseException) -> BaseException | None:
 def _of_sqlite(error: sqlite3.Error) -> HallmarkError | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return None
+        # The driver's own, not SQLite's.
+        damaged = isinstance(error, sqlite3.OperationalError) and _UNDECODABLE in str(error)
+        # The rest of the line is the text itself.
+        return DamagedTextError(cause=_line(error).partition(" with text")[0]) if damaged else None
     cause = f"{_line(error)}, {error.sqlite_errorname}"
     if code in _SQLITE_CONFLICT:
         return ConflictError(what="A row")

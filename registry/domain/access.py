@@ -74,6 +74,7 @@ class Action(StrEnum):
     POLICY_DECIDE = "policy.decide"
     USAGE_READ = "usage.read"
     EVENT_READ = "event.read"
+    AUDIT_REPLACE_KEY = "audit.replace_key"
     TOKEN_CREATE = "token.create"
     TOKEN_READ = "token.read"
     TOKEN_REVOKE = "token.revoke"
@@ -107,6 +108,7 @@ WIDE_ACTIONS = frozenset(
         Action.POLICY_READ,
         Action.POLICY_PROPOSE,
         Action.POLICY_DECIDE,
+        Action.AUDIT_REPLACE_KEY,
     }
 )
 
@@ -196,6 +198,7 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
+        Action.AUDIT_REPLACE_KEY,
         Action.WEBHOOK_READ,
         Action.WEBHOOK_WRITE,
     },

@@ -50,6 +50,9 @@ class Checkpoint:
     public_key: str
     #: The key that signs the next one, where that is another.
     next_key: str = ""
+    #: The key that had to sign it, where that was lost: a new beginning, by a key which no earlier
+    #: checkpoint vouches for.
+    lost_key: str = ""
 
     @property
     def name(self) -> str:
@@ -80,6 +83,7 @@ class Checkpoint:
             "schema": SCHEMA,
             "shards": [tree.content for tree in self.shards],
             "time_us": self.time_us,
+            **({"lost_key": self.lost_key} if self.lost_key else {}),
         }
         return f"{SCHEMA}\n{canonical_json(content).decode()}\n"
 
@@ -177,6 +181,7 @@ def _of(content: object) -> Checkpoint:
         previous_hash=_hash(content["previous"]),
         public_key=_hash(content["key"]),
         next_key=_hash(content["next_key"]) if content["next_key"] else "",
+        lost_key=_hash(content["lost_key"]) if "lost_key" in content else "",
     )
 
 

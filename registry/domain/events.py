@@ -65,6 +65,16 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewBeginning:
+    """A checkpoint that another key signed than the one that had to, since that was lost."""
+
+    checkpoint: int
+    time_us: int
+    lost_key: str
+    public_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChainSummary:
     """An intact log. To be compared with that of an earlier day: what was cut off is not there."""
 
@@ -73,6 +83,9 @@ class ChainSummary:
     heads: tuple[Head, ...]
     #: How many checkpoints it was compared with.
     checkpoint_count: int = 0
+    #: Where a key was lost and another began anew, oldest first. That the log is still the same
+    #: there, none but the operator can vouch for.
+    beginnings: tuple[NewBeginning, ...] = ()
 
 
 def event_hash(
@@ -134,9 +147,9 @@ def problem_of(event: Event, *, number: int, previous_hash: str) -> str | None:
     if event.number != number:
         return f"number {event.number} stands where {number} belongs: records are missing or moved"
     texts = (event.actor, event.action, event.resource, event.namespace, event.detail_json)
-    if not all(isinstance(text, str) for text in texts):
-        # SQLite keeps bytes in any column.
-        return "it holds bytes where text belongs"
+    if not all(isinstance(text, str) for text in (*texts, event.previous_hash, event.hash)):
+        # SQLite keeps bytes, or nothing, in any column.
+        return "it holds bytes or nothing where text belongs"
     if event.shard != shard_of(event.namespace):
         return f"its namespace {event.namespace!r} belongs to shard {shard_of(event.namespace)}"
     if event.previous_hash != previous_hash:

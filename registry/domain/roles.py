@@ -43,6 +43,7 @@ DESCRIPTIONS: dict[Action, str] = {
     Action.POLICY_DECIDE: "decide on such a proposal of somebody else (people only)",
     Action.USAGE_READ: "see who downloaded what",
     Action.EVENT_READ: "read the audit log",
+    Action.AUDIT_REPLACE_KEY: "have the audit log begin anew by another key, where one was lost",
     Action.WEBHOOK_READ: "see webhooks that are told of the namespace, and their deliveries",
     Action.WEBHOOK_WRITE: "have a webhook told of the namespace's events",
     Action.TOKEN_CREATE: "make and rotate one's own tokens",

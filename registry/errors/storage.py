@@ -35,6 +35,19 @@ class StorageError(HallmarkError):
 
 
 @dataclass(eq=False, kw_only=True)
+class DamagedTextError(HallmarkError):
+    """SQLite keeps any bytes as text, and somebody put some there past the registry."""
+
+    status: ClassVar[str] = "DATA_LOSS"
+    reason: ClassVar[str] = "DAMAGED_TEXT"
+    template: ClassVar[str] = (
+        "The database holds a text that is no UTF-8 ({cause}): it was changed past the registry. "
+        "See whether it is the audit log's: hallmark audit verify, and restore from a backup."
+    )
+    cause: str
+
+
+@dataclass(eq=False, kw_only=True)
 class CorruptBytesError(HallmarkError):
     status: ClassVar[str] = "DATA_LOSS"
     reason: ClassVar[str] = "CORRUPT_BYTES"

@@ -411,6 +411,10 @@ class Events(Protocol):
     def heads(self) -> Sequence[tuple[int, int, str]]:
         """(shard, number, hash) of the last event of each shard that has any, by shard."""
 
+    def astray(self) -> tuple[int, int] | None:
+        """Shard and number of the first event that stands behind its shard's head, before number 1,
+        or in no shard; None where there is none. Goes through all events."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DoneRequest:

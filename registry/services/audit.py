@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from registry.domain.access import Action, Caller
+from registry.domain.access import REGISTRY_WIDE, Action, Caller
 from registry.domain.checkpoints import (
     ACTION,
     EMPTY_TREES,
@@ -38,16 +38,19 @@ from registry.errors import (
     CheckpointBrokenError,
     ConflictError,
     InvalidFieldError,
+    InvalidStateError,
     NotFoundError,
     QuotaError,
     StorageError,
 )
 from registry.names import EventName
+from registry.names.text import show
 from registry.ports.audit_tables import KeyUse
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.signing import SigningKeys
 from registry.ports.tables import DoneRequest
+from registry.services.fields import check_text
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import repeat_of
 from registry.services.verification import heads_of, verify_signature
@@ -59,6 +62,8 @@ ATTEMPTS_MAX = 10
 _PAUSE_S = 0.01
 PROOFS_MAX = 2
 METHOD = "CreateCheckpoint"
+REPLACE_KEY = "audit.replace_key"
+NOTE_LENGTH_MAX = 2000
 #: As `checkpoint` of a proof: the newest.
 NEWEST = 0
 
@@ -99,6 +104,14 @@ class KeyHistory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Loss:
+    """The key that somebody says is lost, and what he says of that."""
+
+    key: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Base:
     """What the next checkpoint stands on, all of one moment."""
 
@@ -122,21 +135,37 @@ class AuditService:
     def create(self, caller: Caller, *, request_id: str) -> StoredCheckpoint:
         """A checkpoint of all that is committed now; the newest one where nothing is new."""
         _require(caller)
+        return self._once(caller, METHOD, request_id, content_of(METHOD), None)
 
+    def replace_lost_key(
+        self, caller: Caller, *, lost_key: str, note: str, request_id: str
+    ) -> StoredCheckpoint:
+        """A checkpoint by this server's key in place of the one that has to sign and is lost: a new
+        beginning, which verifying tells of from then on."""
+        caller.require(Action.AUDIT_REPLACE_KEY, REGISTRY_WIDE, "the audit log")
+        check_text("note", note, NOTE_LENGTH_MAX, required=True)
+        loss = _Loss(key=lost_key, note=note)
+        content = content_of("ReplaceLostKey", lost_key, note)
+        return self._once(caller, "ReplaceLostKey", request_id, content, loss)
+
+    def _once(
+        self, caller: Caller, method: str, request_id: str, content: str, loss: _Loss | None
+    ) -> StoredCheckpoint:
         def earlier(tx: Transaction) -> str | None:
-            return repeat_of(tx, caller, METHOD, request_id, content_of(METHOD))
+            return repeat_of(tx, caller, method, request_id, content)
 
         def remember(tx: Transaction, name: str) -> None:
-            done = DoneRequest(fingerprint=content_of(METHOD), result=name)
+            done = DoneRequest(fingerprint=content, result=name)
             if request_id and not tx.requests.save(
-                caller.id, METHOD, request_id, done, self._clock.now_us()
+                caller.id, method, request_id, done, self._clock.now_us()
             ):
                 raise ConflictError(what=f"request {request_id}")
 
         name = self._database.read(earlier)
         if name is not None:
-            return self.get(caller, int(name.rpartition("/")[2]))
-        return self._make(caller.principal.name, remember)
+            number = int(name.rpartition("/")[2])
+            return self._database.read(lambda tx: _checkpoint(tx, number))
+        return self._make(caller.principal.name, remember, loss)
 
     def make_if_due(self, every_us: int) -> bool:
         """A checkpoint of the registry's own, where the last is as old as that and something
@@ -251,16 +280,23 @@ class AuditService:
             )
         return ConsistencyProof(old=pair[0].note, new=pair[1].note, shards=shards)
 
-    def _make(self, actor: str, remember: Callable[[Transaction, str], None]) -> StoredCheckpoint:
+    def _make(
+        self,
+        actor: str,
+        remember: Callable[[Transaction, str], None],
+        loss: _Loss | None = None,
+    ) -> StoredCheckpoint:
         with self._making:
             for attempt in range(ATTEMPTS_MAX):
                 # Servers that came at once had better not come at once again.
                 time.sleep(random.uniform(0, _PAUSE_S * attempt))
                 base = self._base()
-                if base.last is not None and not self._is_due(base):
+                if loss is not None:
+                    self._check_lost(base, loss.key)
+                elif base.last is not None and not self._is_due(base):
                     return base.last
-                stored = self._next(base)
-                if self._store(stored, actor, remember):
+                stored = self._next(base, loss)
+                if self._store(stored, actor, remember, loss):
                     return stored
         raise ConflictError(what="the next checkpoint")
 
@@ -300,16 +336,37 @@ class AuditService:
         found = self._database.read(lambda tx: tx.events.shard(tree.shard, tree.size, 1))
         return not found or found[0].action != ACTION
 
-    def _next(self, base: _Base) -> StoredCheckpoint:
+    def _check_lost(self, base: _Base, lost_key: str) -> None:
+        """That it is the one key without which no checkpoint is made any more."""
+        due = base.signed.checkpoint.successor_key if base.signed else self._keys.public_keys[-1]
+        if lost_key != due:
+            raise InvalidFieldError(
+                field="lost_key",
+                found=show(lost_key),
+                expected=f"{due}, the key that has to sign next",
+                fix="See the keys: hallmark audit keys --full",
+            )
+        if due in self._keys.public_keys:
+            raise InvalidStateError(
+                name=f"Key {due[:16]}...",
+                action="be replaced as lost",
+                found="in the server's key file",
+                allowed="lost",
+                fix="To change it, run hallmark audit rotate-key on the server's machine: then it "
+                "hands over, and evidence has no gap.",
+            )
+
+    def _next(self, base: _Base, loss: _Loss | None) -> StoredCheckpoint:
         said = base.signed.checkpoint if base.signed else None
         own = self._keys.public_keys
-        key = said.successor_key if said else own[-1]
+        key = said.successor_key if said and loss is None else own[-1]
         if key not in own:
             raise StorageError(
                 what="A checkpoint of the audit log",
                 store="file of the audit keys",
                 cause=f"the last one is to be followed by one of key {key[:16]}..., not there",
-                fix="Put that key's PEM block before the new one's in HALLMARK_AUDIT_KEY_FILE.",
+                fix="Put that key's PEM block before the new one's in HALLMARK_AUDIT_KEY_FILE. If "
+                f"it is lost: hallmark audit replace-lost-key {key[:16]} --note WHY",
             )
         frontiers = self._frontiers(base)
         checkpoint = Checkpoint(
@@ -319,6 +376,7 @@ class AuditService:
             previous_hash=base.signed.hash if base.signed else GENESIS,
             public_key=key,
             next_key=own[-1] if key != own[-1] else "",
+            lost_key="" if loss is None else loss.key,
         )
         signature = self._keys.sign(key, checkpoint.text.encode())
         hint = key_hint(bytes.fromhex(key))
@@ -376,6 +434,7 @@ class AuditService:
         stored: StoredCheckpoint,
         actor: str,
         remember: Callable[[Transaction, str], None],
+        loss: _Loss | None,
     ) -> bool:
         signed = read_checkpoint(stored.note)
         said = signed.checkpoint
@@ -398,6 +457,16 @@ class AuditService:
                     },
                 )
             )
+            if loss is not None:
+                tx.events.append(
+                    EventDraft(
+                        action=REPLACE_KEY,
+                        resource=said.name,
+                        namespace="",
+                        actor=actor,
+                        detail={"lost_key": loss.key, "key": said.public_key, "note": loss.note},
+                    )
+                )
             remember(tx, said.name)
             return True
 

@@ -7,11 +7,12 @@ a checkpoint that was exported before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from registry.domain.checkpoints import (
     ACTION,
+    Checkpoint,
     SignedCheckpoint,
     StoredCheckpoint,
     leaf_of,
@@ -23,6 +24,7 @@ from registry.domain.events import (
     ChainSummary,
     Event,
     Head,
+    NewBeginning,
     problem_of,
 )
 from registry.domain.merkle import EMPTY, Frontier
@@ -30,6 +32,7 @@ from registry.errors import (
     AuditBrokenError,
     CallCancelledError,
     CheckpointBrokenError,
+    DamagedTextError,
     HallmarkError,
     InvalidFieldError,
 )
@@ -39,19 +42,24 @@ from registry.ports.signing import SigningKeys, Verify
 #: How many events are held at once while the log is verified.
 VERIFY_ROWS = 500
 CHECKPOINT_ROWS = 200
-#: Below every number that a table can hold.
-NUMBER_MIN = -(2**63)
+#: Below every number that a table can hold, and the last of them: SQLite sorts behind it what is
+#: no number.
+NUMBER_MIN, NUMBER_MAX = -(2**63), 2**63 - 1
 _NEVER_ENDS: Callable[[], bool] = lambda: True  # noqa: E731 - a default that reads as one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ends:
-    """A shard as its head tells of it, and what stands where nothing should, all at one moment."""
+class _View:
+    """What there is to verify, all at one moment."""
 
-    head: Head
-    #: Numbers of an event before the first, and of one behind the last; None where there is none.
-    before: int | None
-    behind: int | None
+    #: Of all shards.
+    heads: list[Head]
+    #: Shard and number of an event to which no head leads; None where there is none.
+    astray: tuple[int, int] | None
+    #: The number of the last checkpoint; 0 where there is none.
+    last: int
+    #: The number of one that stands before the first, or has none; None where there is none.
+    stray: int | None
 
 
 class _Anchors:
@@ -65,12 +73,17 @@ class _Anchors:
         self.marks: list[list[tuple[int, str, int]]] = [[] for _ in range(SHARDS)]
         #: Of the database's own, by number.
         self.hashes: dict[int, str] = {}
+        #: All that signed, or were introduced, and those of them since the last new beginning.
         self.keys: set[str] = set()
+        self.own_keys: set[str] = set()
+        self.beginnings: list[NewBeginning] = []
         self.problem: HallmarkError | None = None
 
     def add(self, signed: SignedCheckpoint) -> None:
         said = signed.checkpoint
-        self.keys |= {said.public_key, said.successor_key}
+        introduced = {said.public_key, said.successor_key}
+        self.keys |= introduced
+        self.own_keys |= introduced
         for tree in said.shards:
             marks = self.marks[tree.shard]
             if not marks or (tree.size, tree.root) != marks[-1][:2]:
@@ -80,6 +93,24 @@ class _Anchors:
         if self.problem is None:
             self.problem = CheckpointBrokenError(number=number, problem=problem)
 
+    def begin_anew(self, said: Checkpoint) -> _Anchors:
+        """What there was up to here, to fall back to; from here on another key counts."""
+        before = _Anchors()
+        before.marks = [list(marks) for marks in self.marks]
+        before.hashes = dict(self.hashes)
+        before.keys, before.own_keys = set(self.keys), self.own_keys
+        before.beginnings = list(self.beginnings)
+        self.own_keys = set()
+        self.beginnings.append(
+            NewBeginning(
+                checkpoint=said.number,
+                time_us=said.time_us,
+                lost_key=said.lost_key,
+                public_key=said.public_key,
+            )
+        )
+        return before
+
 
 def verify_chain(database: Database, is_active: Callable[[], bool] = _NEVER_ENDS) -> ChainSummary:
     """Recompute every hash up to where the log ends now, without a look at checkpoints.
@@ -87,10 +118,11 @@ def verify_chain(database: Database, is_active: Callable[[], bool] = _NEVER_ENDS
     Raises AuditBrokenError for the first bad record of the lowest shard that has one, and
     CallCancelledError soon after `is_active` turns false.
     """
-    ends = database.snapshot(all_ends)
-    for shard in ends:
-        _verify_shard(database, shard, [], is_active)
-    return _summary(ends, 0)
+    view = database.snapshot(_view)
+    for head in view.heads:
+        _verify_shard(database, head, [], is_active)
+    _require_none(view.astray)
+    return _summary(view, _Anchors())
 
 
 def verify_evidence(
@@ -108,9 +140,9 @@ def verify_evidence(
     checkpoints are not, and InvalidFieldError for a given text that is no checkpoint.
     """
     brought = [read_checkpoint(text) for text in given]
-    ends, last = database.snapshot(lambda tx: (all_ends(tx), tx.checkpoints.last()))
+    view = database.snapshot(_view)
     believed = set(trusted or keys.public_keys)
-    anchors = _stored(database, keys.verify, believed, last.number if last else 0)
+    anchors = _stored(database, keys.verify, believed, view)
     _add_brought(anchors, brought, keys.verify, believed)
     own: dict[str, Event] = {}
 
@@ -118,24 +150,20 @@ def verify_evidence(
         if event.action == ACTION:
             own[event.resource] = event
 
-    for shard in ends:
-        _verify_shard(database, shard, anchors.marks[shard.head.shard], is_active, see)
+    for head in view.heads:
+        _verify_shard(database, head, anchors.marks[head.shard], is_active, see)
+    _require_none(view.astray)
     if anchors.problem is None:
         _compare_with_events(anchors, own)
     if anchors.problem is not None:
         raise anchors.problem
-    return _summary(ends, len(anchors.hashes))
+    return _summary(view, anchors)
 
 
 def verify_signature(signed: SignedCheckpoint, verify: Verify) -> bool:
     """Whether the key that a checkpoint names signed it."""
     data = signed.note.text.encode()
     return verify(signed.checkpoint.public_key, data, signed.note.signature)
-
-
-def all_ends(tx: Transaction) -> list[Ends]:
-    """Of all shards; to be asked in a snapshot."""
-    return [_ends(tx, head) for head in heads_of(tx)]
 
 
 def heads_of(tx: Transaction) -> list[Head]:
@@ -149,57 +177,107 @@ def heads_of(tx: Transaction) -> list[Head]:
     ]
 
 
-def _summary(ends: Iterable[Ends], checkpoint_count: int) -> ChainSummary:
-    heads = [shard.head for shard in ends if shard.head.number]
+def _view(tx: Transaction) -> _View:
+    last = tx.checkpoints.list(NUMBER_MAX, 1, newest_first=True)
+    first, behind = tx.checkpoints.list(NUMBER_MIN, 1), tx.checkpoints.list(NUMBER_MAX, 1)
+    strays = [*behind, *(row for row in first if row.number < 1)]
+    return _View(
+        heads=heads_of(tx),
+        astray=tx.events.astray(),
+        last=last[0].number if last else 0,
+        stray=strays[0].number if strays else None,
+    )
+
+
+def _require_none(astray: tuple[int, int] | None) -> None:
+    if astray is not None:
+        # A list would show it, though it continues nothing.
+        problem = "it stands before the first or behind the last of its shard, or in no shard"
+        raise AuditBrokenError(shard=astray[0], number=astray[1], problem=problem)
+
+
+def _summary(view: _View, anchors: _Anchors) -> ChainSummary:
+    heads = [head for head in view.heads if head.number]
     return ChainSummary(
         event_count=sum(head.number for head in heads),
         heads=tuple(heads),
-        checkpoint_count=checkpoint_count,
+        checkpoint_count=len(anchors.hashes),
+        beginnings=tuple(anchors.beginnings),
     )
 
 
-def _ends(tx: Transaction, head: Head) -> Ends:
-    first = tx.events.shard(head.shard, NUMBER_MIN, 1)
-    behind = tx.events.shard(head.shard, head.number, 1)
-    return Ends(
-        head=head,
-        before=first[0].number if first and first[0].number < 1 else None,
-        behind=behind[0].number if behind else None,
-    )
-
-
-def _stored(database: Database, verify: Verify, believed: Collection[str], last: int) -> _Anchors:
+def _stored(database: Database, verify: Verify, believed: Collection[str], view: _View) -> _Anchors:
     """The database's own checkpoints up to the last, or to the first that is wrong."""
-    anchors = _Anchors()
-    number, previous, key = 0, GENESIS, ""
-    while number < last and anchors.problem is None:
-        rows = _notes(database, number, min(CHECKPOINT_ROWS, last - number))
-        if not rows:
-            anchors.blame(number + 1, f"it is missing; the last one is {last}")
-        for row in rows:
-            number += 1
-            try:
-                signed = read_checkpoint(row.note)
-            except InvalidFieldError as error:
-                anchors.blame(number, f"it holds {error.found}")
-                break
-            problem = _problem_behind(signed, number=number, previous=previous, key=key)
-            if problem is None and not verify_signature(signed, verify):
-                problem = "its signature does not fit"
-            if problem is None and _columns(row) != _columns_of(signed):
-                problem = "its columns are not what its note says"
-            if problem is not None:
-                anchors.blame(number, problem)
-                break
-            previous, key = signed.hash, signed.checkpoint.successor_key
-            anchors.add(signed)
-            anchors.hashes[number] = signed.hash
-    if anchors.hashes and not anchors.keys & set(believed):
-        # Whoever owns the database alone can sign with a key of his own. One by a key that we
-        # believe vouches for all before it by its hash, and for those behind by handing over.
-        anchors = _Anchors()
-        anchors.blame(1, "none is signed by a key of this registry")
+    anchors, earlier = _Anchors(), list[_Anchors]()
+    previous, key = GENESIS, ""
+    for number, row in _rows(database, view.last):
+        if row is None:
+            anchors.blame(number, f"it is missing; the last one is {view.last}")
+            break
+        try:
+            signed = read_checkpoint(row.note)
+        except InvalidFieldError as error:
+            anchors.blame(number, f"it holds {error.found}")
+            break
+        problem = _problem_behind(
+            signed, number=number, previous=previous, key=key
+        ) or _problem_within(row, signed, verify)
+        if problem is not None:
+            anchors.blame(number, problem)
+            break
+        previous, key = signed.hash, signed.checkpoint.successor_key
+        if signed.checkpoint.lost_key:
+            earlier.append(anchors.begin_anew(signed.checkpoint))
+        anchors.add(signed)
+        anchors.hashes[number] = signed.hash
+    if anchors.hashes:
+        anchors = _vouched_for([*earlier, anchors], believed)
+    if view.stray is not None:
+        anchors.problem = None
+        anchors.blame(view.stray, "it stands before the first, or has no number")
     return anchors
+
+
+def _rows(database: Database, last: int) -> Iterator[tuple[int, StoredCheckpoint | None]]:
+    """By number up to the last, each with what stands in its place; None where nothing does."""
+    number = 0
+    while number < last:
+        found = _notes(database, number, min(CHECKPOINT_ROWS, last - number))
+        for row in found or (None,):
+            number += 1
+            yield number, row
+
+
+def _problem_within(row: StoredCheckpoint, signed: SignedCheckpoint, verify: Verify) -> str | None:
+    """What is wrong with a checkpoint by itself; None if nothing."""
+    if not verify_signature(signed, verify):
+        return "its signature does not fit"
+    if _columns(row) != _columns_of(signed):
+        return "its columns are not what its note says"
+    return None
+
+
+def _vouched_for(parts: Sequence[_Anchors], believed: Collection[str]) -> _Anchors:
+    """The longest of these, each of which goes on from the one before by a new beginning, whose
+    last key leads to one that is believed.
+
+    Whoever owns the database alone can sign with a key of his own. A checkpoint by a key that we
+    believe vouches for all before it by its hash, and for those behind by handing over.
+    """
+    for place, part in reversed(list(enumerate(parts))):
+        if not part.own_keys & set(believed):
+            continue
+        if part is not parts[-1]:
+            new = parts[place + 1].beginnings[place]
+            part.blame(
+                new.checkpoint,
+                f"it begins anew by key {new.public_key[:16]}..., which is not believed: if the "
+                "operator tells you that the key before it was lost, believe both",
+            )
+        return part
+    none = _Anchors()
+    none.blame(1, "none is signed by a key of this registry")
+    return none
 
 
 def _columns(row: StoredCheckpoint) -> tuple[int, int, str, int]:
@@ -220,6 +298,8 @@ def _problem_behind(
         return f"number {said.number} stands where {number} belongs: some are missing or moved"
     if said.previous_hash != previous:
         return "it does not continue the checkpoint before it"
+    if said.lost_key:
+        return None if said.lost_key == key else "it begins anew for a key that was not its turn"
     if key and said.public_key != key:
         return "it was signed by a key that no earlier checkpoint introduced"
     return None
@@ -267,15 +347,11 @@ def _compare_with_events(anchors: _Anchors, own: dict[str, Event]) -> None:
 
 def _verify_shard(
     database: Database,
-    ends: Ends,
+    head: Head,
     marks: Iterable[tuple[int, str, int]],
     is_active: Callable[[], bool],
     see: Callable[[Event], object] = lambda event: None,
 ) -> None:
-    head = ends.head
-    if ends.before is not None:
-        before = "it stands before the first"
-        raise AuditBrokenError(shard=head.shard, number=ends.before, problem=before)
     watch = _Watch(head.shard, marks)
     number, previous_hash = 0, GENESIS
     watch.see_up_to(0)
@@ -296,10 +372,6 @@ def _verify_shard(
     if previous_hash != head.hash:
         problem = "it is not the one that the shard's head names as the last"
         raise AuditBrokenError(shard=head.shard, number=number, problem=problem)
-    if ends.behind is not None:
-        # A list would show it, though it continues nothing.
-        problem = f"it stands behind the last, which is {head.number} by the shard's head"
-        raise AuditBrokenError(shard=head.shard, number=ends.behind, problem=problem)
     watch.end(number)
 
 
@@ -352,4 +424,11 @@ def _notes(database: Database, after: int, limit: int) -> Sequence[StoredCheckpo
 
 
 def _read(database: Database, shard: int, after_number: int, limit: int) -> list[Event]:
-    return list(database.read(lambda tx: tx.events.shard(shard, after_number, limit)))
+    try:
+        return list(database.read(lambda tx: tx.events.shard(shard, after_number, limit)))
+    except DamagedTextError as error:
+        if limit == 1:
+            problem = f"it holds bytes that are no text ({error.cause})"
+            raise AuditBrokenError(shard=shard, number=after_number + 1, problem=problem) from error
+    # One of them cannot be read: those before it can.
+    return _read(database, shard, after_number, 1)

@@ -422,6 +422,9 @@ NEEDS = {
     },
     "AuditService": {
         "CreateCheckpoint": _wide(audit_pb2.CreateCheckpointRequest(), Action.EVENT_READ),
+        "ReplaceLostKey": _wide(
+            audit_pb2.ReplaceLostKeyRequest(lost_key=SHA256, note="n"), Action.AUDIT_REPLACE_KEY
+        ),
         "GetCheckpoint": _wide(
             audit_pb2.GetCheckpointRequest(name="checkpoints/99"), Action.EVENT_READ
         ),

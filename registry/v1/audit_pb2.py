@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import events_pb2 as registry_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/audit.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18registry/v1/events.proto\"\x9c\x01\n\x0f\x41uditCheckpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\x0c\n\x04hash\x18\x05 \x01(\t\x12\x12\n\npublic_key\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"-\n\x17\x43reateCheckpointRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x16ListCheckpointsRequest\x12\x10\n\x08order_by\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x17ListCheckpointsResponse\x12\x31\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x1c.registry.v1.AuditCheckpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11ProveEventRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"r\n\nEventProof\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.registry.v1.Event\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12\x11\n\thandovers\x18\x05 \x03(\t\"3\n\x17ProveConsistencyRequest\x12\x0b\n\x03old\x18\x01 \x01(\t\x12\x0b\n\x03new\x18\x02 \x01(\t\"\xab\x01\n\x10\x43onsistencyProof\x12\x0b\n\x03old\x18\x01 \x01(\t\x12\x0b\n\x03new\x18\x02 \x01(\t\x12\x33\n\x06shards\x18\x03 \x03(\x0b\x32#.registry.v1.ConsistencyProof.Shard\x1aH\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08old_size\x18\x02 \x01(\x03\x12\x10\n\x08new_size\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x03(\t\"\x15\n\x13GetAuditKeysRequest\"\xbb\x01\n\tAuditKeys\x12(\n\x04keys\x18\x01 \x03(\x0b\x32\x1a.registry.v1.AuditKeys.Key\x1a\x83\x01\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\t\x12\x0c\n\x04last\x18\x04 \x01(\t\x12.\n\nfirst_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\"\xa3\x01\n\x13\x45xportEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"J\n\x14\x45xportEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.registry.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xd7\x04\n\x0c\x41uditService\x12V\n\x10\x43reateCheckpoint\x12$.registry.v1.CreateCheckpointRequest\x1a\x1c.registry.v1.AuditCheckpoint\x12P\n\rGetCheckpoint\x12!.registry.v1.GetCheckpointRequest\x1a\x1c.registry.v1.AuditCheckpoint\x12\\\n\x0fListCheckpoints\x12#.registry.v1.ListCheckpointsRequest\x1a$.registry.v1.ListCheckpointsResponse\x12\x45\n\nProveEvent\x12\x1e.registry.v1.ProveEventRequest\x1a\x17.registry.v1.EventProof\x12W\n\x10ProveConsistency\x12$.registry.v1.ProveConsistencyRequest\x1a\x1d.registry.v1.ConsistencyProof\x12H\n\x0cGetAuditKeys\x12 .registry.v1.GetAuditKeysRequest\x1a\x16.registry.v1.AuditKeys\x12U\n\x0c\x45xportEvents\x12 .registry.v1.ExportEventsRequest\x1a!.registry.v1.ExportEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/audit.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18registry/v1/events.proto\"\x9c\x01\n\x0f\x41uditCheckpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\x0c\n\x04hash\x18\x05 \x01(\t\x12\x12\n\npublic_key\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"-\n\x17\x43reateCheckpointRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"K\n\x15ReplaceLostKeyRequest\x12\x10\n\x08lost_key\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x16ListCheckpointsRequest\x12\x10\n\x08order_by\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x17ListCheckpointsResponse\x12\x31\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x1c.registry.v1.AuditCheckpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11ProveEventRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"r\n\nEventProof\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.registry.v1.Event\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12\x11\n\thandovers\x18\x05 \x03(\t\"3\n\x17ProveConsistencyRequest\x12\x0b\n\x03old\x18\x01 \x01(\t\x12\x0b\n\x03new\x18\x02 \x01(\t\"\xab\x01\n\x10\x43onsistencyProof\x12\x0b\n\x03old\x18\x01 \x01(\t\x12\x0b\n\x03new\x18\x02 \x01(\t\x12\x33\n\x06shards\x18\x03 \x03(\x0b\x32#.registry.v1.ConsistencyProof.Shard\x1aH\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\x05\x12\x10\n\x08old_size\x18\x02 \x01(\x03\x12\x10\n\x08new_size\x18\x03 \x01(\x03\x12\x0c\n\x04path\x18\x04 \x03(\t\"\x15\n\x13GetAuditKeysRequest\"\xbb\x01\n\tAuditKeys\x12(\n\x04keys\x18\x01 \x03(\x0b\x32\x1a.registry.v1.AuditKeys.Key\x1a\x83\x01\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12\r\n\x05\x66irst\x18\x03 \x01(\t\x12\x0c\n\x04last\x18\x04 \x01(\t\x12.\n\nfirst_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\"\xa3\x01\n\x13\x45xportEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\"J\n\x14\x45xportEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.registry.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xab\x05\n\x0c\x41uditService\x12V\n\x10\x43reateCheckpoint\x12$.registry.v1.CreateCheckpointRequest\x1a\x1c.registry.v1.AuditCheckpoint\x12R\n\x0eReplaceLostKey\x12\".registry.v1.ReplaceLostKeyRequest\x1a\x1c.registry.v1.AuditCheckpoint\x12P\n\rGetCheckpoint\x12!.registry.v1.GetCheckpointRequest\x1a\x1c.registry.v1.AuditCheckpoint\x12\\\n\x0fListCheckpoints\x12#.registry.v1.ListCheckpointsRequest\x1a$.registry.v1.ListCheckpointsResponse\x12\x45\n\nProveEvent\x12\x1e.registry.v1.ProveEventRequest\x1a\x17.registry.v1.EventProof\x12W\n\x10ProveConsistency\x12$.registry.v1.ProveConsistencyRequest\x1a\x1d.registry.v1.ConsistencyProof\x12H\n\x0cGetAuditKeys\x12 .registry.v1.GetAuditKeysRequest\x1a\x16.registry.v1.AuditKeys\x12U\n\x0c\x45xportEvents\x12 .registry.v1.ExportEventsRequest\x1a!.registry.v1.ExportEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,32 +37,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITCHECKPOINT']._serialized_end=256
   _globals['_CREATECHECKPOINTREQUEST']._serialized_start=258
   _globals['_CREATECHECKPOINTREQUEST']._serialized_end=303
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=305
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=341
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=343
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=424
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=426
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=527
-  _globals['_PROVEEVENTREQUEST']._serialized_start=529
-  _globals['_PROVEEVENTREQUEST']._serialized_end=582
-  _globals['_EVENTPROOF']._serialized_start=584
-  _globals['_EVENTPROOF']._serialized_end=698
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=700
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=751
-  _globals['_CONSISTENCYPROOF']._serialized_start=754
-  _globals['_CONSISTENCYPROOF']._serialized_end=925
-  _globals['_CONSISTENCYPROOF_SHARD']._serialized_start=853
-  _globals['_CONSISTENCYPROOF_SHARD']._serialized_end=925
-  _globals['_GETAUDITKEYSREQUEST']._serialized_start=927
-  _globals['_GETAUDITKEYSREQUEST']._serialized_end=948
-  _globals['_AUDITKEYS']._serialized_start=951
-  _globals['_AUDITKEYS']._serialized_end=1138
-  _globals['_AUDITKEYS_KEY']._serialized_start=1007
-  _globals['_AUDITKEYS_KEY']._serialized_end=1138
-  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1141
-  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1304
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1306
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1380
-  _globals['_AUDITSERVICE']._serialized_start=1383
-  _globals['_AUDITSERVICE']._serialized_end=1982
+  _globals['_REPLACELOSTKEYREQUEST']._serialized_start=305
+  _globals['_REPLACELOSTKEYREQUEST']._serialized_end=380
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=382
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=418
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=420
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=501
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=503
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=604
+  _globals['_PROVEEVENTREQUEST']._serialized_start=606
+  _globals['_PROVEEVENTREQUEST']._serialized_end=659
+  _globals['_EVENTPROOF']._serialized_start=661
+  _globals['_EVENTPROOF']._serialized_end=775
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=777
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=828
+  _globals['_CONSISTENCYPROOF']._serialized_start=831
+  _globals['_CONSISTENCYPROOF']._serialized_end=1002
+  _globals['_CONSISTENCYPROOF_SHARD']._serialized_start=930
+  _globals['_CONSISTENCYPROOF_SHARD']._serialized_end=1002
+  _globals['_GETAUDITKEYSREQUEST']._serialized_start=1004
+  _globals['_GETAUDITKEYSREQUEST']._serialized_end=1025
+  _globals['_AUDITKEYS']._serialized_start=1028
+  _globals['_AUDITKEYS']._serialized_end=1215
+  _globals['_AUDITKEYS_KEY']._serialized_start=1084
+  _globals['_AUDITKEYS_KEY']._serialized_end=1215
+  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1218
+  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1381
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1383
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1457
+  _globals['_AUDITSERVICE']._serialized_start=1460
+  _globals['_AUDITSERVICE']._serialized_end=2143
 # @@protoc_insertion_point(module_scope)

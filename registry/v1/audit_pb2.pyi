@@ -94,6 +94,36 @@ class CreateCheckpointRequest(_message.Message):
 Global___CreateCheckpointRequest: _TypeAlias = CreateCheckpointRequest  # noqa: Y015
 
 @_typing.final
+class ReplaceLostKeyRequest(_message.Message):
+    """Request of ReplaceLostKey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOST_KEY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    lost_key: _builtins.str
+    """64 hex: the public key that has to sign next, and is lost."""
+    note: _builtins.str
+    """How it was lost, and who was told; 1 to 2000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's making."""
+    def __init__(
+        self,
+        *,
+        lost_key: _builtins.str = ...,
+        note: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost_key", b"lost_key", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceLostKeyRequest: _TypeAlias = ReplaceLostKeyRequest  # noqa: Y015
+
+@_typing.final
 class GetCheckpointRequest(_message.Message):
     """Request of GetCheckpoint."""
 

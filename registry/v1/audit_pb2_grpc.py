@@ -28,7 +28,7 @@ if _version_not_supported:
 class AuditServiceStub:
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     def __init__(self, channel):
@@ -40,6 +40,11 @@ class AuditServiceStub:
         self.CreateCheckpoint = channel.unary_unary(
                 '/registry.v1.AuditService/CreateCheckpoint',
                 request_serializer=registry_dot_v1_dot_audit__pb2.CreateCheckpointRequest.SerializeToString,
+                response_deserializer=registry_dot_v1_dot_audit__pb2.AuditCheckpoint.FromString,
+                _registered_method=True)
+        self.ReplaceLostKey = channel.unary_unary(
+                '/registry.v1.AuditService/ReplaceLostKey',
+                request_serializer=registry_dot_v1_dot_audit__pb2.ReplaceLostKeyRequest.SerializeToString,
                 response_deserializer=registry_dot_v1_dot_audit__pb2.AuditCheckpoint.FromString,
                 _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
@@ -77,7 +82,7 @@ class AuditServiceStub:
 class AuditServiceServicer:
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     def CreateCheckpoint(self, request, context):
@@ -87,6 +92,19 @@ class AuditServiceServicer:
         which is checked: DATA_LOSS, reason AUDIT_BROKEN or CHECKPOINT_BROKEN, where the log or the newest
         checkpoint is not intact, and UNAVAILABLE, reason STORAGE_UNAVAILABLE, where the key that has to sign
         is not there. Appends an event audit.checkpoint, which names the checkpoint's hash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceLostKey(self, request, context):
+        """Has the log's checkpoints go on by the server's own key where the key that has to sign next is lost: a
+        new beginning. The checkpoint it makes names that key (`lost_key` in its note) and the checkpoint before,
+        and from then on VerifyEvents tells of it: that the log was not rewritten at this point, no signature
+        shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*".
+        FAILED_PRECONDITION where the server has the key (such a one is changed by handing over, without this),
+        INVALID_ARGUMENT where another key is the one that has to sign next; so of two callers one is refused.
+        DATA_LOSS as CreateCheckpoint. Appends events audit.checkpoint and audit.replace_key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +167,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=registry_dot_v1_dot_audit__pb2.CreateCheckpointRequest.FromString,
                     response_serializer=registry_dot_v1_dot_audit__pb2.AuditCheckpoint.SerializeToString,
             ),
+            'ReplaceLostKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceLostKey,
+                    request_deserializer=registry_dot_v1_dot_audit__pb2.ReplaceLostKeyRequest.FromString,
+                    response_serializer=registry_dot_v1_dot_audit__pb2.AuditCheckpoint.SerializeToString,
+            ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
                     request_deserializer=registry_dot_v1_dot_audit__pb2.GetCheckpointRequest.FromString,
@@ -190,7 +213,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 class AuditService:
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     @staticmethod
@@ -209,6 +232,33 @@ class AuditService:
             target,
             '/registry.v1.AuditService/CreateCheckpoint',
             registry_dot_v1_dot_audit__pb2.CreateCheckpointRequest.SerializeToString,
+            registry_dot_v1_dot_audit__pb2.AuditCheckpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceLostKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/registry.v1.AuditService/ReplaceLostKey',
+            registry_dot_v1_dot_audit__pb2.ReplaceLostKeyRequest.SerializeToString,
             registry_dot_v1_dot_audit__pb2.AuditCheckpoint.FromString,
             options,
             channel_credentials,

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class AuditServiceStub:
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     @_typing.overload
@@ -43,6 +43,15 @@ class AuditServiceStub:
     which is checked: DATA_LOSS, reason AUDIT_BROKEN or CHECKPOINT_BROKEN, where the log or the newest
     checkpoint is not intact, and UNAVAILABLE, reason STORAGE_UNAVAILABLE, where the key that has to sign
     is not there. Appends an event audit.checkpoint, which names the checkpoint's hash.
+    """
+    ReplaceLostKey: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReplaceLostKeyRequest, _audit_pb2.AuditCheckpoint]
+    """Has the log's checkpoints go on by the server's own key where the key that has to sign next is lost: a
+    new beginning. The checkpoint it makes names that key (`lost_key` in its note) and the checkpoint before,
+    and from then on VerifyEvents tells of it: that the log was not rewritten at this point, no signature
+    shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*".
+    FAILED_PRECONDITION where the server has the key (such a one is changed by handing over, without this),
+    INVALID_ARGUMENT where another key is the one that has to sign next; so of two callers one is refused.
+    DATA_LOSS as CreateCheckpoint. Appends events audit.checkpoint and audit.replace_key.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.AuditCheckpoint]
     """One checkpoint by its name, or the newest by "checkpoints/-". A checkpoint never changes."""
@@ -71,7 +80,7 @@ class AuditServiceStub:
 class AuditServiceAsyncStub(AuditServiceStub):
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,6 +91,15 @@ class AuditServiceAsyncStub(AuditServiceStub):
     which is checked: DATA_LOSS, reason AUDIT_BROKEN or CHECKPOINT_BROKEN, where the log or the newest
     checkpoint is not intact, and UNAVAILABLE, reason STORAGE_UNAVAILABLE, where the key that has to sign
     is not there. Appends an event audit.checkpoint, which names the checkpoint's hash.
+    """
+    ReplaceLostKey: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReplaceLostKeyRequest, _audit_pb2.AuditCheckpoint]  # type: ignore[assignment]
+    """Has the log's checkpoints go on by the server's own key where the key that has to sign next is lost: a
+    new beginning. The checkpoint it makes names that key (`lost_key` in its note) and the checkpoint before,
+    and from then on VerifyEvents tells of it: that the log was not rewritten at this point, no signature
+    shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*".
+    FAILED_PRECONDITION where the server has the key (such a one is changed by handing over, without this),
+    INVALID_ARGUMENT where another key is the one that has to sign next; so of two callers one is refused.
+    DATA_LOSS as CreateCheckpoint. Appends events audit.checkpoint and audit.replace_key.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.AuditCheckpoint]  # type: ignore[assignment]
     """One checkpoint by its name, or the newest by "checkpoints/-". A checkpoint never changes."""
@@ -109,7 +127,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """Evidence: signed checkpoints of the audit log, proofs against them, and the log itself for those who
     keep a copy. What proves what, and its limits, stand in registry/domain/AUDIT.md. All but GetAuditKeys
-    need event.read on "*", or for the export of one namespace, on that.
+    and ReplaceLostKey need event.read on "*", or for the export of one namespace, on that.
     """
 
     @_abc_1.abstractmethod
@@ -124,6 +142,21 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         which is checked: DATA_LOSS, reason AUDIT_BROKEN or CHECKPOINT_BROKEN, where the log or the newest
         checkpoint is not intact, and UNAVAILABLE, reason STORAGE_UNAVAILABLE, where the key that has to sign
         is not there. Appends an event audit.checkpoint, which names the checkpoint's hash.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplaceLostKey(
+        self,
+        request: _audit_pb2.ReplaceLostKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.AuditCheckpoint, _abc.Awaitable[_audit_pb2.AuditCheckpoint]]:
+        """Has the log's checkpoints go on by the server's own key where the key that has to sign next is lost: a
+        new beginning. The checkpoint it makes names that key (`lost_key` in its note) and the checkpoint before,
+        and from then on VerifyEvents tells of it: that the log was not rewritten at this point, no signature
+        shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*".
+        FAILED_PRECONDITION where the server has the key (such a one is changed by handing over, without this),
+        INVALID_ARGUMENT where another key is the one that has to sign next; so of two callers one is refused.
+        DATA_LOSS as CreateCheckpoint. Appends events audit.checkpoint and audit.replace_key.
         """
 
     @_abc_1.abstractmethod

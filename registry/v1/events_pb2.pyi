@@ -231,10 +231,45 @@ class VerifyEventsResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Beginning(_message.Message):
+        """A checkpoint by another key than the one that had to sign, since that was lost."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CHECKPOINT_FIELD_NUMBER: _builtins.int
+        TIME_FIELD_NUMBER: _builtins.int
+        LOST_KEY_FIELD_NUMBER: _builtins.int
+        PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+        checkpoint: _builtins.str
+        """`checkpoints/{n}`."""
+        lost_key: _builtins.str
+        """64 hex: the key that was lost."""
+        public_key: _builtins.str
+        """64 hex: the key that signs since then."""
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """When."""
+
+        def __init__(
+            self,
+            *,
+            checkpoint: _builtins.str = ...,
+            time: _timestamp_pb2.Timestamp | None = ...,
+            lost_key: _builtins.str = ...,
+            public_key: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "lost_key", b"lost_key", "public_key", b"public_key", "time", b"time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EVENT_COUNT_FIELD_NUMBER: _builtins.int
     SHARD_COUNT_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_COUNT_FIELD_NUMBER: _builtins.int
+    BEGINNINGS_FIELD_NUMBER: _builtins.int
     event_count: _builtins.int
     """How many events."""
     shard_count: _builtins.int
@@ -245,6 +280,10 @@ class VerifyEventsResponse(_message.Message):
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifyEventsResponse.Head]:
         """Of every shard that holds any."""
 
+    @_builtins.property
+    def beginnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifyEventsResponse.Beginning]:
+        """Oldest first. There no signature shows that the log was not rewritten; see AuditService.ReplaceLostKey."""
+
     def __init__(
         self,
         *,
@@ -252,10 +291,11 @@ class VerifyEventsResponse(_message.Message):
         shard_count: _builtins.int = ...,
         heads: _abc.Iterable[Global___VerifyEventsResponse.Head] | None = ...,
         checkpoint_count: _builtins.int = ...,
+        beginnings: _abc.Iterable[Global___VerifyEventsResponse.Beginning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_count", b"checkpoint_count", "event_count", b"event_count", "heads", b"heads", "shard_count", b"shard_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beginnings", b"beginnings", "checkpoint_count", b"checkpoint_count", "event_count", b"event_count", "heads", b"heads", "shard_count", b"shard_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

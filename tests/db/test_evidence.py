@@ -16,84 +16,18 @@ from sqlalchemy import make_url
 from registry.auth.signing import Ed25519Keys
 from registry.db.database import SqlDatabase
 from registry.db.engine import open_database
-from registry.domain.access import Caller, Principal, PrincipalKind, Role, Token
 from registry.domain.checkpoints import StoredCheckpoint, read_checkpoint
 from registry.domain.events import EventDraft, shard_of
 from registry.domain.notes import Note, key_hint
-from registry.errors import AuditBrokenError, CheckpointBrokenError, HallmarkError
+from registry.errors import (
+    AuditBrokenError,
+    CheckpointBrokenError,
+    HallmarkError,
+)
 from registry.services.audit import AuditService
 from registry.services.verification import verify_evidence
 from registry.testing.clock import FixedClock
-from registry.testing.forger import Forger
-from registry.testing.world import grant
-
-FRAUD = shard_of("fraud")
-NAMESPACES = ("fraud", "vision", "")
-
-
-def auditor() -> Caller:
-    principal = Principal(
-        key=1,
-        id="olga",
-        uid="u",
-        kind=PrincipalKind.PERSON,
-        display_name="",
-        grants=(grant(Role.AUDITOR),),
-        disabled=False,
-        etag="1",
-        create_time_us=0,
-        update_time_us=0,
-    )
-    token = Token(
-        key=1,
-        id="t",
-        principal="olga",
-        label="",
-        create_time_us=0,
-        expire_time_us=2**60,
-        revoke_time_us=None,
-        last_use_time_us=None,
-        creator="system",
-    )
-    return Caller(principal=principal, token=token)
-
-
-class Log:
-    """Six events of each of three namespaces, a checkpoint, six more of each, another, two more."""
-
-    def __init__(self, database: SqlDatabase, clock: FixedClock, url: str) -> None:
-        self.database = database
-        self.clock = clock
-        self.keys = Ed25519Keys.fresh()
-        self.audit = AuditService(database=database, clock=clock, keys=self.keys)
-        self.forger = Forger(url)
-        self.happen(6)
-        self.first = self.checkpoint()
-        self.happen(6)
-        self.second = self.checkpoint()
-        self.happen(2)
-
-    def happen(self, count: int) -> None:
-        for number in range(count):
-            for namespace in NAMESPACES:
-                draft = EventDraft(
-                    action="model.update",
-                    resource=f"models/{namespace}/m{number}",
-                    namespace=namespace,
-                    actor="principals/ada",
-                    detail={"n": number},
-                )
-                self.clock.advance(1_000)
-                self.database.write(lambda tx, d=draft: tx.events.append(d))  # type: ignore[misc]
-
-    def checkpoint(self) -> StoredCheckpoint:
-        return self.audit.create(auditor(), request_id="")
-
-    def broken(self, *given: str, trusted: tuple[str, ...] = ()) -> HallmarkError:
-        """The error that verifying ends with."""
-        with pytest.raises((AuditBrokenError, CheckpointBrokenError)) as caught:
-            verify_evidence(self.database, self.keys, given=given, trusted=trusted)
-        return caught.value
+from registry.testing.forged_log import FRAUD, NAMESPACES, Log, auditor
 
 
 @pytest.fixture
@@ -391,3 +325,30 @@ def test_the_table_refuses_changes_by_mistake(log: Log, url: str) -> None:
             pytest.raises(psycopg.errors.RaiseException, match="never changed"),
         ):
             server.execute(statement.encode())
+
+
+@pytest.mark.parametrize("shard", [16, -1, 10**6])
+def test_an_event_in_a_shard_that_there_is_not_is_named(log: Log, shard: int) -> None:
+    """A list by time would show it, though no chain holds it."""
+    log.forger.run(
+        f"INSERT INTO events SELECT {shard}, number, time_us, 'principals/eve', action, resource, "
+        f"namespace, detail_json, previous_hash, hash FROM events "
+        f"WHERE shard = {FRAUD} AND number = 14"
+    )
+    error = log.broken()
+    assert isinstance(error, AuditBrokenError)
+    assert (error.shard, error.number) == (shard, 14)
+
+
+def test_a_checkpoint_before_the_first_is_named(log: Log) -> None:
+    """Numbers begin at 1: a list would show one that nothing continues, and its key."""
+    for number in (0, -3):
+        log.forger.run(
+            f"INSERT INTO audit_checkpoints SELECT {number}, time_us, note, public_key, "
+            "event_count, frontiers FROM audit_checkpoints WHERE number = 2"
+        )
+        error = log.broken()
+        assert isinstance(error, CheckpointBrokenError)
+        assert error.number == number
+        log.forger.run(f"DELETE FROM audit_checkpoints WHERE number = {number}")
+    assert verify_evidence(log.database, log.keys).checkpoint_count == 2

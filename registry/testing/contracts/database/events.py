@@ -102,6 +102,12 @@ class EventsContract:
         assert [event.action for event in of_shard(database, shard_of("fraud"))] == names
         assert check_chains(database) == count
 
+    def test_nothing_is_astray(self, database: Database) -> None:
+        """What is appended has its place, in an empty log and in one with gaps between shards."""
+        assert database.read(lambda tx: tx.events.astray()) is None
+        append(database, *(draft(namespace=name) for name in ("", "a", "b")))
+        assert database.snapshot(lambda tx: tx.events.astray()) is None
+
     def test_a_failed_unit_of_work_leaves_none(self, database: Database) -> None:
         """Neither its events nor its changes stay, and the chain goes on without a gap."""
         append(database, draft())
