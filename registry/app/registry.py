@@ -47,11 +47,10 @@ from registry.services.principals import bootstrap_admin
 from registry.services.requests import forget_old
 from registry.services.tickets import TicketSigner
 from registry.services.webhook_queue import Claim
+from registry.services.webhook_shares import SENT_AT_ONCE
 
 FORGET_EVERY_S = 3600.0
 WEBHOOKS_EVERY_S = 1.0
-#: Requests to receivers at once. A thread each, most of which wait.
-SENT_AT_ONCE = 32
 CHECKPOINT_LOOK_EVERY_S = 30.0
 #: How long somebody's tokens may go on after the directory has let them go.
 REFRESH_EVERY_S = 600.0

@@ -145,7 +145,7 @@ class SqlDeliveries:
         given = {"of": webhook.key, "after": behind(after, AFTER_ALL), "limit": limit}
         return [_delivery(row) for row in self._connection.execute(_PAGE, given)]
 
-    def due(self, now_us: int, limit: int, each: int) -> builtins.list[Delivery]:
+    def due(self, now_us: int, each: int) -> builtins.list[Delivery]:
         found: builtins.list[Delivery] = []
         for row in self._connection.execute(_WITH_DUE, {"now_us": now_us}).all():
             room = (each if row.failing_since_us is None else 1) - row.leased
@@ -153,7 +153,7 @@ class SqlDeliveries:
                 given = {"of": row.key, "now_us": now_us, "limit": room}
                 found += map(_delivery, self._connection.execute(_DUE, given).all())
         found.sort(key=lambda delivery: (delivery.next_attempt_us, delivery.key))
-        return found[:limit]
+        return found
 
     def lease(self, delivery: Delivery, until_us: int) -> bool:
         given = {"of": delivery.key, "seen_us": delivery.next_attempt_us, "until_us": until_us}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ipaddress
+import queue
 import re
 import socket
 import ssl
@@ -26,7 +27,7 @@ from urllib.parse import urlsplit
 from registry.domain.webhooks import Answer
 from registry.names.addresses import Network, judge_address
 
-#: From the connection, once the host is resolved, to the end of the reply.
+#: From the question for the host's addresses to the end of the reply.
 DEADLINE_S = 10.0
 #: More of a reply is not read; what it says is not looked at.
 REPLY_BYTES_MAX = 64 * 1024
@@ -35,6 +36,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 _TOO_SLOW = "no reply in time"
+_NO_NAME = "the host's name was not found"
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -99,8 +101,9 @@ class HttpSender:
         status, error, retry_after_s = 0, "", None
         try:
             place = self._place(url)
-            opened = self._connected(place, self._addresses(place), start + self._deadline_s)
-            with _shut_at(opened, start + self._deadline_s) as late:
+            until = start + self._deadline_s
+            opened = self._connected(place, self._addresses(place, until), until)
+            with _shut_at(opened, until) as late:
                 try:
                     reply = self._post(opened, place, headers, body)
                     if late.is_set():
@@ -148,20 +151,34 @@ class HttpSender:
             return "http to another machine"
         return None
 
-    def _addresses(self, place: _Place) -> Sequence[str]:
+    def _addresses(self, place: _Place, until: float) -> Sequence[str]:
         """The host's addresses, asked for once. All have to be allowed: a name that also stands for
         an address inside is up to something."""
-        try:
-            found = self._resolve(place.host, place.port)
-        except (OSError, UnicodeError):
-            raise _RefusedError("the host's name was not found") from None
+        found = self._resolved(place, until)
         if not found:
-            raise _RefusedError("the host's name was not found")
+            raise _RefusedError(_NO_NAME)
         for address in found:
             problem = self._judge(address, place.scheme)
             if problem is not None:
                 raise _RefusedError(f"the host has {problem}")
         return found
+
+    def _resolved(self, place: _Place, until: float) -> Sequence[str]:
+        """In a thread of its own: the system's resolver knows no deadline, and a name server that
+        says nothing would hold us for half a minute. It is left behind then, and ends by itself."""
+        found: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                found.put(self._resolve(place.host, place.port))
+            except (OSError, UnicodeError):
+                found.put(())
+
+        threading.Thread(target=ask, name="webhook resolver", daemon=True).start()
+        try:
+            return found.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            raise _RefusedError("the host's name was not resolved in time") from None
 
     def _connected(self, place: _Place, addresses: Sequence[str], until: float) -> socket.socket:
         """A socket to the first address that answers; for https not yet shaken hands on."""
@@ -177,10 +194,15 @@ class HttpSender:
                 continue
             if place.scheme == "http":
                 return opened
-            # The name from the URL: certificate and address have to be those of one receiver.
-            return self._tls.wrap_socket(
-                opened, server_hostname=place.host, do_handshake_on_connect=False
-            )
+            try:
+                # The name from the URL: certificate and address have to be those of one receiver.
+                return self._tls.wrap_socket(
+                    opened, server_hostname=place.host, do_handshake_on_connect=False
+                )
+            except (OSError, ValueError) as error:
+                # It looks at the connection, which may be cut by then.
+                opened.close()
+                failure = error if isinstance(error, OSError) else OSError(str(error))
         raise _RefusedError(_why(failure)) from failure
 
     def _post(

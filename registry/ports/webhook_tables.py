@@ -54,9 +54,9 @@ class Deliveries(Protocol):
     def list(self, webhook: Webhook, after: Cursor | None, limit: int) -> Sequence[Delivery]:
         """Newest first by key, behind `after` = (key,)."""
 
-    def due(self, now_us: int, limit: int, each: int) -> Sequence[Delivery]:
-        """What may be tried now: the longest due of each webhook, at most `each` of it, those that
-        are leased counted. Of disabled webhooks only tests."""
+    def due(self, now_us: int, each: int) -> Sequence[Delivery]:
+        """What may be tried now: the longest due of each webhook, at most `each` of it, or one of a
+        webhook that fails, those that are leased counted. Of disabled webhooks only tests."""
 
     def lease(self, delivery: Delivery, until_us: int) -> bool:
         """Make it somebody's until then; false where it is somebody else's by now."""

@@ -38,6 +38,7 @@ from registry.ports.webhook_tables import Queued
 from registry.ports.webhooks import SecretBox, Sender
 from registry.services.events import shown_where
 from registry.services.namespaces import new_etag
+from registry.services.webhook_shares import EACH_MAX, Shares
 from registry.services.webhook_urls import WebhookUrls
 from registry.services.webhooks import webhook_event
 
@@ -45,8 +46,6 @@ logger = logging.getLogger(__name__)
 
 #: Three times what a try takes at most, for clocks of replicas that differ.
 LEASE_US = 60 * SECOND_US
-#: Tries of one webhook at once; of one that fails just one, so that it costs others little.
-EACH_MAX = 4
 KEPT_US = 30 * DAY_US
 #: Events of a shard that are looked at in one go.
 ROWS = 500
@@ -80,6 +79,7 @@ class WebhookQueue:
         self._box = box
         self._urls = WebhookUrls(box)
         self._chance = chance
+        self._shares = Shares()
         #: How far each webhook was looked through, by id and etag: a position is stored only where
         #: something fits, since a write for each event and webhook would cost more than a look.
         self._looked: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -87,6 +87,7 @@ class WebhookQueue:
     def queue_new(self) -> bool:
         """Put new events into the queue; whether there are more."""
         webhooks = self._database.read(lambda tx: tx.webhooks.enabled())
+        self._shares.keep(webhook.id for webhook in webhooks)
         if not webhooks:
             return False
         heads = self._database.read(lambda tx: tx.events.heads())
@@ -138,25 +139,34 @@ class WebhookQueue:
     def claim(self, limit: int) -> list[Claim]:
         """Lease what is due, at most so many."""
 
-        def due(tx: Transaction) -> Sequence[Delivery]:
-            return tx.deliveries.due(self._clock.now_us(), limit, EACH_MAX)
+        def chosen(tx: Transaction) -> Sequence[Delivery]:
+            now_us = self._clock.now_us()
+            return self._shares.choose(tx.deliveries.due(now_us, EACH_MAX), limit, now_us)
 
-        if limit < 1 or not self._database.read(due):
+        if limit < 1 or not self._database.read(chosen):
             return []
 
         def fn(tx: Transaction) -> list[Claim]:
             until_us = self._clock.now_us() + LEASE_US
             return [
                 Claim(delivery=delivery, until_us=until_us)
-                for delivery in due(tx)
+                for delivery in chosen(tx)
                 if tx.deliveries.lease(delivery, until_us)
             ]
 
-        return self._database.write(fn)
+        claims = self._database.write(fn)
+        for claim in claims:
+            self._shares.begin(claim.delivery, claim.until_us)
+        return claims
 
     def deliver(self, claim: Claim) -> None:
         """Send what was claimed, and record how it went."""
-        answer = self._sent(claim.delivery)
+        answer = None
+        try:
+            answer = self._sent(claim.delivery)
+        finally:
+            duration_ms = None if answer is None else answer.duration_ms
+            self._shares.end(claim.delivery, duration_ms, self._clock.now_us())
         if answer is not None:
             self._database.write(lambda tx: self._record(tx, claim, answer))
 

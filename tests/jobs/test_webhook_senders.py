@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,25 @@ def test_a_receiver_that_takes_its_time_is_left(real: RealPlace, behaviour: Beha
     answer = send(real, behaviour)
     assert (answer.status, answer.error) == (0, "no reply in time")
     assert answer.duration_ms >= DEADLINE_S * 1000 * 0.9
+
+
+def test_a_name_that_is_not_resolved_in_time_is_left(real: RealPlace) -> None:
+    """A name server that says nothing costs as much as a receiver that does; the time counts."""
+    forever = threading.Event()
+
+    def resolve(host: str, port: int) -> list[str]:
+        forever.wait()
+        return ["127.0.0.1"]
+
+    sender = HttpSender(
+        development=True, ca_file=real.authority, deadline_s=DEADLINE_S, resolve=resolve
+    )
+    try:
+        answer = sender.send(real.url, {}, BODY)
+    finally:
+        forever.set()
+    assert (answer.status, answer.error) == (0, "the host's name was not resolved in time")
+    assert real.receiver.requests == []
 
 
 def test_a_receiver_that_floods_has_taken_delivery(real: RealPlace) -> None:

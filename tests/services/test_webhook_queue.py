@@ -9,13 +9,14 @@ import pytest
 from registry.domain.access import Caller, Role
 from registry.domain.events import EventDraft
 from registry.domain.pages import PageRequest
-from registry.domain.webhooks import DAY_US, SECOND_US, Delivery, DeliveryState, Webhook
+from registry.domain.webhooks import DAY_US, SECOND_US, Answer, Delivery, DeliveryState, Webhook
 from registry.errors import InvalidFieldError, NotFoundError, TooLargeError
 from registry.jobs.secret_box import AesSecretBox
 from registry.names import EventName, WebhookDeliveryName, WebhookName
 from registry.services import webhook_deliveries, webhook_queue
 from registry.services.webhook_deliveries import EventRange, TimeRange
 from registry.services.webhook_queue import LEASE_US, WebhookQueue
+from registry.services.webhook_shares import SENT_AT_ONCE
 from registry.testing.webhooks import said
 from registry.testing.world import World, grant
 
@@ -159,6 +160,26 @@ def test_a_success_ends_the_failing(world: World, admin: Caller) -> None:
     assert run(world) == 1
     states = {each.state for each in log(world, admin, webhook)}
     assert states == {DeliveryState.DELIVERED}
+
+
+def test_slow_receivers_leave_room_for_quick_ones(world: World, admin: Caller) -> None:
+    """Forty that take nine seconds to say yes, each with a queue, do not hold up one that is
+    quick."""
+    slow = [f"slow-{number}" for number in range(40)]
+    for name in slow:
+        make(world, admin, name)
+    quick = make(world, admin)
+    world.sender.answer = lambda each: Answer(
+        status=204, error="", duration_ms=9_000 if b'"namespace":"slow' in each.body else 5
+    )
+    happen(world, "fraud", *slow)
+    while run(world):
+        pass
+    happen(world, *slow * 3, "fraud")
+    world.webhook_queue.queue_new()
+    claims = world.webhook_queue.claim(SENT_AT_ONCE)
+    assert quick.id in {claim.delivery.webhook for claim in claims}
+    assert len(claims) < SENT_AT_ONCE
 
 
 def test_who_dies_in_delivery_leaves_it_to_be_repeated(world: World, admin: Caller) -> None:
