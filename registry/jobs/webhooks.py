@@ -195,14 +195,14 @@ class HttpSender:
             if place.scheme == "http":
                 return opened
             try:
+                _require_silence(opened)
                 # The name from the URL: certificate and address have to be those of one receiver.
                 return self._tls.wrap_socket(
                     opened, server_hostname=place.host, do_handshake_on_connect=False
                 )
-            except (OSError, ValueError) as error:
-                # It looks at the connection, which may be cut by then.
+            except OSError as error:
                 opened.close()
-                failure = error if isinstance(error, OSError) else OSError(str(error))
+                failure = error
         raise _RefusedError(_why(failure)) from failure
 
     def _post(
@@ -229,6 +229,19 @@ class HttpSender:
             },
         )
         return connection.getresponse()
+
+
+def _require_silence(opened: socket.socket) -> None:
+    """OSError where a connection is cut already, or the other side speaks first: no TLS does. What
+    wraps a socket would stumble over that, and leave it open."""
+    timeout_s = opened.gettimeout()
+    opened.setblocking(False)
+    try:
+        first = opened.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        opened.settimeout(timeout_s)
+        return
+    raise ssl.SSLError("spoken to first") if first else ConnectionResetError
 
 
 def _drain(reply: http.client.HTTPResponse) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +153,33 @@ def test_what_is_no_reply(real: RealPlace, behaviour: Behaviour, error: str) -> 
     answer = send(real, behaviour)
     assert answer.status == 0
     assert error in answer.error
+
+
+@pytest.mark.parametrize("first", [b"", b"x"])
+def test_a_receiver_that_resets_before_tls_has_failed(
+    monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    """Whatever it sent before: that too is a try that ended, or it would never count as one."""
+    connect = socket.create_connection
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def cut(address: tuple[str, int], timeout: float) -> socket.socket:
+            """A connection that is gone before anybody looks at it."""
+            opened = connect(address, timeout)
+            peer, _ = server.accept()
+            peer.sendall(first)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+            poll = select.poll()
+            poll.register(opened, select.POLLERR | select.POLLHUP)
+            poll.poll()
+            return opened
+
+        monkeypatch.setattr(socket, "create_connection", cut)
+        sender = HttpSender(development=True, deadline_s=DEADLINE_S)
+        answer = sender.send(f"https://127.0.0.1:{server.getsockname()[1]}/", {}, BODY)
+    assert answer.status == 0
+    assert answer.error in ("the connection was cut", "no TLS was agreed on")
 
 
 def test_a_redirect_is_not_followed(real: RealPlace) -> None:
