@@ -65,7 +65,12 @@ class WebhookServicer:
     def delete_webhook(
         self, call: Call, request: pb.DeleteWebhookRequest
     ) -> pb.DeleteWebhookResponse:
-        self._webhooks.delete(call.caller, WebhookName.parse(request.name), etag=request.etag)
+        self._webhooks.delete(
+            call.caller,
+            WebhookName.parse(request.name),
+            etag=request.etag,
+            validate_only=request.validate_only,
+        )
         return pb.DeleteWebhookResponse()
 
     def rotate_webhook_secret(

@@ -11,7 +11,7 @@ import click
 
 from registry.cli import output
 from registry.cli.params import Moment
-from registry.cli.session import Session, limit_option, with_session
+from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.tree import Group
 
 if TYPE_CHECKING:
@@ -139,22 +139,24 @@ def update(
 
 @webhook.command("delete")
 @click.argument("id", metavar="WEBHOOK")
+@dry_run_option
 @with_session
-def delete(session: Session, id: str) -> None:
+def delete(session: Session, id: str, dry_run: bool) -> None:
     """Delete a webhook with its log of deliveries."""
     found = session.client.webhooks.get(id)
-    session.client.webhooks.delete(id, etag=found.etag)
-    options = [word for action in found.actions for word in ("--action", action)]
-    again = shlex.join(
-        ["hallmark", "webhook", "create", found.url, found.namespace_pattern, *options]
-    )
-    session.emit(
-        {"name": found.name, "deleted": True},
-        [
+    session.client.webhooks.delete(id, etag=found.etag, validate_only=dry_run)
+    if dry_run:
+        lines = [f"Would delete webhook {found.id} and its log of deliveries."]
+    else:
+        options = [word for action in found.actions for word in ("--action", action)]
+        again = shlex.join(
+            ["hallmark", "webhook", "create", found.url, found.namespace_pattern, *options]
+        )
+        lines = [
             f"Deleted webhook {found.id}.",
             f"This cannot be undone; a new one, with a secret of its own: {again}",
-        ],
-    )
+        ]
+    session.emit({"name": found.name, "deleted": not dry_run}, lines)
 
 
 @webhook.command("rotate")

@@ -72,8 +72,10 @@ class Webhooks(Service):
         send = self._once if etag else self._read
         return send(self._stub.UpdateWebhook, request, Webhook)
 
-    def delete(self, webhook: str, *, etag: str = "") -> None:
-        request = pb.DeleteWebhookRequest(name=webhook_name(webhook), etag=etag)
+    def delete(self, webhook: str, *, etag: str = "", validate_only: bool = False) -> None:
+        request = pb.DeleteWebhookRequest(
+            name=webhook_name(webhook), etag=etag, validate_only=validate_only
+        )
         self._call(self._stub.DeleteWebhook, request, repeats=False)
 
     def rotate(self, webhook: str, *, overlap: timedelta | None = None) -> NewWebhook:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from registry.domain.access import REGISTRY_WIDE, Action, Caller
+from registry.domain.access import Action, Caller
 from registry.domain.checkpoints import (
     ACTION,
     EMPTY_TREES,
@@ -142,7 +142,7 @@ class AuditService:
     ) -> StoredCheckpoint:
         """A checkpoint by this server's key in place of the one that has to sign and is lost: a new
         beginning, which verifying tells of from then on."""
-        caller.require(Action.AUDIT_REPLACE_KEY, REGISTRY_WIDE, "the audit log")
+        caller.require_everywhere(Action.AUDIT_REPLACE_KEY, "the audit log")
         check_text("note", note, NOTE_LENGTH_MAX, required=True)
         loss = _Loss(key=lost_key, note=note)
         content = content_of("ReplaceLostKey", lost_key, note)

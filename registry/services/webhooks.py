@@ -172,13 +172,15 @@ class WebhookService:
 
         return self._database.write(fn)
 
-    def delete(self, caller: Caller, name: WebhookName, *, etag: str) -> None:
+    def delete(self, caller: Caller, name: WebhookName, *, etag: str, validate_only: bool) -> None:
         self._require_write(caller, name)
 
         def fn(tx: Transaction) -> None:
             old = existing(tx, name, lock=True)
             if etag and etag != old.etag:
                 raise StaleEtagError(name=old.name, found=old.etag, sent=etag)
+            if validate_only:
+                return
             tx.webhooks.delete(old.key)
             tx.events.append(webhook_event(caller.principal.name, "webhook.delete", old))
 

@@ -101,7 +101,8 @@ class AuditServiceServicer:
         """Has the log's checkpoints go on by the server's own key where the key that has to sign next is lost: a
         new beginning. The checkpoint it makes names that key (`lost_key` in its note) and the checkpoint before,
         and from then on VerifyEvents tells of it: that the log was not rewritten at this point, no signature
-        shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*".
+        shows any more, only checkpoints that were kept elsewhere. Needs audit.replace_key on "*", and
+        denied nowhere.
         FAILED_PRECONDITION where the server has the key (such a one is changed by handing over, without this),
         INVALID_ARGUMENT where another key is the one that has to sign next; so of two callers one is refused.
         DATA_LOSS as CreateCheckpoint. Appends events audit.checkpoint and audit.replace_key.

@@ -27,15 +27,15 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aregistry/v1/webhooks.proto\x12\x0bregistry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x02\n\x07Webhook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x19\n\x11namespace_pattern\x18\x05 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x16\n\x0e\x64isable_reason\x18\x07 \x01(\t\x12\x36\n\x12\x66\x61iling_since_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x0c \x01(\t\"\x8b\x03\n\x0fWebhookDelivery\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.registry.v1.DeliveryState\x12\x36\n\x08\x61ttempts\x18\x06 \x03(\x0b\x32$.registry.v1.WebhookDelivery.Attempt\x12\x35\n\x11next_attempt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1al\n\x07\x41ttempt\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x03\x12\x13\n\x0bstatus_code\x18\x03 \x01(\x05\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Q\n\x14\x43reateWebhookRequest\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"N\n\x15\x43reateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"!\n\x11GetWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x13ListWebhooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListWebhooksResponse\x12&\n\x08webhooks\x18\x01 \x03(\x0b\x32\x14.registry.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x14UpdateWebhookRequest\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"2\n\x14\x44\x65leteWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x17\n\x15\x44\x65leteWebhookResponse\"V\n\x1aRotateWebhookSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"T\n\x1bRotateWebhookSecretResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\"\n\x12TestWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x16ListDeliveriesResponse\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.registry.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe1\x02\n\x17ReplayDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\x08\x64\x65livery\x18\x02 \x01(\tH\x00\x12?\n\x05times\x18\x03 \x01(\x0b\x32..registry.v1.ReplayDeliveriesRequest.TimeRangeH\x00\x12\x41\n\x06\x65vents\x18\x04 \x01(\x0b\x32/.registry.v1.ReplayDeliveriesRequest.EventRangeH\x00\x1ai\n\tTimeRange\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a)\n\nEventRange\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\tB\x08\n\x06target\")\n\x18ReplayDeliveriesResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05*\x84\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x03\x32\x97\x06\n\x0eWebhookService\x12V\n\rCreateWebhook\x12!.registry.v1.CreateWebhookRequest\x1a\".registry.v1.CreateWebhookResponse\x12\x42\n\nGetWebhook\x12\x1e.registry.v1.GetWebhookRequest\x1a\x14.registry.v1.Webhook\x12S\n\x0cListWebhooks\x12 .registry.v1.ListWebhooksRequest\x1a!.registry.v1.ListWebhooksResponse\x12H\n\rUpdateWebhook\x12!.registry.v1.UpdateWebhookRequest\x1a\x14.registry.v1.Webhook\x12V\n\rDeleteWebhook\x12!.registry.v1.DeleteWebhookRequest\x1a\".registry.v1.DeleteWebhookResponse\x12h\n\x13RotateWebhookSecret\x12\'.registry.v1.RotateWebhookSecretRequest\x1a(.registry.v1.RotateWebhookSecretResponse\x12L\n\x0bTestWebhook\x12\x1f.registry.v1.TestWebhookRequest\x1a\x1c.registry.v1.WebhookDelivery\x12Y\n\x0eListDeliveries\x12\".registry.v1.ListDeliveriesRequest\x1a#.registry.v1.ListDeliveriesResponse\x12_\n\x10ReplayDeliveries\x12$.registry.v1.ReplayDeliveriesRequest\x1a%.registry.v1.ReplayDeliveriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aregistry/v1/webhooks.proto\x12\x0bregistry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x02\n\x07Webhook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x19\n\x11namespace_pattern\x18\x05 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x16\n\x0e\x64isable_reason\x18\x07 \x01(\t\x12\x36\n\x12\x66\x61iling_since_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x0c \x01(\t\"\x8b\x03\n\x0fWebhookDelivery\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmessage_id\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.registry.v1.DeliveryState\x12\x36\n\x08\x61ttempts\x18\x06 \x03(\x0b\x32$.registry.v1.WebhookDelivery.Attempt\x12\x35\n\x11next_attempt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1al\n\x07\x41ttempt\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x03\x12\x13\n\x0bstatus_code\x18\x03 \x01(\x05\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Q\n\x14\x43reateWebhookRequest\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"N\n\x15\x43reateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"!\n\x11GetWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x13ListWebhooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListWebhooksResponse\x12&\n\x08webhooks\x18\x01 \x03(\x0b\x32\x14.registry.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x14UpdateWebhookRequest\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x14\x44\x65leteWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x17\n\x15\x44\x65leteWebhookResponse\"V\n\x1aRotateWebhookSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"T\n\x1bRotateWebhookSecretResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.registry.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\"\n\x12TestWebhookRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x16ListDeliveriesResponse\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.registry.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe1\x02\n\x17ReplayDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\x08\x64\x65livery\x18\x02 \x01(\tH\x00\x12?\n\x05times\x18\x03 \x01(\x0b\x32..registry.v1.ReplayDeliveriesRequest.TimeRangeH\x00\x12\x41\n\x06\x65vents\x18\x04 \x01(\x0b\x32/.registry.v1.ReplayDeliveriesRequest.EventRangeH\x00\x1ai\n\tTimeRange\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a)\n\nEventRange\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\tB\x08\n\x06target\")\n\x18ReplayDeliveriesResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05*\x84\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x03\x32\x97\x06\n\x0eWebhookService\x12V\n\rCreateWebhook\x12!.registry.v1.CreateWebhookRequest\x1a\".registry.v1.CreateWebhookResponse\x12\x42\n\nGetWebhook\x12\x1e.registry.v1.GetWebhookRequest\x1a\x14.registry.v1.Webhook\x12S\n\x0cListWebhooks\x12 .registry.v1.ListWebhooksRequest\x1a!.registry.v1.ListWebhooksResponse\x12H\n\rUpdateWebhook\x12!.registry.v1.UpdateWebhookRequest\x1a\x14.registry.v1.Webhook\x12V\n\rDeleteWebhook\x12!.registry.v1.DeleteWebhookRequest\x1a\".registry.v1.DeleteWebhookResponse\x12h\n\x13RotateWebhookSecret\x12\'.registry.v1.RotateWebhookSecretRequest\x1a(.registry.v1.RotateWebhookSecretResponse\x12L\n\x0bTestWebhook\x12\x1f.registry.v1.TestWebhookRequest\x1a\x1c.registry.v1.WebhookDelivery\x12Y\n\x0eListDeliveries\x12\".registry.v1.ListDeliveriesRequest\x1a#.registry.v1.ListDeliveriesResponse\x12_\n\x10ReplayDeliveries\x12$.registry.v1.ReplayDeliveriesRequest\x1a%.registry.v1.ReplayDeliveriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.webhooks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELIVERYSTATE']._serialized_start=2199
-  _globals['_DELIVERYSTATE']._serialized_end=2331
+  _globals['_DELIVERYSTATE']._serialized_start=2222
+  _globals['_DELIVERYSTATE']._serialized_end=2354
   _globals['_WEBHOOK']._serialized_start=143
   _globals['_WEBHOOK']._serialized_end=470
   _globals['_WEBHOOKDELIVERY']._serialized_start=473
@@ -55,27 +55,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1219
   _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1329
   _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1331
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1381
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1383
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1406
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1408
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1494
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1496
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=1580
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1582
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1616
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1618
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1696
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1698
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1797
-  _globals['_REPLAYDELIVERIESREQUEST']._serialized_start=1800
-  _globals['_REPLAYDELIVERIESREQUEST']._serialized_end=2153
-  _globals['_REPLAYDELIVERIESREQUEST_TIMERANGE']._serialized_start=1995
-  _globals['_REPLAYDELIVERIESREQUEST_TIMERANGE']._serialized_end=2100
-  _globals['_REPLAYDELIVERIESREQUEST_EVENTRANGE']._serialized_start=2102
-  _globals['_REPLAYDELIVERIESREQUEST_EVENTRANGE']._serialized_end=2143
-  _globals['_REPLAYDELIVERIESRESPONSE']._serialized_start=2155
-  _globals['_REPLAYDELIVERIESRESPONSE']._serialized_end=2196
-  _globals['_WEBHOOKSERVICE']._serialized_start=2334
-  _globals['_WEBHOOKSERVICE']._serialized_end=3125
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1404
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1406
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1429
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1431
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1517
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1519
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=1603
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1605
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1639
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1641
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1719
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1721
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1820
+  _globals['_REPLAYDELIVERIESREQUEST']._serialized_start=1823
+  _globals['_REPLAYDELIVERIESREQUEST']._serialized_end=2176
+  _globals['_REPLAYDELIVERIESREQUEST_TIMERANGE']._serialized_start=2018
+  _globals['_REPLAYDELIVERIESREQUEST_TIMERANGE']._serialized_end=2123
+  _globals['_REPLAYDELIVERIESREQUEST_EVENTRANGE']._serialized_start=2125
+  _globals['_REPLAYDELIVERIESREQUEST_EVENTRANGE']._serialized_end=2166
+  _globals['_REPLAYDELIVERIESRESPONSE']._serialized_start=2178
+  _globals['_REPLAYDELIVERIESRESPONSE']._serialized_end=2219
+  _globals['_WEBHOOKSERVICE']._serialized_start=2357
+  _globals['_WEBHOOKSERVICE']._serialized_end=3148
 # @@protoc_insertion_point(module_scope)

@@ -67,6 +67,8 @@ def test_a_webhook_from_its_making_to_its_end(
     assert f"Undo: hallmark webhook update {id} --description '' --enable" in shown
     assert "disabled" in hallmark("webhook", "show", id, who="admin").out
     assert id in hallmark("webhook", "list", who="admin").out
+    assert "Would delete" in hallmark("webhook", "delete", id, "--dry-run", who="admin").out
+    assert hallmark("webhook", "show", id, who="admin").code == 0
     assert "Deleted" in hallmark("webhook", "delete", id, who="admin").out
     assert id not in hallmark("webhook", "list", who="admin").out
 
