@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.domain.checkpoints import StoredCheckpoint
-from registry.errors import StorageError
+from registry.errors import CheckpointBrokenError, StorageError
 from registry.jobs.checkpoint_folder import AT_ONCE, CheckpointFolder
 from registry.testing.contracts.database.checkpoints import checkpoint
 
@@ -37,6 +37,42 @@ def test_each_is_written_once(tmp_path: Path) -> None:
     assert sorted(each.name for each in folder.iterdir()) == [
         f"checkpoint-{number:09}.txt" for number in range(1, 5)
     ]
+
+
+def test_a_copy_that_the_database_has_not_is_told(tmp_path: Path) -> None:
+    """An older backup was put back, with or without checkpoints made since: nothing more is copied
+    until somebody moved the copies away."""
+    copies, table = CheckpointFolder(tmp_path), Table(5)
+    copies.keep(table.since)
+    table.last = 3
+    with pytest.raises(CheckpointBrokenError, match="checkpoint 5: it is not what"):
+        copies.keep(table.since)
+    table.last = 6
+    (tmp_path / "checkpoint-000000005.txt").write_text("another one of that number")
+    with pytest.raises(CheckpointBrokenError, match="checkpoint 5: it is not what"):
+        copies.keep(table.since)
+    assert len(list(tmp_path.iterdir())) == 5
+    for path in tmp_path.iterdir():
+        path.unlink()
+    copies.keep(table.since)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_a_folder_that_only_takes_new_files_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be taken away, each copy is there all the same."""
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    copies, table = CheckpointFolder(tmp_path), Table(2)
+    copies.keep(table.since)
+    copies.keep(table.since)
+    assert {each.name for each in tmp_path.glob("checkpoint-*")} == {
+        f"checkpoint-{number:09}.txt" for number in (1, 2)
+    }
 
 
 def test_many_are_written_in_turns(tmp_path: Path) -> None:
