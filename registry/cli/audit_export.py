@@ -77,7 +77,8 @@ def export(
 ) -> None:
     """Write out the audit log of NAMESPACE, or all of it, oldest first, with all hashes.
 
-    Each event comes once. With --out or --state, an export that was cut goes on with --resume.
+    Each event comes once. With --out or --state, an export that was cut goes on with --resume; so a
+    service that follows the log is started with --state and --resume, the first time too.
     """
     if out is not None and to is not None:
         raise click.UsageError("--out and --to exclude each other.")
@@ -90,6 +91,11 @@ def export(
         "to": to or "",
     }
     place = _Place.of(state or (out.with_name(f"{out.name}.cursor") if out else None), asked)
+    if not resume and state is not None and state.exists():
+        # A service that was started again would send everything once more.
+        raise click.UsageError(
+            f"{state} has how far an export got. Go on with --resume, or choose another file."
+        )
     if resume:
         place.load()
         since, until = (

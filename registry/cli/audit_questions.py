@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from registry.cli.params import Moment
 from registry.cli.session import Session, limit_option, with_session
 
 if TYPE_CHECKING:
-    from registry.client.values import Event, Version
+    from registry.client.values import Event
 
+#: A version of a model by its whole name, which is all that can be said of one that is gone.
+_GONE = re.compile(r"(?:models/)?([^/@]+/[^/@]+)@([1-9][0-9]{0,17})")
 _PROOF = "Proof of a row: hallmark audit prove EVENT"
 
 
@@ -23,31 +26,12 @@ _PROOF = "Proof of a row: hallmark audit prove EVENT"
 @click.argument("reference", metavar="MODEL@REF")
 @with_session
 def who_approved(session: Session, reference: str) -> None:
-    """Show who decided on a version, for which stage, in what role and when."""
-    version = session.client.resolve(find_reference(session, reference)).version
-    model = version.model
-    found = []
-    for promotion in session.client.promotions.list(model):
-        if promotion.version != version.name:
-            continue
-        for event in session.client.events.list(
-            _namespace(model), resource=promotion.name, action="promotion.decide"
-        ):
-            said = json.loads(event.detail_json)
-            found.append(
-                {
-                    "time": event.time,
-                    "outcome": said["outcome"],
-                    "decider": event.actor,
-                    "roles": said["roles"],
-                    "stage": promotion.stage,
-                    "promotion": promotion.name,
-                    "digest": said["digest"],
-                    "policy_digest": said["policy_digest"],
-                    "comment": said["comment"],
-                    "event": event.name,
-                }
-            )
+    """Show who decided on a version, for which stage, in what role and when.
+
+    From the audit log, so versions of deleted models are answered for too: MODEL@NUMBER.
+    """
+    version = _version_of(session, reference)
+    found = _decisions(session, version)
     rows = [
         (
             output.moment(each["time"]),
@@ -62,8 +46,8 @@ def who_approved(session: Session, reference: str) -> None:
         for each in found
     ]
     headers = ("time", "outcome", "who", "as", "stage", "promotion", "event", "comment")
-    lines = session.table(rows, headers) or [f"Nobody decided on {_named(session, version)}."]
-    session.emit({"version": version.name, "decisions": found}, lines)
+    lines = session.table(rows, headers) or [f"Nobody decided on {output.path_of(version)}."]
+    session.emit({"version": version, "decisions": found}, lines)
     session.note(_PROOF if found else "")
 
 
@@ -73,11 +57,14 @@ def who_approved(session: Session, reference: str) -> None:
 @limit_option
 @with_session
 def who_pulled(session: Session, reference: str, since: datetime | None, limit: int) -> None:
-    """Show who fetched a version's bytes, and when, newest first."""
-    version = session.client.resolve(find_reference(session, reference)).version
+    """Show who fetched a version's bytes, and when, newest first.
+
+    From the audit log, so versions of deleted models are answered for too: MODEL@NUMBER.
+    """
+    version = _version_of(session, reference)
     listing = session.client.events.list(
-        _namespace(version.model),
-        resource=version.name,
+        _namespace(version),
+        resource=version,
         action="version.fetch",
         start_time=since,
     )
@@ -85,7 +72,7 @@ def who_pulled(session: Session, reference: str, since: datetime | None, limit: 
         {
             "time": event.time,
             "principal": event.actor,
-            "version": version.name,
+            "version": version,
             "digest": json.loads(event.detail_json)["digest"],
             "event": event.name,
         }
@@ -102,8 +89,8 @@ def who_pulled(session: Session, reference: str, since: datetime | None, limit: 
     ]
     lines = session.table(rows, ("time", "who", "digest", "event"))
     session.emit(
-        {"version": version.name, "pulls": found},
-        lines or [f"Nobody pulled {_named(session, version)}."],
+        {"version": version, "pulls": found},
+        lines or [f"Nobody pulled {output.path_of(version)}."],
     )
     session.note(_PROOF if found else "")
 
@@ -176,9 +163,66 @@ def _is_behind(deletion: Event | None, move: Event) -> bool:
     return int(deletion.name.rpartition("/")[2]) > int(move.name.rpartition("/")[2])
 
 
-def _namespace(model: str) -> str:
-    return model.partition("/")[0]
+def _version_of(session: Session, reference: str) -> str:
+    """The name of the version that is meant; as it was written where its model is there no more."""
+    from registry.client.errors import NotFoundError
+
+    try:
+        return session.client.resolve(find_reference(session, reference)).version.name
+    except NotFoundError:
+        gone = _GONE.fullmatch(reference)
+        if gone is None:
+            raise
+        version = f"models/{gone[1]}/versions/{gone[2]}"
+        # Without a trace in the log it never was there.
+        made = session.client.events.list(_namespace(version), resource=version, action="version.")
+        if next(iter(made), None) is None:
+            raise
+        return version
 
 
-def _named(session: Session, version: Version) -> str:
-    return f"{version.ref} ({session.digest(version.digest)})"
+def _decisions(session: Session, version: str) -> list[dict[str, Any]]:
+    """Newest first: decisions on promotions of a version, stages taken by break-glass, and the
+    reviews of these."""
+    namespace = _namespace(version)
+    events = list(session.client.events.list(namespace, action="promotion."))
+    asked = {
+        event.resource: said
+        for event in events
+        if event.action == "promotion.create"
+        for said in [json.loads(event.detail_json)]
+        if said["version"] == version
+    }
+    mine = [
+        event
+        for event in events
+        if event.resource in asked and event.action in ("promotion.decide", "promotion.break_glass")
+    ]
+    found = [_decision(event, event.resource, asked) for event in mine]
+    if any(event.action == "promotion.break_glass" for event in mine):
+        for event in session.client.events.list(namespace, action="review.decide"):
+            promotion = f"promotions/{json.loads(event.detail_json)['promotion']}"
+            if promotion in asked:
+                found.append(_decision(event, promotion, asked))
+    return sorted(found, key=lambda each: each["time"], reverse=True)
+
+
+def _decision(event: Event, promotion: str, asked: dict[str, Any]) -> dict[str, Any]:
+    said = json.loads(event.detail_json)
+    outcome = said.get("outcome", "break_glass")
+    return {
+        "time": event.time,
+        "outcome": f"review: {outcome}" if event.action == "review.decide" else outcome,
+        "decider": event.actor,
+        "roles": said.get("roles", []),
+        "stage": asked[promotion]["stage"],
+        "promotion": promotion,
+        "digest": asked[promotion]["digest"],
+        "policy_digest": said["policy_digest"],
+        "comment": said.get("comment", said.get("reason", "")),
+        "event": event.name,
+    }
+
+
+def _namespace(name: str) -> str:
+    return output.path_of(name).partition("/")[0]

@@ -225,6 +225,7 @@ def test_events_arrive_at_a_syslog_server(hallmark: Hallmark, team: Team, tmp_pa
         words = ("audit", "export", team.namespace, "--to", url, "--state", state)
         hallmark(*words, who="admin")
         hallmark("model", "create", f"{team.namespace}/sent")
+        assert "--resume" in hallmark(*words, who="admin", code=2).err
         hallmark(*words, "--resume", who="admin")
         taker.join()
     messages = []
@@ -259,8 +260,12 @@ def test_questions_are_answered_with_their_events(
     held = json.loads(hallmark(*words, who="admin").out)
     assert [each["version"] for each in held["versions"]] == [f"models/{model}/versions/1"]
     at = held["versions"][0]["since"]
+    asked = [("who-approved", f"{model}@1"), ("who-pulled", f"{model}@1")]
+    before = [hallmark("audit", *words, who="admin").out for words in asked]
     hallmark("rollback", model, "production", "--to-empty")
     assert json.loads(hallmark(*words, who="admin").out)["versions"] == []
     hallmark("model", "delete", model, who="admin")
     then = hallmark("audit", "stage", "production", team.namespace, "--at", at, who="admin").out
     assert f"{model}@1" in then
+    assert [hallmark("audit", *words, who="admin").out for words in asked] == before
+    assert hallmark("audit", "who-approved", f"{model}@2", who="admin", code=3).out == ""
