@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from registry.client.values import Grant
 from registry.testing.command import Done
 from registry.testing.people import Team
 
@@ -127,4 +129,19 @@ def test_broken_glass(hallmark: Hallmark, team: Team, model: str) -> None:
     alice = f"alice-{team.namespace}"
     hallmark("principal", "grant", alice, f"reviewer:{team.namespace}", who="admin")
     hallmark("review", "decide", number, "--reject", code=3)
+    carol, dan = (f"{name}-{team.namespace}" for name in ("carol", "dan"))
+    for name in (carol, dan):
+        grants = [Grant(role="reviewer", namespace_pattern=team.namespace)]
+        team.admin.principals.create(name, grants=grants)
+        expires = datetime.now(UTC) + timedelta(days=1)
+        secret = team.admin.tokens.create(name, expire_time=expires).secret
+        with team.server.client(secret) as client:
+            client.reviews.decide(number, "approve", comment=f"{name} looked")
+    told = json.loads(hallmark("audit", "who-approved", f"{model}@1", "--json", who="admin").out)
+    assert [(each["outcome"], each["decider"]) for each in told["decisions"]] == [
+        ("review: approve", f"principals/{dan}"),
+        ("review: approve", f"principals/{carol}"),
+        ("break_glass", f"principals/bob-{team.namespace}"),
+    ]
+    assert told["decisions"][-1]["comment"] == "production is down"
     assert hallmark("resolve", f"{model}@production").out.startswith(f"{model}@1")
