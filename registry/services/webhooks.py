@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import uuid
 from collections.abc import Sequence
 
 from registry.domain.access import REGISTRY_WIDE, Action, Caller
+from registry.domain.event_kinds import KINDS
 from registry.domain.events import SHARDS, EventDraft
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.domain.scopes import ANY
@@ -43,7 +45,6 @@ OVERLAP_US_MAX = 7 * DAY_US
 EDITABLE = ("url", "description", "actions", "enabled")
 #: Each `*` apart, so that a pattern has one spelling and "*" alone means everything.
 _PATTERN = re.compile(r"(?=.{1,63}$)(?!.*\*\*)[a-z0-9-]*(\*[a-z0-9-]*){0,3}")
-_ACTION = re.compile(r"[a-z_]{1,50}(\.[a-z_]{0,50})?")
 
 
 class WebhookService:
@@ -343,11 +344,14 @@ def _check_pattern(pattern: str) -> None:
 def _check_actions(actions: Sequence[str]) -> tuple[str, ...]:
     checked = check_words("webhook.actions", actions, count_max=ACTIONS_MAX)
     for action in checked:
-        if not _ACTION.fullmatch(action):
+        if not any(kind.startswith(action) for kind in KINDS):
+            near = difflib.get_close_matches(action, KINDS, n=3, cutoff=0.5)
             raise InvalidFieldError(
                 field="webhook.actions",
-                found=show(action),
+                found=f"{show(action)}, with which no event begins",
                 expected="an action such as stage.move, or the beginning of some, promotion.",
-                fix="See which there are: hallmark events",
+                fix=f"Did you mean {' or '.join(near)}? All are in proto/EVENTS.md."
+                if near
+                else "All are in proto/EVENTS.md.",
             )
     return checked

@@ -90,7 +90,9 @@ class Webhook(_message.Message):
     """`principals/{id}`."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Actions such as "stage.move", or beginnings of some such as "promotion."; at most 50. Empty: all."""
+        """Actions such as "stage.move", or beginnings of some such as "promotion."; at most 50. Empty: all.
+        `proto/EVENTS.md` lists them; one with which none begins is refused.
+        """
 
     @_builtins.property
     def failing_since_time(self) -> _timestamp_pb2.Timestamp:

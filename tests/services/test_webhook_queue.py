@@ -7,6 +7,7 @@ import json
 import pytest
 
 from registry.domain.access import Caller, Role
+from registry.domain.event_kinds import KINDS
 from registry.domain.events import EventDraft
 from registry.domain.pages import PageRequest
 from registry.domain.webhooks import DAY_US, SECOND_US, Answer, Delivery, DeliveryState, Webhook
@@ -73,6 +74,26 @@ def test_each_fitting_event_is_sent_once(world: World, admin: Caller) -> None:
     assert [(each["namespace"], each["action"]) for each in told] == [("fraud", "model.create")] * 2
     assert len(set(received(world))) == 2
     assert {each.state for each in log(world, admin, webhook)} == {DeliveryState.DELIVERED}
+
+
+def test_every_kind_of_event_can_be_asked_for_and_arrives(world: World, admin: Caller) -> None:
+    """Each by a webhook of its own, and all by one without actions."""
+    wanted = {make(world, admin, "*", kind).id: kind for kind in KINDS}
+    everything = world.webhooks.create(
+        admin, url="https://hooks.example/", description="", actions=(),
+        namespace_pattern="*", request_id="",
+    )[0]  # fmt: skip
+    for kind in KINDS:
+        happen(world, "fraud", action=kind)
+    while run(world):
+        pass
+    told: dict[str, set[str]] = {}
+    for each in world.sender.received:
+        webhook = each.headers["webhook-id"].split("_")[1]
+        told.setdefault(webhook, set()).add(json.loads(each.body)["type"])
+    assert told.pop(everything.id) == KINDS.keys()
+    for id, kind in wanted.items():
+        assert told[id] == {each for each in KINDS if each.startswith(kind)}
 
 
 def test_everything_means_registry_wide_events_too(world: World, admin: Caller) -> None:

@@ -210,6 +210,8 @@ def test_changes_are_under_the_etag_and_in_the_log(world: World) -> None:
         {"actions": ("PROMOTION",)},
         {"actions": ("%",)},
         {"actions": ("a.",) * 2},
+        {"actions": ("stage.moved",)},
+        {"actions": ("stage.move.",)},
     ],
 )
 def test_what_cannot_be(world: World, given: dict[str, object]) -> None:
@@ -221,6 +223,16 @@ def test_what_cannot_be(world: World, given: dict[str, object]) -> None:
     with pytest.raises((InvalidFieldError, PermissionDeniedError)) as caught:
         world.webhooks.create(caller, request_id="", **{**good, **given})  # type: ignore[arg-type]
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_misspelt_action_is_refused(world: World) -> None:
+    """Nothing would ever be told of it; what comes nearest is said."""
+    caller = world.caller("ann", grant(Role.ADMIN))
+    with pytest.raises(InvalidFieldError, match=r"Did you mean stage\.move"):
+        world.webhooks.create(
+            caller, url=URL, description="", actions=("stage.moved",), namespace_pattern="fraud",
+            request_id="",
+        )  # fmt: skip
 
 
 def test_there_is_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
