@@ -79,6 +79,7 @@ KINDS: dict[str, str] = {
     "webhook.disable": "a webhook was disabled, since nothing arrived",
     "webhook.replay": "events were sent to a webhook once more",
     "webhook.rotate": "a webhook has a new secret",
+    "webhook.test": "somebody tried a webhook out",
     "webhook.update": "a webhook was changed",
     "workload.exchange": "a pipeline got a token for its platform's",
     "workload.refuse": "a platform's token was refused",

@@ -39,6 +39,8 @@ from registry.services.requests import once
 from registry.services.webhook_urls import WebhookUrls
 
 WEBHOOKS_MAX = 200
+#: Of these at most so many by one who has not the whole registry, so that no tenant takes them all.
+WEBHOOKS_EACH_MAX = 50
 ACTIONS_MAX = 50
 URL_LENGTH_MAX = 2000
 OVERLAP_US_MAX = 7 * DAY_US
@@ -76,7 +78,7 @@ class WebhookService:
             now = self._clock.now_us()
 
             def create() -> tuple[str, tuple[Webhook, str]]:
-                _check_room(tx)
+                _check_room(tx, caller)
                 id, secret = uuid.uuid4().hex[:16], new_secret()
                 webhook = tx.webhooks.insert(
                     self._urls.sealed(
@@ -320,15 +322,20 @@ def _earlier(secret: WebhookSecret, time_us: int) -> int:
     return time_us if end_us is None else min(end_us, time_us)
 
 
-def _check_room(tx: Transaction) -> None:
+def _check_room(tx: Transaction, caller: Caller) -> None:
     count = tx.webhooks.count()
     if count >= WEBHOOKS_MAX:
-        raise QuotaError(
-            what="Webhooks",
-            found=count,
-            limit=WEBHOOKS_MAX,
-            fix="Delete one that nobody needs: hallmark webhook list",
-        )
+        raise _no_room("Webhooks", count, WEBHOOKS_MAX)
+    if caller.may(Action.WEBHOOK_WRITE, REGISTRY_WIDE):
+        return
+    own = sum(each.creator == caller.principal.name for each in tx.webhooks.list(None))
+    if own >= WEBHOOKS_EACH_MAX:
+        raise _no_room(f"Webhooks made by {caller.principal.name}", own, WEBHOOKS_EACH_MAX)
+
+
+def _no_room(what: str, found: int, limit: int) -> QuotaError:
+    fix = "Delete one that nobody needs: hallmark webhook list"
+    return QuotaError(what=what, found=found, limit=limit, fix=fix)
 
 
 def _check_pattern(pattern: str) -> None:

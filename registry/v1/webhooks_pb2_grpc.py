@@ -126,7 +126,7 @@ class WebhookServiceServicer:
         it: rotate it then. The webhook stays when its creator's grants go.
         INVALID_ARGUMENT: a URL that is not https (a development server takes http to loopback too), has
         a user or a fragment in it, or names an address to which nothing is sent. RESOURCE_EXHAUSTED,
-        reason QUOTA: there are 200 webhooks.
+        reason QUOTA: there are 200 webhooks, or 50 of a caller who has no right on "*".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,7 @@ class WebhookServiceStub:
     it: rotate it then. The webhook stays when its creator's grants go.
     INVALID_ARGUMENT: a URL that is not https (a development server takes http to loopback too), has
     a user or a fragment in it, or names an address to which nothing is sent. RESOURCE_EXHAUSTED,
-    reason QUOTA: there are 200 webhooks.
+    reason QUOTA: there are 200 webhooks, or 50 of a caller who has no right on "*".
     """
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.Webhook]
     """Returns one webhook. Needs webhook.read on all namespaces of its filter."""
@@ -127,7 +127,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     it: rotate it then. The webhook stays when its creator's grants go.
     INVALID_ARGUMENT: a URL that is not https (a development server takes http to loopback too), has
     a user or a fragment in it, or names an address to which nothing is sent. RESOURCE_EXHAUSTED,
-    reason QUOTA: there are 200 webhooks.
+    reason QUOTA: there are 200 webhooks, or 50 of a caller who has no right on "*".
     """
     GetWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.Webhook]  # type: ignore[assignment]
     """Returns one webhook. Needs webhook.read on all namespaces of its filter."""
@@ -199,7 +199,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         it: rotate it then. The webhook stays when its creator's grants go.
         INVALID_ARGUMENT: a URL that is not https (a development server takes http to loopback too), has
         a user or a fragment in it, or names an address to which nothing is sent. RESOURCE_EXHAUSTED,
-        reason QUOTA: there are 200 webhooks.
+        reason QUOTA: there are 200 webhooks, or 50 of a caller who has no right on "*".
         """
 
     @_abc_1.abstractmethod

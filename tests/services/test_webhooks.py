@@ -244,6 +244,19 @@ def test_there_is_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None
         made(world, caller)
 
 
+def test_no_tenant_takes_all_the_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has one namespace makes so many, and leaves the rest to others."""
+    monkeypatch.setattr(service, "WEBHOOKS_EACH_MAX", 1)
+    for name in ("ann", "bob"):
+        caller = world.caller(name, grant(Role.ADMIN, "fraud"))
+        made(world, caller)
+        with pytest.raises(QuotaError, match=f"made by principals/{name}"):
+            made(world, caller)
+    root = world.caller("root", grant(Role.ADMIN))
+    made(world, root)
+    made(world, root)
+
+
 def test_the_url_is_stored_sealed(world: World) -> None:
     """The database has scheme and host, and says the rest to nobody without the ticket key."""
     caller = world.caller("ann", grant(Role.ADMIN))
