@@ -142,14 +142,15 @@ def _keys_to_proto(history: KeyHistory) -> pb.AuditKeys:
             first=f"checkpoints/{use.first}",
             last=f"checkpoints/{use.last}",
             first_time=timestamp(use.first_time_us),
-            current=use.public_key == history.current,
+            current=use.public_key == history.current and not history.is_lost,
         )
         for use in history.uses
     ]
-    if history.current not in {use.public_key for use in history.uses}:
-        keys.append(
-            pb.AuditKeys.Key(id=_id(history.current), public_key=history.current, current=True)
-        )
+    listed = {use.public_key for use in history.uses}
+    for key in dict.fromkeys((history.due, history.current)):
+        if key and key not in listed:
+            current = key == history.current and not history.is_lost
+            keys.append(pb.AuditKeys.Key(id=_id(key), public_key=key, current=current))
     return pb.AuditKeys(keys=keys)
 
 

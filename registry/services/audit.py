@@ -64,8 +64,13 @@ NEWEST = 0
 @dataclass(frozen=True, kw_only=True)
 class KeyHistory:
     uses: tuple[KeyUse, ...]
-    #: The key that signs the next checkpoint, or hands over to it.
+    #: The server's own, which signs the next checkpoint or is handed over to by it; unless the key
+    #: that has to sign is lost.
     current: str
+    #: The key that has to sign the next checkpoint; empty where there is none yet.
+    due: str
+    #: Whether the server has not that key.
+    is_lost: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +178,17 @@ class AuditService:
 
     def keys(self) -> KeyHistory:
         """Public keys are everybody's."""
-        uses = self._database.read(lambda tx: tx.checkpoints.key_uses())
-        return KeyHistory(uses=tuple(uses), current=self._keys.public_keys[-1])
+        uses, last = self._database.snapshot(
+            lambda tx: (tx.checkpoints.key_uses(), tx.checkpoints.last())
+        )
+        try:
+            due = read_checkpoint(last.note).checkpoint.successor_key if last else ""
+        except InvalidFieldError:
+            # Somebody changed it, and verifying says so.
+            due = ""
+        own = self._keys.public_keys
+        is_lost = bool(due) and due not in own
+        return KeyHistory(uses=tuple(uses), current=own[-1], due=due, is_lost=is_lost)
 
     def _make(
         self,
