@@ -17,15 +17,17 @@ from registry.names import CheckpointName, EventName
 from registry.names.text import show
 from registry.services.audit import NEWEST, AuditService, KeyHistory
 from registry.services.audit_export import AuditExport, ExportFilter
+from registry.services.audit_proofs import AuditProofs
 from registry.v1 import audit_pb2 as pb
 
 
 class AuditServicer:
     DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["AuditService"]
 
-    def __init__(self, audit: AuditService, export: AuditExport) -> None:
+    def __init__(self, audit: AuditService, export: AuditExport, proofs: AuditProofs) -> None:
         self._audit = audit
         self._export = export
+        self._proofs = proofs
 
     def create_checkpoint(
         self, call: Call, request: pb.CreateCheckpointRequest
@@ -68,7 +70,7 @@ class AuditServicer:
         )
 
     def prove_event(self, call: Call, request: pb.ProveEventRequest) -> pb.EventProof:
-        proof = self._audit.prove_event(
+        proof = self._proofs.prove_event(
             call.caller,
             EventName.parse(request.name),
             checkpoint=_number(request.checkpoint, "checkpoint"),
@@ -85,7 +87,7 @@ class AuditServicer:
     def prove_consistency(
         self, call: Call, request: pb.ProveConsistencyRequest
     ) -> pb.ConsistencyProof:
-        proof = self._audit.prove_consistency(
+        proof = self._proofs.prove_consistency(
             call.caller,
             CheckpointName.parse(request.old, field="old").number,
             _number(request.new, "new"),
@@ -140,14 +142,15 @@ def _keys_to_proto(history: KeyHistory) -> pb.AuditKeys:
             first=f"checkpoints/{use.first}",
             last=f"checkpoints/{use.last}",
             first_time=timestamp(use.first_time_us),
-            current=use.public_key == history.current,
+            current=use.public_key == history.current and not history.is_lost,
         )
         for use in history.uses
     ]
-    if history.current not in {use.public_key for use in history.uses}:
-        keys.append(
-            pb.AuditKeys.Key(id=_id(history.current), public_key=history.current, current=True)
-        )
+    listed = {use.public_key for use in history.uses}
+    for key in dict.fromkeys((history.due, history.current)):
+        if key and key not in listed:
+            current = key == history.current and not history.is_lost
+            keys.append(pb.AuditKeys.Key(id=_id(key), public_key=key, current=current))
     return pb.AuditKeys(keys=keys)
 
 

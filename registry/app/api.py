@@ -98,7 +98,7 @@ def build_api(
             EventServicer(services.events),
             WorkloadServicer(services.workloads),
             WebhookServicer(services.webhooks, services.webhook_deliveries),
-            AuditServicer(services.audit, services.audit_export),
+            AuditServicer(services.audit, services.audit_export, services.audit_proofs),
         ),
         authenticator=services.authenticator,
         tls=tls,

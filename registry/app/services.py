@@ -22,6 +22,7 @@ from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
+from registry.services.audit_proofs import AuditProofs
 from registry.services.authentication import Authenticator
 from registry.services.commits import CommitService
 from registry.services.directory_accounts import AccountKeeper
@@ -108,6 +109,7 @@ class Services:
     events: EventService
     audit: AuditService
     audit_export: AuditExport
+    audit_proofs: AuditProofs
     vetting: VettingService
     releases: ReleaseService
     workloads: WorkloadService
@@ -227,6 +229,7 @@ def build_services(
         events=EventService(database=database, keys=audit_keys),
         audit=AuditService(database=database, clock=clock, keys=audit_keys),
         audit_export=AuditExport(database=database),
+        audit_proofs=AuditProofs(database=database, keys=audit_keys),
         vetting=VettingService(
             database=database,
             clock=clock,

@@ -90,7 +90,7 @@ FIELDS = (
         expected="a file's path",
         default="{home}/audit.key",
         meaning="File of the Ed25519 key (PEM) that signs checkpoints of the audit log; made when "
-        "absent. The same for all replicas. To change it, put the new key's block behind the old.",
+        "absent. The same for all replicas. To change it: hallmark audit rotate-key.",
     ),
     Field(
         key="audit_checkpoint_minutes",

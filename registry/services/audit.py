@@ -1,4 +1,4 @@
-"""Checkpoints of the audit log: made, listed, and proofs against them.
+"""Checkpoints of the audit log: made and listed; proofs against them are in `audit_proofs.py`.
 
 A checkpoint names what one snapshot sees. A shard's numbers are given under its head's lock, which
 is held until COMMIT; so whoever sees the head sees every event up to it, and none behind it that
@@ -11,8 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from registry.domain.access import Action, Caller
@@ -29,21 +28,17 @@ from registry.domain.checkpoints import (
     trees_of,
 )
 from registry.domain.events import GENESIS, SYSTEM, Event, EventDraft, Head, problem_of, shard_of
-from registry.domain.merkle import EMPTY, Frontier, consistency_proof, inclusion_proof
+from registry.domain.merkle import EMPTY, Frontier
 from registry.domain.notes import Note, key_hint
 from registry.domain.pages import Page, PageRequest, decode_token, fingerprint, page_of
 from registry.errors import (
     AuditBrokenError,
-    CallCancelledError,
-    CheckpointBrokenError,
     ConflictError,
     InvalidFieldError,
     InvalidStateError,
     NotFoundError,
-    QuotaError,
     StorageError,
 )
-from registry.names import EventName
 from registry.names.text import show
 from registry.ports.audit_tables import KeyUse
 from registry.ports.clock import Clock
@@ -53,14 +48,12 @@ from registry.ports.tables import DoneRequest
 from registry.services.fields import check_text
 from registry.services.requests import fingerprint as content_of
 from registry.services.requests import repeat_of
-from registry.services.verification import heads_of, verify_signature
+from registry.services.verification import heads_of, signed_by
 
 READ_ROWS = 500
-HASH_ROWS = 20_000
 #: Two replicas that make one at the same time: the later one looks again.
 ATTEMPTS_MAX = 10
 _PAUSE_S = 0.01
-PROOFS_MAX = 2
 METHOD = "CreateCheckpoint"
 REPLACE_KEY = "audit.replace_key"
 NOTE_LENGTH_MAX = 2000
@@ -69,38 +62,15 @@ NEWEST = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventProof:
-    """An event, its place in its shard's tree, and the checkpoint that names that tree's root."""
-
-    event: Event
-    size: int
-    #: 64 hex each, leaf upwards.
-    path: tuple[str, ...]
-    checkpoint: str
-    #: Checkpoints by which one key introduced the next, up to that one, oldest first.
-    handovers: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardConsistency:
-    shard: int
-    old_size: int
-    new_size: int
-    path: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConsistencyProof:
-    old: str
-    new: str
-    shards: tuple[ShardConsistency, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class KeyHistory:
     uses: tuple[KeyUse, ...]
-    #: The key that signs the next checkpoint, or hands over to it.
+    #: The server's own, which signs the next checkpoint or is handed over to by it; unless the key
+    #: that has to sign is lost.
     current: str
+    #: The key that has to sign the next checkpoint; empty where there is none yet.
+    due: str
+    #: Whether the server has not that key.
+    is_lost: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +100,10 @@ class AuditService:
         self._clock = clock
         self._keys = keys
         self._making = threading.Lock()
-        self._proofs = threading.BoundedSemaphore(PROOFS_MAX)
 
     def create(self, caller: Caller, *, request_id: str) -> StoredCheckpoint:
         """A checkpoint of all that is committed now; the newest one where nothing is new."""
-        _require(caller)
+        require_all(caller)
         return self._once(caller, METHOD, request_id, content_of(METHOD), None)
 
     def replace_lost_key(
@@ -164,7 +133,7 @@ class AuditService:
         name = self._database.read(earlier)
         if name is not None:
             number = int(name.rpartition("/")[2])
-            return self._database.read(lambda tx: _checkpoint(tx, number))
+            return self._database.read(lambda tx: checkpoint_of(tx, number))
         return self._make(caller.principal.name, remember, loss)
 
     def make_if_due(self, every_us: int) -> bool:
@@ -186,14 +155,14 @@ class AuditService:
 
     def get(self, caller: Caller, number: int) -> StoredCheckpoint:
         """By its number; the newest for 0."""
-        _require(caller)
-        return self._database.read(lambda tx: _checkpoint(tx, number))
+        require_all(caller)
+        return self._database.read(lambda tx: checkpoint_of(tx, number))
 
     def list(
         self, caller: Caller, page: PageRequest, *, oldest_first: bool
     ) -> Page[StoredCheckpoint]:
         """By number."""
-        _require(caller)
+        require_all(caller)
         of = fingerprint("checkpoints", oldest_first)
         after = decode_token(page.token, of, int)
         limit = page.limit()
@@ -209,76 +178,17 @@ class AuditService:
 
     def keys(self) -> KeyHistory:
         """Public keys are everybody's."""
-        uses = self._database.read(lambda tx: tx.checkpoints.key_uses())
-        return KeyHistory(uses=tuple(uses), current=self._keys.public_keys[-1])
-
-    def prove_event(
-        self, caller: Caller, name: EventName, *, checkpoint: int, is_active: Callable[[], bool]
-    ) -> EventProof:
-        """That an event is in a checkpoint. Reads the hashes of its shard."""
-        _require(caller)
-        shard, number = name.shard, name.number
-
-        def fn(tx: Transaction) -> tuple[Event, StoredCheckpoint, list[str]]:
-            found = tx.events.shard(shard, number - 1, 1)
-            if not found or found[0].number != number:
-                raise NotFoundError(kind="event", name=str(name), fix="List them: hallmark events")
-            stored = _checkpoint(tx, checkpoint)
-            return found[0], stored, list(_handovers(tx, stored.number))
-
-        event, stored, handovers = self._database.snapshot(fn)
-        said = self._signed(stored).checkpoint
-        tree = said.shards[shard]
-        if number > tree.size:
-            raise NotFoundError(
-                kind="proof",
-                name=f"{name} in {said.name}, which ends at event {tree.size} of that shard",
-                fix="Make a checkpoint first: hallmark audit checkpoint",
-            )
-        with self._proving():
-            path = inclusion_proof(
-                number - 1, tree.size, lambda start, end: self._root(shard, start, end, is_active)
-            )
-        return EventProof(
-            event=event,
-            size=tree.size,
-            path=tuple(node.hex() for node in path),
-            checkpoint=stored.note,
-            handovers=tuple(handovers),
+        uses, last = self._database.snapshot(
+            lambda tx: (tx.checkpoints.key_uses(), tx.checkpoints.last())
         )
-
-    def prove_consistency(
-        self, caller: Caller, old: int, new: int, *, is_active: Callable[[], bool]
-    ) -> ConsistencyProof:
-        """That a checkpoint's log is the beginning of a later one's."""
-        _require(caller)
-        pair = self._database.read(lambda tx: (_checkpoint(tx, old), _checkpoint(tx, new)))
-        before, after = (self._signed(stored).checkpoint for stored in pair)
-        if before.number > after.number:
-            raise InvalidFieldError(
-                field="old",
-                found=str(before.number),
-                expected=f"at most {after.number}, the new one's",
-                fix="Name the older one first.",
-            )
-        with self._proving():
-            shards = tuple(
-                ShardConsistency(
-                    shard=was.shard,
-                    old_size=was.size,
-                    new_size=now.size,
-                    path=tuple(
-                        node.hex()
-                        for node in consistency_proof(
-                            was.size,
-                            now.size,
-                            lambda start, end, s=was.shard: self._root(s, start, end, is_active),  # type: ignore[misc]
-                        )
-                    ),
-                )
-                for was, now in zip(before.shards, after.shards, strict=True)
-            )
-        return ConsistencyProof(old=pair[0].note, new=pair[1].note, shards=shards)
+        try:
+            due = read_checkpoint(last.note).checkpoint.successor_key if last else ""
+        except InvalidFieldError:
+            # Somebody changed it, and verifying says so.
+            due = ""
+        own = self._keys.public_keys
+        is_lost = bool(due) and due not in own
+        return KeyHistory(uses=tuple(uses), current=own[-1], due=due, is_lost=is_lost)
 
     def _make(
         self,
@@ -302,21 +212,9 @@ class AuditService:
 
     def _base(self) -> _Base:
         heads, last = self._database.snapshot(lambda tx: (heads_of(tx), tx.checkpoints.last()))
-        return _Base(heads=heads, last=last, signed=self._signed(last) if last else None)
-
-    def _signed(self, stored: StoredCheckpoint) -> SignedCheckpoint:
-        """What a row says. Nothing is signed or proven on top of one that somebody changed."""
-        try:
-            signed = read_checkpoint(stored.note)
-        except InvalidFieldError as error:
-            problem = f"it holds {error.found}"
-            raise CheckpointBrokenError(number=stored.number, problem=problem) from error
-        if signed.checkpoint.number != stored.number:
-            problem = f"its note is that of number {signed.checkpoint.number}"
-            raise CheckpointBrokenError(number=stored.number, problem=problem)
-        if not verify_signature(signed, self._keys.verify):
-            raise CheckpointBrokenError(number=stored.number, problem="its signature does not fit")
-        return signed
+        return _Base(
+            heads=heads, last=last, signed=signed_by(last, self._keys.verify) if last else None
+        )
 
     def _is_due(self, base: _Base) -> bool:
         """Whether there is anything new but the event of the last checkpoint itself."""
@@ -472,43 +370,14 @@ class AuditService:
 
         return self._database.write(fn)
 
-    def _root(self, shard: int, start: int, end: int, is_active: Callable[[], bool]) -> bytes:
-        """Of a part of a shard's leaves."""
 
-        frontier, at = EMPTY, start
-        while at < end:
-            if not is_active():
-                raise CallCancelledError(what="Proving")
-            hashes = self._hashes(shard, at, min(HASH_ROWS, end - at))
-            if not hashes:
-                raise AuditBrokenError(shard=shard, number=at + 1, problem="it is missing")
-            frontier = frontier.grown(map(leaf_of, hashes))
-            at += len(hashes)
-        return frontier.root
-
-    def _hashes(self, shard: int, after: int, limit: int) -> Sequence[str]:
-        return self._database.read(lambda tx: tx.events.hashes(shard, after, limit))
-
-    @contextmanager
-    def _proving(self) -> Iterator[None]:
-        if not self._proofs.acquire(blocking=False):
-            raise QuotaError(
-                what="Proofs that are made at once",
-                found=PROOFS_MAX + 1,
-                limit=PROOFS_MAX,
-                fix="Wait until one has ended.",
-            )
-        try:
-            yield
-        finally:
-            self._proofs.release()
-
-
-def _require(caller: Caller) -> None:
+def require_all(caller: Caller) -> None:
+    """Evidence is about the whole log."""
     caller.require_everywhere(Action.EVENT_READ, "the audit log")
 
 
-def _checkpoint(tx: Transaction, number: int) -> StoredCheckpoint:
+def checkpoint_of(tx: Transaction, number: int) -> StoredCheckpoint:
+    """By its number; the newest for 0."""
     found = None
     if 0 <= number < 2**63:
         found = tx.checkpoints.get(number) if number else tx.checkpoints.last()
@@ -519,10 +388,3 @@ def _checkpoint(tx: Transaction, number: int) -> StoredCheckpoint:
             fix="Make one: hallmark audit checkpoint",
         )
     return found
-
-
-def _handovers(tx: Transaction, number: int) -> Iterator[str]:
-    """Notes of the checkpoints before this one that introduced another key."""
-    for use in tx.checkpoints.key_uses():
-        if use.last < number and (stored := tx.checkpoints.get(use.last)) is not None:
-            yield stored.note

@@ -166,6 +166,21 @@ def verify_signature(signed: SignedCheckpoint, verify: Verify) -> bool:
     return verify(signed.checkpoint.public_key, data, signed.note.signature)
 
 
+def signed_by(stored: StoredCheckpoint, verify: Verify) -> SignedCheckpoint:
+    """What a row says. Nothing is signed or proven on top of one that somebody changed."""
+    try:
+        signed = read_checkpoint(stored.note)
+    except InvalidFieldError as error:
+        problem = f"it holds {error.found}"
+        raise CheckpointBrokenError(number=stored.number, problem=problem) from error
+    if signed.checkpoint.number != stored.number:
+        problem = f"its note is that of number {signed.checkpoint.number}"
+        raise CheckpointBrokenError(number=stored.number, problem=problem)
+    if not verify_signature(signed, verify):
+        raise CheckpointBrokenError(number=stored.number, problem="its signature does not fit")
+    return signed
+
+
 def heads_of(tx: Transaction) -> list[Head]:
     """Of all shards; one that is empty says so."""
     found = {shard: (number, hash) for shard, number, hash in tx.events.heads()}

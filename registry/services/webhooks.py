@@ -375,7 +375,7 @@ def _check_actions(actions: Sequence[str]) -> tuple[str, ...]:
             raise InvalidFieldError(
                 field="webhook.actions",
                 found=f"{show(action)}, with which no event begins",
-                expected="an action such as stage.move, or the beginning of some, promotion.",
+                expected="an action such as stage.move, or a beginning such as 'promotion.'",
                 fix=f"Did you mean {' or '.join(near)}? All are in proto/EVENTS.md."
                 if near
                 else "All are in proto/EVENTS.md.",

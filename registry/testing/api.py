@@ -106,7 +106,7 @@ def servicers_of(world: World) -> list[Any]:
         EventServicer(world.events),
         WorkloadServicer(world.workloads),
         WebhookServicer(world.webhooks, world.webhook_deliveries),
-        AuditServicer(world.audit, world.audit_export),
+        AuditServicer(world.audit, world.audit_export, world.audit_proofs),
     ]
 
 

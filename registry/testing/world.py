@@ -27,6 +27,7 @@ from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
+from registry.services.audit_proofs import AuditProofs
 from registry.services.authentication import Authenticator, hash_of, new_secret
 from registry.services.commits import CommitService
 from registry.services.directory_accounts import AccountKeeper
@@ -165,6 +166,7 @@ class World:
         self.events = EventService(database=self.database, keys=self.audit_keys)
         self.audit = AuditService(database=self.database, clock=self.clock, keys=self.audit_keys)
         self.audit_export = AuditExport(database=self.database)
+        self.audit_proofs = AuditProofs(database=self.database, keys=self.audit_keys)
         self.uploads = UploadService(
             database=self.database,
             blobs=self.blobs,

@@ -411,7 +411,9 @@ class AuditKeys(_message.Message):
         last: _builtins.str
         """The last one so far; empty if none."""
         current: _builtins.bool
-        """Whether it signs now, or will after the next checkpoint hands over to it."""
+        """Whether it signs now, or will after the next checkpoint hands over to it. None does where the key that
+        has to sign is lost: see ReplaceLostKey.
+        """
         @_builtins.property
         def first_time(self) -> _timestamp_pb2.Timestamp:
             """When it signed its first."""

@@ -127,8 +127,10 @@ class AuditServiceServicer:
 
     def ProveEvent(self, request, context):
         """Proves that an event is in a checkpoint. NOT_FOUND where the event is not there, or is newer than the
-        checkpoint. Reads the hashes of the event's shard, about 200,000 a second; two proofs at once, else
-        RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
+        checkpoint. DATA_LOSS, reason AUDIT_BROKEN, where it was changed or its shard no longer leads to the
+        checkpoint's root: no proof is given that proves nothing. PERMISSION_DENIED for an event that names a
+        version which the caller may not read. Reads the hashes of the event's shard, about 200,000 a second;
+        two proofs at once, else RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,8 +60,10 @@ class AuditServiceStub:
     """Lists checkpoints, newest first, or oldest first with order_by "number". Numbers have no gap."""
     ProveEvent: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ProveEventRequest, _audit_pb2.EventProof]
     """Proves that an event is in a checkpoint. NOT_FOUND where the event is not there, or is newer than the
-    checkpoint. Reads the hashes of the event's shard, about 200,000 a second; two proofs at once, else
-    RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
+    checkpoint. DATA_LOSS, reason AUDIT_BROKEN, where it was changed or its shard no longer leads to the
+    checkpoint's root: no proof is given that proves nothing. PERMISSION_DENIED for an event that names a
+    version which the caller may not read. Reads the hashes of the event's shard, about 200,000 a second;
+    two proofs at once, else RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
     """
     ProveConsistency: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ProveConsistencyRequest, _audit_pb2.ConsistencyProof]
     """Proves that the log of one checkpoint is the beginning of a later one's. As ProveEvent, for all shards."""
@@ -109,8 +111,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Lists checkpoints, newest first, or oldest first with order_by "number". Numbers have no gap."""
     ProveEvent: _aio.UnaryUnaryMultiCallable[_audit_pb2.ProveEventRequest, _audit_pb2.EventProof]  # type: ignore[assignment]
     """Proves that an event is in a checkpoint. NOT_FOUND where the event is not there, or is newer than the
-    checkpoint. Reads the hashes of the event's shard, about 200,000 a second; two proofs at once, else
-    RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
+    checkpoint. DATA_LOSS, reason AUDIT_BROKEN, where it was changed or its shard no longer leads to the
+    checkpoint's root: no proof is given that proves nothing. PERMISSION_DENIED for an event that names a
+    version which the caller may not read. Reads the hashes of the event's shard, about 200,000 a second;
+    two proofs at once, else RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
     """
     ProveConsistency: _aio.UnaryUnaryMultiCallable[_audit_pb2.ProveConsistencyRequest, _audit_pb2.ConsistencyProof]  # type: ignore[assignment]
     """Proves that the log of one checkpoint is the beginning of a later one's. As ProveEvent, for all shards."""
@@ -185,8 +189,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.EventProof, _abc.Awaitable[_audit_pb2.EventProof]]:
         """Proves that an event is in a checkpoint. NOT_FOUND where the event is not there, or is newer than the
-        checkpoint. Reads the hashes of the event's shard, about 200,000 a second; two proofs at once, else
-        RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
+        checkpoint. DATA_LOSS, reason AUDIT_BROKEN, where it was changed or its shard no longer leads to the
+        checkpoint's root: no proof is given that proves nothing. PERMISSION_DENIED for an event that names a
+        version which the caller may not read. Reads the hashes of the event's shard, about 200,000 a second;
+        two proofs at once, else RESOURCE_EXHAUSTED, reason QUOTA. Ends when cancelled.
         """
 
     @_abc_1.abstractmethod

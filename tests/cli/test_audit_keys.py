@@ -39,6 +39,30 @@ def test_a_key_is_changed(
     assert [path.name for path in home.iterdir() if "audit.key" in path.name] == ["audit.key"]
 
 
+def test_a_key_is_lost_before_it_signed(
+    command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old one handed over, and then the new one was gone: it is listed, and none signs."""
+    home = tmp_path / "home"
+    with running_server(home) as server, server.client() as client:
+        client.audit.checkpoint()
+        monkeypatch.setenv("HALLMARK_TOKEN", server.admin_token)
+    command("audit", "rotate-key", "--home", str(home))
+    with running_server(home) as server, server.client() as client:
+        client.audit.checkpoint()
+        lost = client.audit.keys().keys[-1].public_key
+    (home / "audit.key").unlink()
+    with running_server(home) as server, server.client() as client:
+        address = ("--url", server.http_url)
+        keys = client.audit.keys().keys
+        assert [key.current for key in keys] == [False] * 3
+        assert keys[1].public_key == lost
+        done = command("audit", "replace-lost-key", lost[:16], "--note", "x", *address)
+        assert (done.code, "is a new beginning" in done.out) == (0, True)
+        assert client.audit.keys().keys[-1].current
+        assert command("audit", "verify", *address).code == 0
+
+
 def test_a_key_is_lost(
     command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

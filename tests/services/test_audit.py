@@ -22,8 +22,9 @@ from registry.errors import (
     StorageError,
 )
 from registry.names import EventName
-from registry.services.audit import AuditService, EventProof
+from registry.services.audit import AuditService
 from registry.services.audit_export import Batch, ExportFilter, parse_cursor, spell_cursor
+from registry.services.audit_proofs import EventProof
 from registry.services.verification import verify_evidence
 from registry.testing.world import World, grant
 
@@ -50,7 +51,9 @@ def happen(world: World, count: int = 1, *, namespace: str = "fraud", action: st
 
 def prove(world: World, caller: Caller, number: int, checkpoint: int = 0) -> EventProof:
     name = EventName(shard=shard_of("fraud"), number=number)
-    return world.audit.prove_event(caller, name, checkpoint=checkpoint, is_active=lambda: True)
+    return world.audit_proofs.prove_event(
+        caller, name, checkpoint=checkpoint, is_active=lambda: True
+    )
 
 
 def exported(

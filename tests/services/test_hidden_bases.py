@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from functools import partial
 
 import pytest
 
@@ -12,7 +14,7 @@ from registry.domain.pages import PageRequest
 from registry.domain.scopes import Scope
 from registry.domain.versions import LineageKind, Version
 from registry.errors import PermissionDeniedError
-from registry.names import ModelName, VersionName
+from registry.names import EventName, ModelName, VersionName
 from registry.ports.tables import EventQuery
 from registry.services.audit_export import ExportFilter
 from registry.testing.story import Story, name_of
@@ -124,6 +126,21 @@ def test_exports_hide_foreign_names(story: Story, child: Version) -> None:
         story.world.audit_export.run(denied, ExportFilter(namespace=None), "", lambda: True)
     with pytest.raises(PermissionDeniedError, match="no grant that denies it"):
         story.world.audit.create(denied, request_id="")
+
+
+def test_proofs_name_no_base_that_the_caller_may_not_read(story: Story, child: Version) -> None:
+    """A token that is good for the audit log alone gets no proof of such an event."""
+    scope = Scope(action="event.read")
+    auditor = story.world.caller("ida", grant(Role.AUDITOR))
+    narrow = dataclasses.replace(auditor, token=dataclasses.replace(auditor.token, scopes=(scope,)))
+    story.world.audit.create(auditor, request_id="")
+    query = EventQuery(namespace="lab", action="version.create")
+    event = story.world.database.read(lambda tx: tx.events.list(query, None, 1))[0]
+    name = EventName(shard=event.shard, number=event.number)
+    prove = partial(story.world.audit_proofs.prove_event, checkpoint=0, is_active=lambda: True)
+    assert prove(auditor, name).event == event
+    with pytest.raises(PermissionDeniedError):
+        prove(narrow, name)
 
 
 def test_webhooks_name_no_base_outside_of_their_namespaces(story: Story, child: Version) -> None:
