@@ -6,6 +6,7 @@ What is closed, and why: `README.md`.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -284,6 +285,10 @@ def _close_what_fails(connection: ldap3.Connection) -> None:
     strategy._open_socket = opening
 
 
+#: ldap3 puts what went wrong into a tuple, and the text of that into another.
+_WRAPPING = re.compile(r"""^(?:\(["'])+|(?:["'],?\))+$""")
+
+
 @contextmanager
 def _told(what: str) -> Iterator[None]:
     """Any failure of ldap3's as ours. What a server sends can make it raise anything."""
@@ -302,7 +307,7 @@ def _told(what: str) -> Iterator[None]:
 def _short(error: LDAPException) -> str:
     if isinstance(error, LDAPOperationResult):
         return str(error.description)
-    return " ".join(str(error).split())[:200]
+    return _WRAPPING.sub("", " ".join(str(error).split()))[:200]
 
 
 class _StrictTls(ldap3.Tls):

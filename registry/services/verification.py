@@ -26,6 +26,7 @@ from registry.domain.events import (
     Head,
     NewBeginning,
     problem_of,
+    shard_of,
 )
 from registry.domain.merkle import EMPTY, Frontier
 from registry.errors import (
@@ -56,6 +57,8 @@ class _View:
     heads: list[Head]
     #: Shard and number of an event to which no head leads; None where there is none.
     astray: tuple[int, int] | None
+    #: A policy set is active, which the first start has written into the log.
+    has_begun: bool
     #: The number of the last checkpoint; 0 where there is none.
     last: int
     #: The number of one that stands before the first, or has none; None where there is none.
@@ -121,7 +124,7 @@ def verify_chain(database: Database, is_active: Callable[[], bool] = _NEVER_ENDS
     view = database.snapshot(_view)
     for head in view.heads:
         _verify_shard(database, head, [], is_active)
-    _require_none(view.astray)
+    _require_whole(view)
     return _summary(view, _Anchors())
 
 
@@ -152,7 +155,7 @@ def verify_evidence(
 
     for head in view.heads:
         _verify_shard(database, head, anchors.marks[head.shard], is_active, see)
-    _require_none(view.astray)
+    _require_whole(view)
     if anchors.problem is None:
         _compare_with_events(anchors, own)
     if anchors.problem is not None:
@@ -199,16 +202,22 @@ def _view(tx: Transaction) -> _View:
     return _View(
         heads=heads_of(tx),
         astray=tx.events.astray(),
+        has_begun=bool(tx.policies.active()),
         last=last[0].number if last else 0,
         stray=strays[0].number if strays else None,
     )
 
 
-def _require_none(astray: tuple[int, int] | None) -> None:
-    if astray is not None:
+def _require_whole(view: _View) -> None:
+    """What no chain shows: events outside of all, and a log that was emptied."""
+    if view.astray is not None:
         # A list would show it, though it continues nothing.
+        shard, number = view.astray
         problem = "it stands before the first or behind the last of its shard, or in no shard"
-        raise AuditBrokenError(shard=astray[0], number=astray[1], problem=problem)
+        raise AuditBrokenError(shard=shard, number=number, problem=problem)
+    if view.has_begun and not any(head.number for head in view.heads):
+        problem = "it is missing, as are all others; the first start wrote one"
+        raise AuditBrokenError(shard=shard_of(""), number=1, problem=problem)
 
 
 def _summary(view: _View, anchors: _Anchors) -> ChainSummary:
