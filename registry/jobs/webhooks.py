@@ -18,7 +18,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -55,8 +55,8 @@ class _Place:
     scheme: str
     host: str
     port: int
-    #: Path and query.
-    target: str
+    #: Path and query, which may be a secret of the receiver's.
+    target: str = field(repr=False)
 
 
 class _RefusedError(Exception):

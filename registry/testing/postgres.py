@@ -39,6 +39,17 @@ class Account:
     uid: int | None = None
     gid: int | None = None
 
+    @property
+    def prefix(self) -> list[str]:
+        """Of a command, to have it run as this account.
+
+        Python itself would fork for that, in place of vfork; and where gRPC runs in this process,
+        its handlers then run in the child too, in which they can end it.
+        """
+        if self.uid is None:
+            return []
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--"]
+
 
 class PostgresServer:
     """A context manager: a fresh cluster on entry, nothing left of it on exit.
@@ -153,15 +164,12 @@ class PostgresServer:
     def _spawn(self, *command: str | Path) -> subprocess.Popen[bytes]:
         with open(self._home / "log", "ab") as log:
             return subprocess.Popen(
-                command,
+                [*self._account.prefix, *command],
                 cwd=self._home,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=self._account.uid,
-                group=self._account.gid,
-                extra_groups=None if self._account.uid is None else [],
                 start_new_session=True,
             )
 

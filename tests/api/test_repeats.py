@@ -17,7 +17,7 @@ from registry.testing.world import World, grant
 from registry.v1 import policies_pb2, webhooks_pb2
 
 #: Verbs of calls that make something, and of those that do not. Every verb is in one of the two.
-MAKING = {"Accept", "Add", "Create", "Cut", "Propose", "Request", "Rollback", "Rotate"}
+MAKING = {"Accept", "Add", "Create", "Cut", "Propose", "Replace", "Request", "Rollback", "Rotate"}
 OTHER = {
     *("Clear", "Delete", "Unlike", "Revoke", "Withdraw", "Yank", "Unyank"),
     *("Decide", "Like", "Set", "Update"),

@@ -85,6 +85,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (values.LineageEdge, lineage_pb2.LineageEdge),
     (values.Event, events_pb2.Event),
     (values.ShardHead, events_pb2.VerifyEventsResponse.Head),
+    (values.NewBeginning, events_pb2.VerifyEventsResponse.Beginning),
     (values.AuditReport, events_pb2.VerifyEventsResponse),
     (audit_values.AuditCheckpoint, audit_pb2.AuditCheckpoint),
     (audit_values.EventProof, audit_pb2.EventProof),
