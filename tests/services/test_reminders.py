@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from registry.db.engine import open_database
 from registry.domain.access import Role
@@ -29,8 +31,10 @@ from registry.names import (
     ReviewName,
     WaiverName,
 )
+from registry.ports.database import Database
 from registry.ports.tables import EventQuery
 from registry.services.reminders import ReminderService
+from registry.testing.db_driver import Call
 from registry.testing.policies import shipped_files
 from registry.testing.postgres import PostgresServer
 from registry.testing.racing import at_once
@@ -39,6 +43,19 @@ from registry.testing.world import DAY_US, World, grant
 
 REJECT = Outcome.REJECT
 KINDS = tuple(InboxKind)
+MARKS = ("half", "last_day")
+TABLES = {
+    InboxKind.PROMOTION: "promotions",
+    InboxKind.WAIVER: "waivers",
+    InboxKind.ACCESS: "acceptances",
+    InboxKind.REVIEW: "reviews",
+    InboxKind.POLICY: "policy_changes",
+}
+#: Sessions of PostgreSQL that wait for a row.
+WAITING = """
+SELECT count(DISTINCT pid) FROM pg_locks
+WHERE NOT granted AND locktype IN ('transactionid', 'tuple')
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,48 +274,58 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The services of two servers of one database."""
+
+    story: Story
+    services: list[ReminderService]
+
+    @property
+    def told(self) -> Counter[tuple[str, str]]:
+        """How often of what at which mark."""
+        found = reminders(self.story)
+        return Counter((each.resource, json.loads(each.detail_json)["when"]) for each in found)
+
+
+@contextmanager
+def two_servers(folder: Path, url: str) -> Iterator[Servers]:
+    """On SQLite, which one server serves, two of its threads."""
+    with closing(World(folder, url=url)) as world, ExitStack() as stack:
+        other: Database = world.database
+        if url:
+            other = stack.enter_context(closing(open_database(url, clock=world.clock)))
+        second = ReminderService(database=other, clock=world.clock)
+        yield Servers(story=Story(world), services=[world.reminders, second])
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def servers(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[tuple[Story, list[ReminderService]]]:
-    """The services of two servers; on SQLite, which one server serves, of two of its threads."""
-    is_sqlite = request.param == "sqlite"
-    url = "" if is_sqlite else request.getfixturevalue("postgres").new_database()
-    with closing(World(tmp_path, url=url)) as world:
-        clock = world.clock
-        if is_sqlite:
-            second = ReminderService(database=world.database, clock=clock)
-            yield Story(world), [world.reminders, second]
-            return
-        with closing(open_database(url, clock=clock)) as database:
-            yield Story(world), [world.reminders, ReminderService(database=database, clock=clock)]
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servers]:
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    with two_servers(tmp_path, url) as made:
+        yield made
 
 
 @pytest.mark.slow
-def test_two_servers_at_once_tell_once(servers: tuple[Story, list[ReminderService]]) -> None:
+def test_two_servers_at_once_tell_once(servers: Servers) -> None:
     """Whoever comes first, each mark of each kind is told of once."""
-    story, services = servers
-    made = [MAKE[kind](story) for kind in KINDS]
+    made = [MAKE[kind](servers.story) for kind in KINDS]
     for each in sorted(made, key=lambda each: each.of.expire_time_us):
-        moved_to(story, each.of.expire_time_us - 1)
-        at_once([service.remind for service in services * 4])
-    told = Counter(
-        (each.resource, json.loads(each.detail_json)["when"]) for each in reminders(story)
-    )
-    wanted = product([each.of.name for each in made], ["half", "last_day"])
-    assert told == Counter(wanted)
+        moved_to(servers.story, each.of.expire_time_us - 1)
+        at_once([service.remind for service in servers.services * 4])
+    assert servers.told == Counter(product([each.of.name for each in made], MARKS))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_none_comes_behind_a_decision(
-    servers: tuple[Story, list[ReminderService]], kind: InboxKind
-) -> None:
+def test_none_comes_behind_a_decision(servers: Servers, kind: InboxKind) -> None:
     """Decided while both servers remind, it is told of before the decision or not at all."""
-    story, services = servers
+    story, (one, two) = servers.story, servers.services
     made = MAKE[kind](story)
     moved_to(story, made.of.expire_time_us - 1)
-    at_once([services[0].remind, made.decide, services[1].remind, services[0].remind])
+    at_once([one.remind, made.decide, two.remind, one.remind])
     query = EventQuery(namespace=None, resource=made.of.name, oldest_first=True)
     found = story.world.database.read(lambda tx: tx.events.list(query, None, 100))
     actions = [each.action for each in found]
@@ -307,3 +334,32 @@ def test_none_comes_behind_a_decision(
     assert decide in newest_first
     assert remind not in newest_first[: newest_first.index(decide)]
     assert actions.count(remind) in (0, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_servers_have_seen_what_is_due(
+    postgres: PostgresServer, tmp_path: Path, kind: InboxKind, ends: bool
+) -> None:
+    """Both wait for who holds what they found due: then one tells of it, or, if that one has ended
+    it, none."""
+    url = postgres.new_database()
+    with (
+        two_servers(tmp_path, url) as servers,
+        create_engine(url, poolclass=NullPool).connect() as holder,
+    ):
+        made = MAKE[kind](servers.story)
+        moved_to(servers.story, made.of.expire_time_us - 1)
+        state = "rejected" if ends else "pending"
+        holder.execute(
+            text(f"UPDATE {TABLES[kind]} SET state = :state WHERE number = :number"),
+            {"state": state, "number": made.of.number},
+        )
+        calls = [Call(service.remind) for service in servers.services]
+        while holder.execute(text(WAITING)).scalar_one() < len(calls):
+            assert all(call.is_alive() for call in calls)
+        holder.commit()
+        assert [call.outcome for call in calls] == [False, False]
+        expected = () if ends else product([made.of.name], MARKS)
+        assert servers.told == Counter(expected)
