@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from registry.domain.inbox import InboxKind
 from registry.domain.pages import Cursor
 from registry.domain.webhooks import Delivery, Webhook
 
@@ -72,13 +73,16 @@ class Deliveries(Protocol):
 class Due:
     """A reminder that has not been given yet."""
 
-    promotion: int
-    kind: str
+    kind: InboxKind
+    number: int
+    #: "half" or "last_day".
+    mark: str
 
 
 class Reminders(Protocol):
-    def due(self, now_us: int, limit: int) -> Sequence[Due]:
-        """Of promotions that wait: "half" of their time is over, or "last_day" has begun."""
+    def due(self, kind: InboxKind, now_us: int, limit: int) -> Sequence[Due]:
+        """Of a kind what waits: "half" of its time is over, or "last_day" has begun. At most so
+        many of each mark."""
 
-    def mark(self, due: Due, time_us: int) -> bool:
+    def mark(self, due: Due) -> bool:
         """Note that it is given; false where it was."""

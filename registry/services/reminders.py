@@ -1,22 +1,25 @@
-"""Reminders: an event for what waits for decisions, once at half of its time, once a day before its
+"""Reminders: an event for what waits in an inbox, once at half of its time, once a day before its
 end. Whoever has a webhook on them is told."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 
 from registry.domain.events import SYSTEM, EventDraft
-from registry.domain.policy_sets import ChangeState, PolicyChange
-from registry.domain.promotions import Promotion, PromotionState
+from registry.domain.inbox import InboxKind
+from registry.domain.policy_sets import PolicyChange
+from registry.domain.promotions import Promotion
+from registry.domain.reviews import APPROVALS, Review
+from registry.domain.terms import Acceptance
 from registry.domain.times import show_time
+from registry.domain.waivers import Waiver
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.tables import EventQuery
 
 AT_ONCE = 200
-ACTION = "promotion.remind"
-POLICY_ACTION = "policy.remind"
-_DAY_US = 24 * 3600 * 1_000_000
+
+_Waits = Promotion | Waiver | Acceptance | Review | PolicyChange
+_Detail = dict[str, object]
 
 
 class ReminderService:
@@ -26,95 +29,109 @@ class ReminderService:
 
     def remind(self) -> bool:
         """Append what is due; whether there may be more. A restart repeats nothing: what was given
-        is written down with its event, or is that event."""
-        self._remind_of_policies()
-        return self._remind_of_promotions()
+        is written down with its event."""
+        more = [self._remind_of(kind) for kind in InboxKind]
+        return any(more)
 
-    def _remind_of_promotions(self) -> bool:
-        if not self._database.read(lambda tx: tx.reminders.due(self._clock.now_us(), 1)):
+    def _remind_of(self, kind: InboxKind) -> bool:
+        if not self._database.read(lambda tx: tx.reminders.due(kind, self._clock.now_us(), 1)):
             return False
 
         def fn(tx: Transaction) -> bool:
             now = self._clock.now_us()
-            found = tx.reminders.due(now, AT_ONCE)
-            for due in found:
-                promotion = tx.promotions.lock(due.promotion)
-                waits = promotion and promotion.state_at(now) is PromotionState.PENDING
-                if promotion and waits and tx.reminders.mark(due, now):
-                    tx.events.append(_of_promotion(promotion, due.kind))
-            return len(found) >= AT_ONCE
+            due = tx.reminders.due(kind, now, AT_ONCE)
+            for each in due:
+                # Behind the lock: it may have been decided, or another replica been here.
+                found = _LOCK[kind](tx, each.number)
+                if found and _is_pending(found, now) and tx.reminders.mark(each):
+                    tx.events.append(_event(_ACTIONS[kind], found, each.mark))
+            return len(due) >= AT_ONCE
 
         return self._database.write(fn)
 
-    def _remind_of_policies(self) -> None:
-        """Proposals are few: which reminders were given is looked up in the log itself."""
-        if not self._database.read(lambda tx: _due(tx, self._clock.now_us())):
-            return
 
-        def fn(tx: Transaction) -> None:
-            now = self._clock.now_us()
-            for number, _ in _due(tx, now):
-                change = tx.policies.change(number, lock=True)
-                assert change is not None
-                # Another replica may have been here before the lock.
-                for kind in _kinds(tx, change, now):
-                    tx.events.append(_of_policy(change, kind))
-
-        self._database.write(fn)
-
-
-def _due(tx: Transaction, now_us: int) -> list[tuple[int, list[str]]]:
-    """Proposals of which something is to be told, by number."""
-    pending = tx.policies.changes(ChangeState.PENDING, now_us, None, AT_ONCE)
-    found = [(change.number, _kinds(tx, change, now_us)) for change in pending]
-    return [(number, kinds) for number, kinds in found if kinds]
+_LOCK: dict[InboxKind, Callable[[Transaction, int], _Waits | None]] = {
+    InboxKind.PROMOTION: lambda tx, number: tx.promotions.lock(number),
+    InboxKind.WAIVER: lambda tx, number: tx.waivers.lock(number),
+    InboxKind.ACCESS: lambda tx, number: tx.acceptances.lock(number),
+    InboxKind.REVIEW: lambda tx, number: tx.reviews.lock(number),
+    InboxKind.POLICY: lambda tx, number: tx.policies.change(number, lock=True),
+}
+_ACTIONS = {
+    InboxKind.PROMOTION: "promotion.remind",
+    InboxKind.WAIVER: "waiver.remind",
+    InboxKind.ACCESS: "access.remind",
+    InboxKind.REVIEW: "review.remind",
+    InboxKind.POLICY: "policy.remind",
+}
 
 
-def _kinds(tx: Transaction, change: PolicyChange, now_us: int) -> list[str]:
-    """What is to be told of a proposal and was not yet."""
-    start_us, end_us = change.create_time_us, change.expire_time_us
-    when = {"half": start_us + (end_us - start_us) // 2, "last_day": end_us - _DAY_US}
-    kinds = [kind for kind, time_us in when.items() if time_us <= now_us]
-    if not kinds or change.state_at(now_us) is not ChangeState.PENDING:
-        return []
-    query = EventQuery(namespace=None, resource=change.name, action=POLICY_ACTION)
-    given = [json.loads(each.detail_json)["when"] for each in tx.events.list(query, None, 10)]
-    return [kind for kind in kinds if kind not in given]
+def _is_pending(found: _Waits, now_us: int) -> bool:
+    return found.state.value == "pending" and now_us < found.expire_time_us
 
 
-def _of_promotion(promotion: Promotion, kind: str) -> EventDraft:
+def _event(action: str, found: _Waits, mark: str) -> EventDraft:
     return EventDraft(
-        action=ACTION,
-        resource=promotion.name,
-        namespace=promotion.namespace,
+        action=action,
+        resource=found.name,
+        namespace="" if isinstance(found, PolicyChange) else found.namespace,
         actor=SYSTEM,
         detail={
-            "when": kind,
-            "version": promotion.version,
-            "digest": promotion.digest,
-            "stage": promotion.stage,
-            "requester": f"principals/{promotion.requester}",
-            "waits_for": [
-                {"rule": each.rule, "message": each.message} for each in promotion.waiting
-            ],
-            "since": show_time(promotion.create_time_us),
-            "until": show_time(promotion.expire_time_us),
+            "when": mark,
+            **_about(found),
+            "waits_for": _waits_for(found),
+            "since": show_time(found.create_time_us),
+            "until": show_time(found.expire_time_us),
         },
     )
 
 
-def _of_policy(change: PolicyChange, kind: str) -> EventDraft:
-    return EventDraft(
-        action=POLICY_ACTION,
-        resource=change.name,
-        namespace="",
-        actor=SYSTEM,
-        detail={
-            "when": kind,
-            "digest": change.digest,
-            "from": change.base_digest,
-            "requester": f"principals/{change.proposer}",
-            "since": show_time(change.create_time_us),
-            "until": show_time(change.expire_time_us),
-        },
-    )
+def _about(found: _Waits) -> _Detail:
+    if isinstance(found, PolicyChange):
+        asked = {"digest": found.digest, "from": found.base_digest}
+        return {**asked, "requester": f"principals/{found.proposer}"}
+    by: _Detail = {"requester": f"principals/{found.requester}"}
+    match found:
+        case Waiver():
+            about = {"rule": found.rule, "target": found.target, "stage": found.stage}
+            return {**about, "digest": found.digest, **by}
+        case Acceptance():
+            about = {"model": found.model, "principal": found.principal}
+            return {**about, "terms_label": found.terms_label, **by}
+        case Review():
+            return {"promotion": found.promotion, **_version(found), **by}
+        case Promotion():
+            return {**_version(found), **by}
+
+
+def _version(found: Promotion | Review) -> _Detail:
+    return {"version": found.version, "digest": found.digest, "stage": found.stage}
+
+
+def _waits_for(found: _Waits) -> list[dict[str, str]]:
+    """What the policy's rules ask for; where no rule does, `rule` is empty."""
+    if isinstance(found, Promotion):
+        return [{"rule": each.rule, "message": each.message} for each in found.waiting]
+    return [{"rule": "", "message": _who(found)}]
+
+
+def _who(found: Waiver | Acceptance | Review | PolicyChange) -> str:
+    match found:
+        case Waiver():
+            return (
+                f"somebody who may decide on waivers in {found.namespace}, neither asked for it "
+                "nor had a hand in the version"
+            )
+        case Acceptance():
+            return (
+                f"somebody who may decide on access in {found.namespace}, neither asked for it "
+                "nor is to be let in"
+            )
+        case Review():
+            return (
+                f"{APPROVALS - len(found.decisions)} more of {APPROVALS} who may decide on "
+                f"promotions in {found.namespace}, neither broke the glass nor had a hand in the "
+                "version"
+            )
+        case PolicyChange():
+            return "a second person who may decide on policies"

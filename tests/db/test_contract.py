@@ -12,9 +12,10 @@ from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.policies import PoliciesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
+from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
-from registry.testing.contracts.database.webhooks import RemindersContract, WebhooksContract
+from registry.testing.contracts.database.webhooks import WebhooksContract
 
 
 class TestNamespaces(NamespacesContract):

@@ -16,9 +16,12 @@ from registry.db import schema
 from registry.db.engine import open_database
 from registry.db.schema import HEAD, check_revision, migrate
 from registry.db.tables import metadata
+from registry.domain.events import SYSTEM, EventDraft
+from registry.domain.inbox import InboxKind
 from registry.errors import SchemaMismatchError
 from registry.testing.clock import FixedClock
 from registry.testing.contracts.database.events import check_chains
+from registry.testing.contracts.database.reminders import LAST_DAY_US, add_one_each, due
 from registry.testing.db_driver import Call, claim, claimed
 from registry.testing.postgres import PostgresServer
 
@@ -164,3 +167,36 @@ def test_head_is_the_last_revision() -> None:
     assert scripts.get_heads() == [schema.HEAD]
     numbers = [script.revision for script in scripts.walk_revisions()]
     assert numbers[::-1] == [f"{n:04}" for n in range(1, len(numbers) + 1)]
+
+
+def test_what_was_given_before_is_not_given_again(url: str) -> None:
+    """Reminders of revision 0009 are known after it, of promotions and of open proposals, and its
+    servers find theirs where they were."""
+    database = open_database(url, clock=FixedClock())
+    numbers = add_one_each(database)
+    promotion, proposal = numbers[InboxKind.PROMOTION], numbers[InboxKind.POLICY]
+    draft = EventDraft(
+        action="policy.remind",
+        resource=f"policyChanges/{proposal}",
+        namespace="",
+        actor=SYSTEM,
+        detail={"when": "half"},
+    )
+    database.write(lambda tx: tx.events.append(draft))
+    database.close()
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    given = "INSERT INTO promotion_reminders VALUES (:promotion, 'half', 1)"
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE reminders"))
+        connection.execute(text(given), {"promotion": promotion})
+    set_revision(engine, "0009")
+    assert migrate(engine) == "0009"
+    database = open_database(url, clock=FixedClock())
+    due_now = {kind: due(database, kind, LAST_DAY_US) for kind in numbers}
+    database.close()
+    marks = {kind: [each.mark for each in found] for kind, found in due_now.items()}
+    assert marks.pop(InboxKind.PROMOTION) == marks.pop(InboxKind.POLICY) == ["last_day"]
+    assert list(marks.values()) == [["half", "last_day"]] * 3
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT promotion, kind FROM promotion_reminders"))
+        assert [tuple(row) for row in kept] == [(promotion, "half")]

@@ -19,6 +19,7 @@ from registry.db import (
     manifests,
     policies,
     references,
+    reminders,
     reviews,
     terms,
     tokens,
@@ -70,6 +71,7 @@ STATEMENTS = {
         f"inbox of policy changes, {asked=}": policies.waiting(asked=asked)
         for asked in (False, True)
     },
+    **{f"{mark} of what waits, {kind}": due for (kind, mark), due in reminders._DUE.items()},
     "policy changes out of time": policies._OVERDUE,
     "terms of a model": terms._CURRENT,
     "terms that a model asked for": terms._FIND,

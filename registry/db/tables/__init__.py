@@ -59,6 +59,7 @@ from registry.db.tables.transfers import (
 from registry.db.tables.waivers import acceptances, reviews, terms, waivers
 from registry.db.tables.webhooks import (
     promotion_reminders,
+    reminders,
     webhook_deliveries,
     webhooks,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "promotion_reminders",
     "promotions",
     "refs",
+    "reminders",
     "requests",
     "reviews",
     "stage_periods",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, text
 
 from registry.db.tables.columns import (
     CLUSTERED,
@@ -75,6 +75,19 @@ webhook_deliveries = Table(
     ),
 )
 
+# By `InboxKind`: each has a table of its own, so this one refers to none. Numbers are never given
+# out twice, so a row that outlives what it is about is in nobody's way.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("kind", ByteText, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("mark", ByteText, primary_key=True),
+    **CLUSTERED,
+)
+
+# For servers of the revision before `reminders`: nothing here uses it, and a later release removes
+# it.
 promotion_reminders = Table(
     "promotion_reminders",
     metadata,

@@ -1,11 +1,10 @@
-"""What the tables of webhooks, deliveries and reminders have to do."""
+"""What the tables of webhooks and deliveries have to do."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-from registry.domain.promotions import PromotionState
 from registry.domain.webhooks import (
     Attempt,
     Delivery,
@@ -14,13 +13,8 @@ from registry.domain.webhooks import (
     WebhookSecret,
 )
 from registry.ports.database import Database, Transaction
-from registry.ports.webhook_tables import Due, Queued
+from registry.ports.webhook_tables import Queued
 from registry.testing.contracts.database.samples import T0
-from registry.testing.contracts.database.version_samples import (
-    a_promotion,
-    add_model,
-    add_version,
-)
 
 DAY_US = 24 * 3600 * 1_000_000
 
@@ -214,41 +208,3 @@ class WebhooksContract:
         database.write(lambda tx: tx.webhooks.delete(of.key))
         assert due(database, T0 + DAY_US) == []
         assert database.read(lambda tx: tx.webhooks.get("w1")) is None
-
-
-class RemindersContract:
-    def test_each_is_due_once(self, database: Database) -> None:
-        """At half of the time, and a day before its end, until it is marked; never at the end."""
-        number = self._pending(database, until_us=T0 + 10 * DAY_US)
-
-        def seen(now_us: int) -> list[Due]:
-            return list(database.read(lambda tx: tx.reminders.due(now_us, 10)))
-
-        half, last = (Due(promotion=number, kind=kind) for kind in ("half", "last_day"))
-        assert seen(T0 + 5 * DAY_US - 1) == []
-        assert seen(T0 + 5 * DAY_US) == [half]
-        assert database.write(lambda tx: tx.reminders.mark(half, T0))
-        assert not database.write(lambda tx: tx.reminders.mark(half, T0))
-        assert seen(T0 + 9 * DAY_US - 1) == []
-        assert seen(T0 + 9 * DAY_US) == [last]
-        assert seen(T0 + 10 * DAY_US) == []
-
-    def test_what_does_not_wait_is_not_due(self, database: Database) -> None:
-        """Neither what has ended, nor the last day of what never had more than one."""
-        number = self._pending(database, until_us=T0 + DAY_US)
-
-        def kinds() -> list[str]:
-            found = database.read(lambda tx: tx.reminders.due(T0 + DAY_US - 1, 10))
-            return [each.kind for each in found]
-
-        assert kinds() == ["half"]
-        end = PromotionState.WITHDRAWN
-        database.write(lambda tx: tx.promotions.set_state(number, end, T0))
-        assert kinds() == []
-
-    def _pending(self, database: Database, until_us: int) -> int:
-        version = add_version(database, add_model(database))
-        asked = dataclasses.replace(
-            a_promotion(version), create_time_us=T0, expire_time_us=until_us
-        )
-        return database.write(lambda tx: tx.promotions.insert(asked)).number
