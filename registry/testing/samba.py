@@ -202,10 +202,13 @@ class SambaServer:
             (self.home / name).chmod(0o600)
         (self.home / "run").mkdir()
         config = self.home / "etc" / "smb.conf"
-        head, rest = config.read_text().split("[sysvol]", 1)
-        lines = [line for line in head.splitlines() if "server services" not in line]
-        ours = _CONFIG.format(address=self.address, home=self.home)
-        config.write_text("\n".join([*lines, ours, f"[sysvol]{rest}"]))
+        lines = config.read_text().splitlines()
+        kept = [line for line in lines if "server services" not in line]
+        # Not at the end: behind it are shares, on some machines those of /etc/samba too.
+        kept.insert(
+            kept.index("[global]") + 1, _CONFIG.format(address=self.address, home=self.home)
+        )
+        config.write_text("\n".join(kept))
 
     def _start(self) -> None:
         config = self.home / "etc" / "smb.conf"
