@@ -22,11 +22,12 @@ PROBLEMS_SHOWN_MAX = 16
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?<>|"]')
 #: Most paths, known at a glance to be safe if they are short: letters and digits, '_', '-', dots
 #: within, and no segment that Windows takes for a device. What is not one of these may be safe too.
+#: Nothing possessive: Python 3.11.2, which Debian 12 has, forgets assertions within such a group.
 _SEGMENT = (
     r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|\Z))"
-    r"[A-Za-z0-9_-][A-Za-z0-9_.-]*+(?<!\.)"
+    r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?<!\.)"
 )
-_PLAIN = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*+")
+_PLAIN = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _SHORT_GIT = re.compile(r"git~[0-9]+")
 
 

@@ -57,7 +57,7 @@ class _View:
     heads: list[Head]
     #: Shard and number of an event to which no head leads; None where there is none.
     astray: tuple[int, int] | None
-    #: A policy set is active, which the first start has written into the log.
+    #: A policy set is active and somebody is known, both of which the first start writes down.
     has_begun: bool
     #: The number of the last checkpoint; 0 where there is none.
     last: int
@@ -202,7 +202,7 @@ def _view(tx: Transaction) -> _View:
     return _View(
         heads=heads_of(tx),
         astray=tx.events.astray(),
-        has_begun=bool(tx.policies.active()),
+        has_begun=bool(tx.policies.active() and tx.principals.list(None, 1)),
         last=last[0].number if last else 0,
         stray=strays[0].number if strays else None,
     )

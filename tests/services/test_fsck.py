@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from registry.domain.access import Role
 from registry.domain.fsck import Report
 from registry.errors import StartError
 from registry.services.fsck import Fsck, check_belonging
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.story import Story
-from registry.testing.world import World
+from registry.testing.world import World, grant
 
 FILES = {"model.bin": b"weights"}
 
@@ -59,7 +60,8 @@ def test_bytes_of_another_database_are_left_alone(tmp_path: Path) -> None:
         check_belonging(world.database, blobs)
     assert "database is empty" in repaired(world).problems[0]
     assert blobs.stat(stored) is not None
-    world.caller("ada")
+    ada = world.caller("ada", grant(Role.ADMIN))
     check_belonging(world.database, blobs)
+    world.namespaces.create(ada, "fraud", description="", owner="", request_id="")
     assert repaired(world).removed == 1
     world.close()
