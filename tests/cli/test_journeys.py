@@ -310,7 +310,10 @@ def test_an_auditor_asks(hallmark: Hallmark, team: Team, model: str) -> None:
     events = hallmark("events", team.namespace, "--limit", "2", who="admin")
     assert len(events.out.splitlines()) == 2
     assert "--limit 0" in events.err
-    decided = hallmark("events", "--action", "promotion.decide", "--limit", "1", who="admin").out
+    hallmark("promote", f"{model}@1", "production")
+    asked = hallmark("promotion", "list", model, "--json").json["promotions"]
+    hallmark("decide", asked[0]["name"], "--approve", who="bob")
+    decided = hallmark("events", team.namespace, "--action", "promotion.decide", who="admin").out
     assert re.search(r"promotions/\d+ .*digest sha256:[0-9a-f]{12}…, .*outcome approve", decided)
     assert "Nothing found." in hallmark("events", "--actor", "nobody", who="admin").err
     assert "stage.rollback" in hallmark("auth", "roles", "deployer").out
