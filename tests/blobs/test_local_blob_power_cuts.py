@@ -16,6 +16,7 @@ import pytest
 
 MOUNT_AND_RUN = """
 set -e
+PATH=$PATH:/usr/sbin:/sbin
 truncate -s 96M "$0/disk" && mkfs.ext4 -q "$0/disk"
 mkdir "$0/now" "$0/later"
 mount -o loop,commit=300 "$0/disk" "$0/now"
