@@ -11,7 +11,7 @@ and stored documents name fields, so none is ever renamed or dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -48,41 +48,89 @@ NAMES = (
 
 def document_of(
     given: GateInput, settings: Mapping[str, object], *, policy_digest: str
-) -> dict[str, object]:
+) -> Document:
     """The document of one question, under the settings of a policy set."""
-    version, current = given.version, given.current
-    triton = settings["triton"]
-    assert isinstance(triton, Mapping)
+    return Document(given, settings, policy_digest)
+
+
+class Document(Mapping[str, object]):
+    """Its parts are made when they are looked at: gates that are asked about every version read few
+    of them. For one thread; what it is made of does not change."""
+
+    def __init__(
+        self, given: GateInput, settings: Mapping[str, object], policy_digest: str
+    ) -> None:
+        self.given = given
+        self.settings = settings
+        self.policy_digest = policy_digest
+        self._made: dict[str, object] = {}
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._made:
+            self._made[name] = _PARTS[name](self)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+def _actor(of: Document) -> dict[str, object]:
+    given = of.given
     return {
-        "gate": given.gate.value,
-        "now": rfc3339(given.now_us),
-        "policy": {"digest": policy_digest},
-        "actor": {
-            "name": given.actor,
-            "kind": given.actor_kind,
-            "groups": list(given.actor_groups),
-            "roles": list(given.actor_roles),
-        },
-        "request": {
-            "stage": given.stage,
-            "requester": given.requester,
-            "promotion": str(given.promotion) if given.promotion else UNNUMBERED,
-            "note": given.note,
-            "break_glass": given.break_glass,
-            "by_digest": given.by_digest,
-        },
-        "model": _model(given.model, version),
-        "version": {} if version is None else _version(version, given.facts),
-        "evaluations": [_evaluation(each) for each in given.evaluations],
-        "current": {}
-        if current is None
-        else _version(current, given.current_facts)
-        | {"evaluations": [_evaluation(each) for each in given.current_evaluations]},
-        "target": {"stage": given.stage, "triton": triton.get(given.stage, "")},
-        "decisions": _decisions(given.decisions),
-        "waivers": [_waiver(each) for each in given.waivers],
-        "settings": dict(settings),
+        "name": given.actor,
+        "kind": given.actor_kind,
+        "groups": list(given.actor_groups),
+        "roles": list(given.actor_roles),
     }
+
+
+def _request(of: Document) -> dict[str, object]:
+    given = of.given
+    return {
+        "stage": given.stage,
+        "requester": given.requester,
+        "promotion": str(given.promotion) if given.promotion else UNNUMBERED,
+        "note": given.note,
+        "break_glass": given.break_glass,
+        "by_digest": given.by_digest,
+    }
+
+
+def _current(of: Document) -> dict[str, object]:
+    given = of.given
+    if given.current is None:
+        return {}
+    evaluations = [_evaluation(each) for each in given.current_evaluations]
+    return {**_version(given.current, given.current_facts), "evaluations": evaluations}
+
+
+def _target(of: Document) -> dict[str, object]:
+    triton, stage = of.settings["triton"], of.given.stage
+    assert isinstance(triton, Mapping)
+    return {"stage": stage, "triton": triton.get(stage, "")}
+
+
+_PARTS: Mapping[str, Callable[[Document], object]] = {
+    "gate": lambda of: of.given.gate.value,
+    "now": lambda of: rfc3339(of.given.now_us),
+    "policy": lambda of: {"digest": of.policy_digest},
+    "actor": _actor,
+    "request": _request,
+    "model": lambda of: _model(of.given.model, of.given.version),
+    "version": lambda of: (
+        {} if of.given.version is None else _version(of.given.version, of.given.facts)
+    ),
+    "evaluations": lambda of: [_evaluation(each) for each in of.given.evaluations],
+    "current": _current,
+    "target": _target,
+    "decisions": lambda of: _decisions(of.given.decisions),
+    "waivers": lambda of: [_waiver(each) for each in of.given.waivers],
+    # The set's own, always the same object: see `remembered.py`.
+    "settings": lambda of: of.settings,
+}
 
 
 def _model(facts: ModelFacts | None, version: Version | None) -> dict[str, object]:

@@ -103,7 +103,7 @@ def base_document(base: str, gate: Gate, settings: Mapping[str, Any]) -> dict[st
         if gate is Gate.DELETE
         else None,
     )
-    return document_of(given, settings, policy_digest=_POLICY)
+    return dict(document_of(given, settings, policy_digest=_POLICY))
 
 
 def whole_document(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _waiver_value() -> dict[str, Any]:
     given = GateInput(
         gate=Gate.PROMOTE, version=version, now_us=_NOW_US, actor="system", waivers=(waiver,)
     )
-    document: dict[str, Any] = document_of(given, {"triton": {}}, policy_digest=_POLICY)
+    document: Mapping[str, Any] = document_of(given, {"triton": {}}, policy_digest=_POLICY)
     found: dict[str, Any] = document["waivers"][0]
     return found
 

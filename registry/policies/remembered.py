@@ -15,6 +15,7 @@ from registry.domain.policies import RuleResult
 
 KEPT_MAX = 4096
 _MISSING = object()
+_SETTINGS = "settings"
 
 Key = tuple[str, ...]
 
@@ -27,17 +28,31 @@ class Answers:
         """`texts` are all expressions of the gate, `names` the parts of a document."""
         path = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(names))})\b(?:\s*\.\s*[A-Za-z_]\w*)*")
         found = {re.sub(r"\s", "", each) for text in texts for each in path.findall(text)}
-        self._paths = [tuple(each.split(".")) for each in sorted(found)]
+        paths = [tuple(each.split(".")) for each in sorted(found)]
         #: Time goes on, so what reads it is never asked the same again.
-        self._is_of_use = not any(each[0] == "now" for each in self._paths)
+        self._is_of_use = not any(each[0] == "now" for each in paths)
+        self._paths = [each for each in paths if each[0] != _SETTINGS]
+        #: What stands behind these is the same as long as the settings are the same object.
+        self._setting_paths = [each for each in paths if each[0] == _SETTINGS]
+        self._latest: tuple[object, Key] = (_MISSING, ())
         self._kept: dict[Key, tuple[RuleResult, ...]] = {}
 
     def find(self, document: Mapping[str, object]) -> tuple[Key, tuple[RuleResult, ...] | None]:
         """The key by which an answer to this document is kept, and the answer if there is one."""
         if not self._is_of_use:
             return (), None
-        key = tuple([repr(_behind(document, path)) for path in self._paths])
+        key = self._settings_key(document) + _key(document, self._paths)
         return key, self._kept.get(key)
+
+    def _settings_key(self, document: Mapping[str, object]) -> Key:
+        if not self._setting_paths:
+            return ()
+        settings = document.get(_SETTINGS)
+        latest, key = self._latest
+        if settings is not latest:
+            key = _key(document, self._setting_paths)
+            self._latest = (settings, key)
+        return key
 
     def keep(self, key: Key, results: tuple[RuleResult, ...]) -> None:
         if not key or not all(each.passed and not each.waived_by for each in results):
@@ -45,6 +60,10 @@ class Answers:
         if len(self._kept) >= KEPT_MAX:
             self._kept.clear()
         self._kept[key] = results
+
+
+def _key(document: Mapping[str, object], paths: Sequence[Sequence[str]]) -> Key:
+    return tuple([repr(_behind(document, path)) for path in paths])
 
 
 def _behind(document: Mapping[str, object], path: Sequence[str]) -> object:

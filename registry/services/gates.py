@@ -190,7 +190,7 @@ def keep_record(
     tx: Transaction, promotion: Promotion, answer: GateAnswer, *, decider: str, now_us: int
 ) -> None:
     """Keep what the policy was shown and what it said, for whoever asks why later."""
-    document = canonical_json(answer.document, field="gate document")
+    document = canonical_json(dict(answer.document), field="gate document")
     tx.policies.record(
         GateRecord(
             promotion=promotion.number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.file_formats import format_of, formats_of
-from registry.domain.gate_documents import document_of, flags_of, shown_where, without_nulls
+from registry.domain.gate_documents import NAMES, document_of, flags_of, shown_where, without_nulls
 from registry.domain.gates import GateInput
 from registry.domain.policies import Gate
 from registry.domain.promotions import Decision, Outcome, counts
@@ -74,7 +75,7 @@ def test_formats_once_and_sorted() -> None:
     assert formats_of(["b.pkl", "a.json", "c.pickle"]) == ("json", "pickle")
 
 
-def document(**changes: object) -> dict[str, object]:
+def document(**changes: object) -> Mapping[str, object]:
     asked = GateInput(gate=Gate.PROMOTE, version=VERSION, now_us=5, actor="system")
     given = replace(asked, **changes)  # type: ignore[arg-type]
     return document_of(given, {"triton": {"production": "26.04"}}, policy_digest="p")
@@ -108,6 +109,18 @@ def test_a_person_counts_once() -> None:
     decisions = document(decisions=(WORD, again))["decisions"]
     assert isinstance(decisions, list)
     assert [each["by"] for each in decisions] == ["bobby"]
+
+
+def test_parts_are_made_when_they_are_looked_at() -> None:
+    """A document has all its parts, in the order of the reference; what nobody looks at is never
+    made, and what was made once is not made again."""
+    lazy = document()
+    assert lazy["version"] is lazy["version"]
+    assert (tuple(lazy), len(lazy)) == (NAMES, len(NAMES))
+    nowhen = document(now_us=2**80)
+    assert nowhen["gate"] == "promote"
+    with pytest.raises(OverflowError):
+        dict(nowhen)
 
 
 def test_flags() -> None:

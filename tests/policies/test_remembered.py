@@ -107,6 +107,23 @@ def test_time_is_never_remembered(now: str) -> None:
     assert answers.find({"now": "a", "version": {}})[1] is None
 
 
+def test_settings_of_another_set_are_told_apart() -> None:
+    """Settings are looked through once an object; others, and none at all, have other answers."""
+    answers = Answers(["version.a <= settings.limits.a", "settings.b"], NAMES)
+    one, other = {"limits": {"a": 1}, "b": 1}, {"limits": {"a": 2}, "b": 1}
+    version = {"a": 1}
+    bare, _ = answers.find({"version": version})
+    key, _ = answers.find({"version": version, "settings": one})
+    assert bare != key
+    answers.keep(key, PASSED)
+    for _ in range(2):
+        assert answers.find({"version": version, "settings": one})[1] == PASSED
+        assert answers.find({"version": version, "settings": dict(one)})[1] == PASSED
+        assert answers.find({"version": version, "settings": other})[1] is None
+        assert answers.find({"version": version})[1] is None
+        assert answers.find({"version": {"a": 2}, "settings": one})[1] is None
+
+
 def test_refusals_and_waivers_are_not_remembered() -> None:
     """What is refused is told with each case's values; what a waiver lets pass ends with it."""
     answers = Answers(["version.a"], NAMES)
