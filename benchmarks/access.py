@@ -50,8 +50,8 @@ class _Blind:
         return self._caller
 
 
-def measure(*, rounds: int, seconds: float) -> Iterator[Bound]:
-    """In so many rounds; `seconds` says nothing here."""
+def measure(*, rounds: int, seconds: float, calls: int = CALLS) -> Iterator[Bound]:
+    """In so many rounds of so many calls; `seconds` says nothing here."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         # The world's clock stands still, and no minute of calls ever passes.
@@ -67,10 +67,10 @@ def measure(*, rounds: int, seconds: float) -> Iterator[Bound]:
             yield Bound(
                 what=f"who and whether, alone, {name}",
                 unit="us",
-                value=_alone_us(world, login),
+                value=_alone_us(world, login, calls),
                 most=MOST_US,
             )
-            yield from _over_grpc(world, name, login, rounds)
+            yield from _over_grpc(world, name, login, rounds, calls)
         world.close()
 
 
@@ -90,15 +90,15 @@ def _callers(world: World) -> dict[str, Login]:
     }
 
 
-def _alone_us(world: World, login: Login) -> float:
+def _alone_us(world: World, login: Login, calls: int) -> float:
     def once() -> None:
         caller = world.authenticator.authenticate(login.secret)
         caller.require(Action.VERSION_READ, "team", f"models/{MODEL}/versions/1")
 
-    return min(_cpu_us(once) for _ in range(5))
+    return min(_cpu_us(once, calls) for _ in range(5))
 
 
-def _over_grpc(world: World, name: str, login: Login, rounds: int) -> Iterator[Bound]:
+def _over_grpc(world: World, name: str, login: Login, rounds: int, calls: int) -> Iterator[Bound]:
     with_api = Api(world)
     authenticator = world.authenticator
     world.authenticator = _Blind(login.caller)  # type: ignore[assignment]
@@ -112,7 +112,7 @@ def _over_grpc(world: World, name: str, login: Login, rounds: int) -> Iterator[B
         taken: dict[str, list[float]] = {"with": [], "without": []}
         for _ in range(max(rounds, 5)):
             for side, read in sides.items():
-                taken[side].append(_cpu_us(read))
+                taken[side].append(_cpu_us(read, calls))
         medians = {side: statistics.median(values) for side, values in taken.items()}
         for side, value in medians.items():
             yield Bound(what=f"read over gRPC {side}, {name}", unit="us", value=value, most=1e6)
@@ -131,10 +131,10 @@ def _reader(api: Api, login: Login) -> Callable[[], object]:
     return lambda: method(REQUEST)
 
 
-def _cpu_us(run: Callable[[], object]) -> float:
+def _cpu_us(run: Callable[[], object], calls: int) -> float:
     """Processor time of this process a run, client and server."""
     run()
     start = time.process_time()
-    for _ in range(CALLS):
+    for _ in range(calls):
         run()
-    return (time.process_time() - start) / CALLS * 1e6
+    return (time.process_time() - start) / calls * 1e6

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from registry.auth.signing import Ed25519Keys
@@ -32,17 +33,35 @@ EVENTS = 100_000
 BATCH = 1000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One thing measured, in processor time."""
+
+    what: str
+    value: float
+    unit: str
+
+    def line(self) -> str:
+        digits = 0 if self.value >= 1000 else 1
+        return f"{self.what:40} {self.value:12,.{digits}f} {self.unit} of processor time"
+
+
 def main() -> None:
     """python -m benchmarks.audit [--events 100000]"""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--events", type=int, default=EVENTS)
-    count = parser.parse_args().events
-    measure_hashing(count)
+    for figure in measure(parser.parse_args().events):
+        print(figure.line(), flush=True)
+
+
+def measure(count: int) -> Iterator[Figure]:
+    """With so many events, at least 32."""
+    yield from _hashing(count)
     with tempfile.TemporaryDirectory() as folder:
-        measure_log(Path(folder), count)
+        yield from _log(Path(folder), count)
 
 
-def measure_hashing(count: int) -> None:
+def _hashing(count: int) -> Iterator[Figure]:
     events: list[Event] = []
     previous = GENESIS
 
@@ -59,14 +78,14 @@ def measure_hashing(count: int) -> None:
             assert problem_of(event, number=number, previous_hash=before) is None
             before = event.hash
 
-    _rate("events chained", count, make)
-    _rate("events checked", count, check)
-    _rate(
+    yield _rate("events chained", count, make)
+    yield _rate("events checked", count, check)
+    yield _rate(
         "leaves added to a tree", count, lambda: EMPTY.grown(leaf_of(e.hash) for e in events).root
     )
 
 
-def measure_log(folder: Path, count: int) -> None:
+def _log(folder: Path, count: int) -> Iterator[Figure]:
     clock = FixedClock()
     database = open_database(f"sqlite:///{folder}/hallmark.db", clock=clock)
     keys = Ed25519Keys.fresh()
@@ -75,16 +94,18 @@ def measure_log(folder: Path, count: int) -> None:
     caller = _auditor()
     for start in range(0, count, BATCH):
         _append(database, start, min(BATCH, count - start))
-    _took(f"first checkpoint, {count:,} events", lambda: audit.create(caller, request_id=""))
+    yield _took(f"first checkpoint, {count:,} events", lambda: audit.create(caller, request_id=""))
     _append(database, count, 100)
-    _took("next checkpoint, 100 events", lambda: audit.create(caller, request_id=""))
-    _took("checkpoint where nothing is new", lambda: audit.create(caller, request_id=""))
+    yield _took("next checkpoint, 100 events", lambda: audit.create(caller, request_id=""))
+    yield _took("checkpoint where nothing is new", lambda: audit.create(caller, request_id=""))
     name = EventName(shard=shard_of("n1"), number=7)
-    _took(
+    yield _took(
         f"proof of an event among {count // 4:,}",
         lambda: proofs.prove_event(caller, name, checkpoint=0, is_active=lambda: True),
     )
-    _rate("events verified against checkpoints", count, lambda: verify_evidence(database, keys))
+    yield _rate(
+        "events verified against checkpoints", count, lambda: verify_evidence(database, keys)
+    )
     database.close()
 
 
@@ -134,16 +155,18 @@ def _auditor() -> Caller:
     return Caller(principal=principal, token=token)
 
 
-def _rate(what: str, count: int, run: Callable[[], object]) -> None:
-    start = time.process_time()
-    run()
-    print(f"{what:40} {count / (time.process_time() - start):12,.0f} a second of processor time")
+def _rate(what: str, count: int, run: Callable[[], object]) -> Figure:
+    return Figure(what=what, value=count / _cpu_s(run), unit="a second")
 
 
-def _took(what: str, run: Callable[[], object]) -> None:
+def _took(what: str, run: Callable[[], object]) -> Figure:
+    return Figure(what=what, value=_cpu_s(run) * 1e3, unit="ms")
+
+
+def _cpu_s(run: Callable[[], object]) -> float:
     start = time.process_time()
     run()
-    print(f"{what:40} {(time.process_time() - start) * 1e3:12,.1f} ms of processor time")
+    return time.process_time() - start
 
 
 if __name__ == "__main__":

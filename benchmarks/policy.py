@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchmarks.report import Bound, Row
@@ -45,25 +46,26 @@ _VERSION = Version(
 )
 
 
-def measure(*, rounds: int, seconds: float) -> Iterator[Row | Bound]:
-    """Each figure is the best of `rounds`, since others share the machine; `seconds` says nothing
-    here."""
+def measure(*, rounds: int, seconds: float, calls: int = CALLS) -> Iterator[Row | Bound]:
+    """Each figure is the best of `rounds` of so many calls, since others share the machine;
+    `seconds` says nothing here."""
     policy = load(read_folder(shipped_folder()), GoogleEngine()).policy
     promote = _promotion(policy)
     answer = policy.evaluate(promote)
     assert answer.allowed, answer
     assert len(answer.results) == 12
-    yield _bound("promotion check, 12 rules, 5 decisions", lambda: policy.evaluate(promote), rounds)
+    bound = partial(_bound, rounds=rounds, calls=calls)
+    yield bound("promotion check, 12 rules, 5 decisions", lambda: policy.evaluate(promote))
     settings = policy.policy_set.settings
     make = _made(promote, settings, policy)
-    yield _bound("  of it making the document", make, rounds)
-    yield _bound("  keeping it: canonical JSON", lambda: canonical_json(answer.document), rounds)
+    yield bound("  of it making the document", make)
+    yield bound("  keeping it: canonical JSON", lambda: canonical_json(answer.document))
     for gate in (Gate.REGISTER, Gate.RELEASE, Gate.FETCH):
         asked = replace(
             promote, gate=gate, decisions=(), version=replace(_VERSION, namespace="fraud")
         )
         assert policy.evaluate(asked).allowed
-        yield _bound(f"gate {gate.value}", _asking(policy, asked), rounds)
+        yield bound(f"gate {gate.value}", _asking(policy, asked))
 
 
 def _promotion(policy: CompiledPolicy) -> GateInput:
@@ -107,17 +109,17 @@ def _asking(policy: CompiledPolicy, asked: GateInput) -> Callable[[], object]:
     return lambda: policy.evaluate(asked)
 
 
-def _bound(what: str, call: Callable[[], object], rounds: int) -> Bound:
-    return Bound(what=what, unit="us", value=_us(call, rounds), most=1000.0)
+def _bound(what: str, call: Callable[[], object], *, rounds: int, calls: int) -> Bound:
+    return Bound(what=what, unit="us", value=_us(call, rounds, calls), most=1000.0)
 
 
-def _us(call: Callable[[], object], rounds: int) -> float:
+def _us(call: Callable[[], object], rounds: int, calls: int) -> float:
     """CPU time of one call."""
     call()
     taken = []
     for _ in range(rounds):
         start = time.process_time()
-        for _ in range(CALLS):
+        for _ in range(calls):
             call()
-        taken.append((time.process_time() - start) / CALLS * 1e6)
+        taken.append((time.process_time() - start) / calls * 1e6)
     return min(taken)

@@ -22,8 +22,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -247,8 +247,10 @@ def reading_cold(path: Path) -> float:
 # --- The rounds ----------------------------------------------------------------------------------
 
 
-def measure(folder: Path, *, size_bytes: int, rounds: int) -> list[tuple[Row, Row | None]]:
-    """All rows, each with the row that it is compared with."""
+def measure(
+    folder: Path, *, size_bytes: int, rounds: int, with_nginx: bool = True
+) -> list[tuple[Row, Row | None]]:
+    """All rows, each with the row that it is compared with; nginx may be left out."""
     source = folder / "source.bin"
     with source.open("wb") as out:
         for _ in range(size_bytes // PIECE_BYTES):
@@ -261,21 +263,23 @@ def measure(folder: Path, *, size_bytes: int, rounds: int) -> list[tuple[Row, Ro
             url = ours.upload_url(file)
             _timed(up, partial(uploading, url, source), ours.cpu_s, counts=number > 0)
             _forget(server.home / "blobs", but=file.sha256)
-        down, beside = _downloads(ours, file, folder, source, rounds)
-    return [(down, beside), (beside, None), (up, None), *_ceilings(folder, source, rounds)]
+        downloads = {"download": (ours.download_url(file), ours.cpu_s)}
+        with ExitStack() as stack:
+            if with_nginx:
+                address, pid = stack.enter_context(nginx(folder, source))
+                downloads["nginx, the same bytes"] = (address, partial(cpu_s, pid))
+            down, *peers = _downloads(downloads, rounds)
+    rows = [(down, peers[0] if peers else None), *((peer, None) for peer in peers), (up, None)]
+    return [*rows, *_ceilings(folder, source, rounds)]
 
 
-def _downloads(
-    ours: Registry, file: File, folder: Path, source: Path, rounds: int
-) -> tuple[Row, Row]:
-    down, beside = Row(what="download"), Row(what="nginx, the same bytes")
-    url = ours.download_url(file)
-    with nginx(folder, source) as (nginx_url, pid):
-        for number in range(rounds + 1):
-            counts = number > 0
-            _timed(beside, lambda: downloading(nginx_url), lambda: cpu_s(pid), counts=counts)
-            _timed(down, lambda: downloading(url), ours.cpu_s, counts=counts)
-    return down, beside
+def _downloads(sources: Mapping[str, tuple[str, Callable[[], float]]], rounds: int) -> list[Row]:
+    """A row for each address, which take turns; beside it stands its server's processor time."""
+    rows = [Row(what=what) for what in sources]
+    for number in range(rounds + 1):
+        for row, (url, cpu) in zip(rows, sources.values(), strict=True):
+            _timed(row, partial(downloading, url), cpu, counts=number > 0)
+    return rows
 
 
 def _ceilings(folder: Path, source: Path, rounds: int) -> Iterator[tuple[Row, None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from contextlib import ExitStack
+from functools import partial
 
 from registry import config
 from registry.api.server import TlsFiles
@@ -175,48 +176,52 @@ class Registry:
         def vet() -> bool:
             return services.vetting.run_pending(VETTED_AT_ONCE) == VETTED_AT_ONCE
 
-        def sweep() -> bool:
-            services.releases.release_due()
-            services.promotions.expire_overdue()
-            services.policies.expire_overdue()
-            services.reminders.remind()
-            services.waivers.expire_overdue()
-            services.acceptances.expire_overdue()
-            services.reviews.tell_overdue()
-            services.uploads.expire_overdue()
-            services.authenticator.flush_last_uses()
-            services.downloads.flush()
-            return False
-
-        def refresh() -> bool:
-            services.throttle.purge()
-            services.accounts.refresh_all()
-            return False
-
-        def forget() -> bool:
-            forget_old(self._database, clock)
-            services.workloads.forget_ended()
-            services.webhook_queue.purge()
-            return False
-
-        def send() -> bool:
-            more = services.webhook_queue.queue_new()
-            self._sending.fill()
-            return more
-
         copies = CheckpointFolder(self.settings.audit_export_dir)
         every_us = self.settings.audit_checkpoint_minutes * 60_000_000
 
-        def checkpoint() -> bool:
+        def checkpoint() -> None:
             if every_us:
                 services.audit.make_if_due(every_us)
-            return copies.keep(services.audit.since)
 
         return (
             PeriodicTask("vetting", vet, every_s=SWEEP_EVERY_S),
-            PeriodicTask("webhooks", send, every_s=WEBHOOKS_EVERY_S),
-            PeriodicTask("sweep", sweep, every_s=SWEEP_EVERY_S),
-            PeriodicTask("forget", forget, every_s=FORGET_EVERY_S),
-            PeriodicTask("checkpoint", checkpoint, every_s=CHECKPOINT_LOOK_EVERY_S),
-            PeriodicTask("directory", refresh, every_s=REFRESH_EVERY_S),
+            PeriodicTask(
+                "webhooks",
+                services.webhook_queue.queue_new,
+                self._sending.fill,
+                every_s=WEBHOOKS_EVERY_S,
+            ),
+            PeriodicTask(
+                "sweep",
+                services.releases.release_due,
+                services.promotions.expire_overdue,
+                services.policies.expire_overdue,
+                services.reminders.remind,
+                services.waivers.expire_overdue,
+                services.acceptances.expire_overdue,
+                services.reviews.tell_overdue,
+                services.uploads.expire_overdue,
+                services.authenticator.flush_last_uses,
+                services.downloads.flush,
+                every_s=SWEEP_EVERY_S,
+            ),
+            PeriodicTask(
+                "forget",
+                partial(forget_old, self._database, clock),
+                services.workloads.forget_ended,
+                services.webhook_queue.purge,
+                every_s=FORGET_EVERY_S,
+            ),
+            PeriodicTask(
+                "checkpoint",
+                checkpoint,
+                partial(copies.keep, services.audit.since),
+                every_s=CHECKPOINT_LOOK_EVERY_S,
+            ),
+            PeriodicTask(
+                "directory",
+                services.throttle.purge,
+                services.accounts.refresh_all,
+                every_s=REFRESH_EVERY_S,
+            ),
         )

@@ -87,7 +87,12 @@ class Worker:
             shared=True,
             first=False,
         )
-        self._flushing = PeriodicTask("flush", self._flush, every_s=SWEEP_EVERY_S)
+        self._flushing = PeriodicTask(
+            "flush",
+            services.authenticator.flush_last_uses,
+            services.downloads.flush,
+            every_s=SWEEP_EVERY_S,
+        )
 
     def start(self) -> None:
         self._api.start()
@@ -97,13 +102,9 @@ class Worker:
         """End what is in progress within the grace, then close; returns when all is closed."""
         self._api.stop(GRACE_S)
         self._flushing.stop()
-        self._flush()
-        self._database.close()
-
-    def _flush(self) -> bool:
         self._services.authenticator.flush_last_uses()
         self._services.downloads.flush()
-        return False
+        self._database.close()
 
     def _ask_for_vetting(self) -> None:
         if self._board.ask():

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from sqlalchemy import Select, Table, bindparam, literal_column, or_, select
 
-from registry.db.arrays import array, numbers
 from registry.db.policies import SqlPolicies
 from registry.db.prepared import PreparedConnection
 from registry.db.promotions import SqlPromotions
 from registry.db.reach import reach_values, within
 from registry.db.reviews import SqlReviews
-from registry.db.tables import acceptances, promotions, reviews, versions, waivers
+from registry.db.tables import acceptances, promotions, reviews, waivers
 from registry.db.terms import SqlAcceptances
-from registry.db.version_rows import select_versions, version_of
 from registry.db.waivers import SqlWaivers
 from registry.domain.policy_sets import PolicyChange
 from registry.domain.promotions import Promotion
 from registry.domain.reviews import Review
 from registry.domain.terms import Acceptance
-from registry.domain.versions import Version
 from registry.domain.waivers import Waiver
 from registry.ports.waiver_tables import WaitingQuery
-
-_MANY = select_versions().where(versions.c.key.in_(numbers("keys")))
 
 
 @cache
@@ -63,12 +58,6 @@ class SqlInbox:
 
     def policy_changes(self, query: WaitingQuery) -> Sequence[PolicyChange]:
         return SqlPolicies(self._connection, writing=False).waiting(query)
-
-    def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
-        if not keys:
-            return {}
-        found = self._connection.execute(_MANY, {"keys": array(keys)})
-        return {row.key: version_of(row) for row in found}
 
     def _waiting(self, table: Table, query: WaitingQuery) -> list[int]:
         statement = waiting(

@@ -81,6 +81,13 @@ _GET = select_versions().where(_of_model, _of_number)
 _ROW = select(_v.key).where(_of_model, _of_number)
 _BY_KEY = select_versions().where(_v.key == bindparam("key"))
 _of_keys = _v.key.in_(numbers("keys"))
+_BY_KEYS = select_versions().where(_of_keys)
+_named = columns_of("names", Text, BigInteger)
+_BY_NAMES = (
+    select_versions()
+    .join(models, models.c.key == _v.model_key)
+    .where(models.c.path == _named[0], _v.number == _named[1])
+)
 _STANDINGS = select(_v.key, _v.state, _v.yanked_from, _v.rules_digest).where(_of_keys)
 _MANY_ROWS = select(_v.key).where(_of_keys).order_by(_v.key)
 
@@ -304,6 +311,14 @@ class SqlVersions:
 
     def by_key(self, key: int) -> Version | None:
         return self._one(_BY_KEY, {"key": key})
+
+    def by_keys(self, keys: Collection[int]) -> Mapping[int, Version]:
+        found = self._all(_BY_KEYS, {"keys": array(keys)}) if keys else ()
+        return {each.key: each for each in found}
+
+    def by_names(self, names: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Version]:
+        found = self._all(_BY_NAMES, {"names": rows_array(names)}) if names else ()
+        return {(each.model, each.number): each for each in found}
 
     def lock(self, model: str, number: int) -> Version | None:
         lock_rows(self._connection, _ROW, {"model": model, "number": number})

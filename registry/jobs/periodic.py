@@ -21,15 +21,16 @@ GATHER_S = 0.02
 
 
 class PeriodicTask:
-    """Calls `run` every `every_s` seconds and when woken, until stopped.
+    """Does its jobs in turn, every `every_s` seconds and when woken, until stopped.
 
-    `run` returns whether there may be more to do at once. What it raises is logged, and it is
-    called again after the usual pause: a failing store must not end the task.
+    A job returns True where there may be more to do at once; what else it returns says nothing.
+    What it raises is logged, those behind it are done all the same, and it is tried again after the
+    usual pause: a failing store must not end the task, nor one job keep another from being done.
     """
 
-    def __init__(self, name: str, run: Callable[[], bool], *, every_s: float) -> None:
+    def __init__(self, name: str, *jobs: Callable[[], object], every_s: float) -> None:
         self._name = name
-        self._run = run
+        self._jobs = jobs
         self._every_s = every_s
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -52,12 +53,16 @@ class PeriodicTask:
         share_core()
         while not self._stopped.is_set():
             self._wake.clear()
-            more = False
-            try:
-                more = self._run()
-            except HallmarkError as error:
-                logger.warning("task %s: %s", self._name, error)
-            except Exception:
-                logger.exception("task %s failed; it is tried again", self._name)
-            if not more and not self._stopped.is_set() and self._wake.wait(self._every_s):
+            more = [self._try(job) for job in self._jobs]
+            if not any(more) and not self._stopped.is_set() and self._wake.wait(self._every_s):
                 self._stopped.wait(GATHER_S)
+
+    def _try(self, job: Callable[[], object]) -> bool:
+        """Whether there may be more of it to do."""
+        try:
+            return job() is True
+        except HallmarkError as error:
+            logger.warning("task %s: %s", self._name, error)
+        except Exception:
+            logger.exception("task %s failed; it is tried again", self._name)
+        return False

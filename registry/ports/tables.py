@@ -143,6 +143,12 @@ class Versions(Protocol):
 
     def by_key(self, key: int) -> Version | None: ...
 
+    def by_keys(self, keys: Collection[int]) -> Mapping[int, Version]:
+        """Those that are there, by key; in one question, as all that take many."""
+
+    def by_names(self, names: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Version]:
+        """Those that are there, by path of the model and number."""
+
     def lock(self, model: str, number: int) -> Version | None:
         """As get, and until the transaction ends nobody else locks this version."""
 

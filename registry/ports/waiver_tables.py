@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,3 @@ class Inbox(Protocol):
 
     def policy_changes(self, query: WaitingQuery) -> Sequence[PolicyChange]:
         """They belong to no namespace, so the query's reach is no matter."""
-
-    def versions(self, keys: Collection[int]) -> Mapping[int, Version]:
-        """Those that are there, by key."""

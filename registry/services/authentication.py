@@ -100,10 +100,12 @@ class Authenticator:
         self._last_uses[caller.token.key] = now
         return caller
 
-    def caller_of(self, principal: str, token: str) -> Caller:
+    def caller_of(self, principal: str, token: str, *, begun: bool = False) -> Caller:
         """The caller behind a ticket, if its token would still be accepted. Raises as authenticate.
 
-        No use of the token is noted: whoever has the ticket need not have the secret.
+        For a transfer that has `begun` the token may have expired meanwhile; nothing else of it, or
+        of its principal, is let pass. No use of the token is noted: whoever has the ticket need not
+        have the secret.
         """
         key = (principal, token)
         now = self._clock.now_us()
@@ -112,7 +114,7 @@ class Authenticator:
             owner, found = tx.principals.get(principal), tx.tokens.get(principal, token)
             return (owner, found) if owner is not None and found is not None else None
 
-        caller = self._recall(key, now) or self._look_up(key, find)
+        caller = self._recall(key, now, begun=begun) or self._look_up(key, find, begun=begun)
         self._count_call(caller, now)
         return caller
 
@@ -144,15 +146,16 @@ class Authenticator:
                 noted.setdefault(key, time_us)
             raise
 
-    def _recall(self, key: _CacheKey, now_us: int) -> Caller | None:
-        """The caller if it is remembered; raises TokenExpiredError where its token has expired."""
+    def _recall(self, key: _CacheKey, now_us: int, *, begun: bool = False) -> Caller | None:
+        """The caller if it is remembered; raises TokenExpiredError where its token has expired,
+        unless `begun`: who was looked up so is remembered too."""
         state, callers = self._remembered
         remembered = callers.get(key)
         if remembered is None or now_us >= remembered[1] or state != self._changes.state:
             return None
         caller = remembered[0]
-        if now_us >= caller.token.expire_time_us:
-            raise _expired(caller.token)
+        if not begun:
+            _require_unexpired(caller.token, now_us)
         return caller
 
     def _look_up_for(self, peer: str, key: bytes, now_us: int) -> Caller:
@@ -172,7 +175,11 @@ class Authenticator:
             raise self._calls.refusal(f"Calls by {caller.principal.name}", "calls", wait_us)
 
     def _look_up(
-        self, key: _CacheKey, find: Callable[[Transaction], tuple[Principal, Token] | None]
+        self,
+        key: _CacheKey,
+        find: Callable[[Transaction], tuple[Principal, Token] | None],
+        *,
+        begun: bool = False,
     ) -> Caller:
         # Before the look: what changes meanwhile may be newer than what is seen.
         state = self._changes.state
@@ -181,7 +188,9 @@ class Authenticator:
         if found is None:
             raise UnauthenticatedError(problem="This token is not known here.")
         principal, token, account = found
-        _check(principal, token, now)
+        _check(principal, token)
+        if not begun:
+            _require_unexpired(token, now)
         caller = Caller(principal=principal, token=token)
         if account is not None:
             require_active(account)
@@ -223,7 +232,7 @@ def _with_account(
     return principal, token, tx.directory_accounts.of_principal(principal.key)
 
 
-def _check(principal: Principal, token: Token, now_us: int) -> None:
+def _check(principal: Principal, token: Token) -> None:
     if principal.disabled:
         raise UnauthenticatedError(
             problem=f"{principal.name} is disabled.",
@@ -231,12 +240,11 @@ def _check(principal: Principal, token: Token, now_us: int) -> None:
         )
     if token.revoke_time_us is not None:
         raise TokenRevokedError(token=token.name, revoke_time=show_time(token.revoke_time_us))
+
+
+def _require_unexpired(token: Token, now_us: int) -> None:
     if now_us >= token.expire_time_us:
-        raise _expired(token)
-
-
-def _expired(token: Token) -> TokenExpiredError:
-    return TokenExpiredError(token=token.name, expire_time=show_time(token.expire_time_us))
+        raise TokenExpiredError(token=token.name, expire_time=show_time(token.expire_time_us))
 
 
 def _check_form(secret: str) -> None:

@@ -156,9 +156,10 @@ class DownloadService:
             ticket=held,
         )
 
-    def _allowed(self, held: DownloadTicket) -> Version:
+    def _allowed(self, held: DownloadTicket, *, begun: bool = False) -> Version:
+        """All that `open` asks. The token of what has `begun` may have expired meanwhile."""
         try:
-            caller = self._authenticator.caller_of(held.principal, held.token)
+            caller = self._authenticator.caller_of(held.principal, held.token, begun=begun)
             name = VersionName(model=ModelName(path=held.model), number=held.number)
             stages = _require_fetch(caller, name)
 
@@ -193,8 +194,9 @@ class DownloadService:
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download.
 
-        TicketError between two pieces where the file may no longer be had. What has begun in time
-        may end, though the ticket or its token has expired meanwhile.
+        TicketError between two pieces where the file may no longer be had: all that `open` asks is
+        asked again every `RECHECK_US`. What has begun in time may end, though the ticket or its
+        token has expired meanwhile; but not once anything else was taken away.
         """
         try:
             pieces = self._blobs.open_range(file.sha256, start, length, size_bytes=file.size_bytes)
@@ -202,18 +204,7 @@ class DownloadService:
             # Of a version's bytes that is damage; whoever asks could not have named them otherwise.
             raise CorruptBytesError(sha256=file.sha256, problem="nothing is there") from error
         self.count(file)
-        return _Rechecked(pieces, self._clock, lambda: self._require_still(file.ticket))
-
-    def _require_still(self, held: DownloadTicket) -> None:
-        try:
-            self._allowed(held)
-        except TicketError as error:
-            if not isinstance(error.__cause__, TokenExpiredError):
-                raise
-            version = self._database.read(lambda tx: tx.versions.by_key(held.version_key))
-            if version is None:
-                raise
-            require_fetchable(version, by_digest=held.by_digest)
+        return _Rechecked(pieces, self._clock, lambda: self._allowed(file.ticket, begun=True))
 
     def count(self, file: Downloadable) -> None:
         """Count one download of the version, once for all files and ranges of one CreateDownloads.
@@ -255,7 +246,7 @@ class DownloadService:
 class _Rechecked:
     """Pieces, as long as `require_still` raises nothing."""
 
-    def __init__(self, pieces: Pieces, clock: Clock, require_still: Callable[[], None]) -> None:
+    def __init__(self, pieces: Pieces, clock: Clock, require_still: Callable[[], object]) -> None:
         self._pieces = pieces
         self._clock = clock
         self._require_still = require_still

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from registry.domain.file_formats import formats_of
 from registry.domain.gates import BaseFact, Facts
+from registry.domain.lineage import LineageEdge
 from registry.domain.manifests import ManifestFile
 from registry.domain.versions import Version
 from registry.names import VersionName
@@ -104,7 +105,8 @@ def bases_above(tx: Transaction, versions: Iterable[Version]) -> tuple[BaseFact,
         wave = list(above.values())
         if not wave or len(found) > ABOVE_MAX:
             break
-    for child, name, _ in _parents(tx, wave):
+    edges, declared = _above(tx, wave)
+    for child, name in (*((edge.child, edge.parent) for edge in edges), *declared):
         found.setdefault((child, name), BaseFact(name=name, child=child, license=""))
     return tuple(found[key] for key in sorted(found))
 
@@ -112,19 +114,30 @@ def bases_above(tx: Transaction, versions: Iterable[Version]) -> tuple[BaseFact,
 def _parents(
     tx: Transaction, versions: Sequence[Version]
 ) -> Iterator[tuple[str, str, Version | None]]:
-    """The names of each version and of one that it was made from, and that one if it is there."""
-    if not versions:
-        return
-    edges = tx.lineage.above([version.key for version in versions])
-    known = {(edge.child, edge.parent) for edge in edges}
-    parents: dict[int, Version | None] = {}
+    """The names of each version and of one that it was made from, and that one if it is there.
+
+    All of them are looked up at once: a level may have thousands.
+    """
+    edges, declared = _above(tx, versions)
+    by_key = tx.versions.by_keys({edge.parent_key for edge in edges if edge.parent_key is not None})
     for edge in edges:
-        if edge.parent_key is not None and edge.parent_key not in parents:
-            parents[edge.parent_key] = tx.versions.by_key(edge.parent_key)
-        key = edge.parent_key
-        yield edge.child, edge.parent, None if key is None else parents[key]
-    for version in versions:
-        for base in version.spec.bases:
-            if (version.name, base.version) not in known:
-                name = VersionName.parse(base.version)
-                yield version.name, base.version, tx.versions.get(name.model.path, name.number)
+        yield edge.child, edge.parent, by_key.get(edge.parent_key or 0)
+    by_name = tx.versions.by_names({_place(name) for _, name in declared})
+    for child, name in declared:
+        yield child, name, by_name.get(_place(name))
+
+
+def _above(
+    tx: Transaction, versions: Sequence[Version]
+) -> tuple[Sequence[LineageEdge], list[tuple[str, str]]]:
+    """The edges from these, and the names of those of them that declare a base to which no edge
+    leads any more, each with the base's."""
+    edges = tx.lineage.above([version.key for version in versions]) if versions else ()
+    known = {(edge.child, edge.parent) for edge in edges}
+    declared = [(version.name, base.version) for version in versions for base in version.spec.bases]
+    return edges, [pair for pair in declared if pair not in known]
+
+
+def _place(name: str) -> tuple[str, int]:
+    version = VersionName.parse(name)
+    return version.model.path, version.number

@@ -150,7 +150,7 @@ def _is_for(tx: Transaction, caller: Caller, scope: InboxScope, item: InboxItem)
 
 def _promotions(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.promotions(query)
-    versions = tx.inbox.versions({promotion.version_key for promotion in found})
+    versions = tx.versions.by_keys({promotion.version_key for promotion in found})
     return [_of_promotion(each, versions.get(each.version_key), moment) for each in found]
 
 
@@ -179,7 +179,7 @@ def _of_promotion(promotion: Promotion, version: Version | None, moment: _Moment
 
 def _waivers(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.waivers(query)
-    versions = tx.inbox.versions(_keys(waiver.version_key for waiver in found))
+    versions = tx.versions.by_keys(_keys(waiver.version_key for waiver in found))
     return [_of_waiver(each, versions.get(each.version_key or 0)) for each in found]
 
 
@@ -220,7 +220,7 @@ def _acceptances(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Seque
 
 def _reviews(tx: Transaction, query: WaitingQuery, moment: _Moment) -> Sequence[InboxItem]:
     found = tx.inbox.reviews(query)
-    versions = tx.inbox.versions({review.version_key for review in found})
+    versions = tx.versions.by_keys({review.version_key for review in found})
     return [_of_review(each, versions.get(each.version_key)) for each in found]
 
 

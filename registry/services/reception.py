@@ -106,6 +106,8 @@ class Reception:
         `length` is how many bytes are announced, None where nobody knows. No bytes at the full
         size verify again. What came before `pieces` raised, or any error, is kept; only what turns
         out to be other bytes than announced is thrown away (DigestMismatchError).
+        Every `RECHECK_US` it is asked whether the sender still may; that a token has only expired
+        ends nothing.
 
         Raises TicketError, NotFoundError, OffsetMismatchError, UploadBusyError, TooLargeError,
         and what the store raises.
@@ -167,8 +169,9 @@ class Reception:
         failed = offset == 0 and key in self._failed
         return _status(upload, file, UploadFileState.RECEIVING, offset, failed=failed)
 
-    def _open(self, ticket: UploadTicket) -> tuple[Upload, UploadFile]:
-        """The session, with this file alone, that a ticket still lets bytes in to."""
+    def _open(self, ticket: UploadTicket, *, begun: bool = False) -> tuple[Upload, UploadFile]:
+        """The session, with this file alone, that a ticket still lets bytes in to. Of a request
+        that has `begun` in time the token may have expired meanwhile."""
         upload = self._database.read(lambda tx: tx.uploads.find(ticket.upload, ticket.sha256))
         if upload is None or upload.creator != ticket.principal or not upload.files:
             raise NotFoundError(
@@ -177,7 +180,7 @@ class Reception:
                 fix="Open a new session: hallmark push does.",
             )
         try:
-            caller = self._authenticator.caller_of(ticket.principal, ticket.token)
+            caller = self._authenticator.caller_of(ticket.principal, ticket.token, begun=begun)
             caller.require(Action.VERSION_CREATE, upload.namespace, f"models/{upload.model}")
         except (
             UnauthenticatedError,
@@ -237,14 +240,11 @@ class Reception:
             yield piece
 
     def _require_still(self, writer: _Writer) -> None:
-        """What has begun in time may end, though the token has expired meanwhile."""
+        """What has begun in time may end, though the ticket or its token has expired meanwhile; but
+        not once anything else that `_open` asks was taken away."""
         if writer.progress_us < writer.recheck_us:
             return
-        try:
-            self._open(writer.ticket)
-        except TicketError as error:
-            if not isinstance(error.__cause__, TokenExpiredError):
-                raise
+        self._open(writer.ticket, begun=True)
         writer.recheck_us = writer.progress_us + RECHECK_US
 
     def _extend(self, upload: Upload, file: ManifestFile, writer: _Writer) -> None:

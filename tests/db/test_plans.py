@@ -43,6 +43,8 @@ LISTS = {
 STATEMENTS = {
     **LISTS,
     "version": versions._GET,
+    "versions by keys": versions._BY_KEYS,
+    "versions by names": versions._BY_NAMES,
     "versions by digest": versions._newest(by_digest=True, by_commit=False),
     "versions by commit": versions._newest(by_digest=False, by_commit=True),
     "versions cut from a commit": versions._CUT,

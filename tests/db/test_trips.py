@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,12 +19,16 @@ from registry.db.file import File
 from registry.db.prepared import PreparedConnection
 from registry.db.wire import Wire
 from registry.domain.access import Role
-from registry.domain.versions import VersionSpec
+from registry.domain.gates import BaseFact
+from registry.domain.versions import Base, LineageKind, VersionSpec
 from registry.errors import ConflictError
 from registry.names import ModelName
 from registry.ports.database import Transaction
+from registry.services.facts import bases_above
 from registry.services.sources import Source
 from registry.testing.clock import FixedClock
+from registry.testing.contracts.database.lineage import add as add_edges
+from registry.testing.contracts.database.lineage import an_edge
 from registry.testing.contracts.database.samples import T0, principal, stored_model, token
 from registry.testing.contracts.database.version_samples import (
     a_branch,
@@ -30,6 +36,7 @@ from registry.testing.contracts.database.version_samples import (
     a_manifest,
     add_commit,
     add_model,
+    add_version,
 )
 from registry.testing.db_driver import connection_of, sql
 from registry.testing.world import World, grant, manifest_file
@@ -252,6 +259,36 @@ def test_a_version_takes_three_trips_to_postgresql(postgres_url: str, tmp_path: 
     assert isinstance(driver, Wire)
     assert trips(driver.connection, create) == 3
     world.close()
+
+
+@pytest.mark.slow
+def test_what_stands_above_takes_as_many_trips_as_levels(postgresql: SqlDatabase) -> None:
+    """However many versions one was made from, by edges or by its own word."""
+    model = add_model(postgresql)
+
+    def asked(count: int, *, declared: bool) -> int:
+        """For one above which so many stand, above each of which stands another."""
+        far = [add_version(postgresql, model) for _ in range(2 * count)]
+        near = far[:count]
+        named = tuple(Base(version=each.name, kind=LineageKind.MERGE) for each in near)
+        spec = VersionSpec(bases=named if declared else ())
+        child = add_version(postgresql, model, change=lambda each: replace(each, spec=spec))
+        add_edges(postgresql, *map(an_edge, near, far[count:]))
+        if not declared:
+            add_edges(postgresql, *(an_edge(child, each) for each in near))
+        driver = connection_of_pool(postgresql).driver
+        assert isinstance(driver, Wire)
+        found: list[BaseFact] = []
+        look = partial(bases_above, versions=[child])
+        for _ in range(5):
+            # To prepare a statement is a trip of its own.
+            postgresql.read(look)
+        taken = trips(driver.connection, lambda: found.extend(postgresql.read(look)))
+        assert len(found) == 2 * count
+        return taken
+
+    for declared in (False, True):
+        assert asked(2, declared=declared) == asked(40, declared=declared)
 
 
 def test_a_version_takes_seven_statements_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:

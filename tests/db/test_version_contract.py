@@ -16,6 +16,7 @@ from registry.testing.contracts.database.stages import StagesContract
 from registry.testing.contracts.database.terms import TermsContract
 from registry.testing.contracts.database.uploads import UploadsContract
 from registry.testing.contracts.database.usage import UsageContract
+from registry.testing.contracts.database.version_lookups import VersionLookupsContract
 from registry.testing.contracts.database.version_vetting import VersionVettingContract
 from registry.testing.contracts.database.versions import VersionsContract
 from registry.testing.contracts.database.waivers import WaiversContract
@@ -74,6 +75,10 @@ class TestUploads(UploadsContract):
 
 
 class TestUsage(UsageContract):
+    pass
+
+
+class TestVersionLookups(VersionLookupsContract):
     pass
 
 

@@ -38,8 +38,8 @@ class Work:
 
 
 @contextmanager
-def running(run: Callable[[], bool]) -> Iterator[PeriodicTask]:
-    task = PeriodicTask("test", run, every_s=NEVER_S)
+def running(*jobs: Callable[[], object]) -> Iterator[PeriodicTask]:
+    task = PeriodicTask("test", *jobs, every_s=NEVER_S)
     task.start()
     try:
         yield task
@@ -93,6 +93,42 @@ def test_failures_do_not_end_it(error: Exception, caplog: pytest.LogCaptureFixtu
         work.let_go()
     assert "task test" in caplog.text
     assert work.runs == 2
+
+
+@pytest.mark.parametrize(
+    "error", [StorageError(what="A read", store="database", cause="gone"), ValueError("boom")]
+)
+def test_a_job_that_always_fails_holds_up_no_other(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those behind it are done in each run, as often as the task is woken, and it is tried too."""
+    broken, behind, last = (Work(*outcomes) for outcomes in ([error] * 3, [], [error] * 3))
+    with running(broken.run, behind.run, last.run) as task:
+        for run in range(3):
+            if run:
+                task.wake()
+            for work in (broken, behind, last):
+                work.begun.acquire()
+                work.let_go()
+    assert (broken.runs, behind.runs, last.runs) == (3, 3, 3)
+    assert caplog.text.count(str(error)) >= 6
+
+
+def test_any_job_may_have_more_to_do() -> None:
+    """The task goes on for the one that says so, and takes a count for no such word."""
+    first, second, counted = Work(True), Work(), 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 1
+
+    with running(first.run, second.run, count):
+        for _ in range(2):
+            for work in (first, second):
+                work.begun.acquire()
+                work.let_go()
+    assert (first.runs, second.runs, counted) == (2, 2, 2)
 
 
 def test_stops_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:

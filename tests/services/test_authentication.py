@@ -101,6 +101,23 @@ def test_a_token_ends_at_its_expiry(world: World, remembered: bool) -> None:
         world.authenticator.caller_of("ada", ada.caller.token.id)
 
 
+def test_what_has_begun_may_outlive_its_token(world: World) -> None:
+    """Of a transfer that has begun an expired token is taken, a revoked one not; and that it was
+    taken lets nobody in who comes anew."""
+    ada = world.login("ada", ttl_us=1_000)
+    token = ada.caller.token
+    world.clock.advance(1_000)
+    for _ in range(2):
+        assert world.authenticator.caller_of("ada", token.id, begun=True) == ada.caller
+        with pytest.raises(TokenExpiredError):
+            world.authenticator.caller_of("ada", token.id)
+        with pytest.raises(TokenExpiredError):
+            world.authenticator.authenticate(ada.secret)
+    world.tokens.revoke(ada.caller, TokenName.parse(token.name))
+    with pytest.raises(TokenRevokedError):
+        world.authenticator.caller_of("ada", token.id, begun=True)
+
+
 def test_a_revoked_token_is_refused_at_once(world: World) -> None:
     """From the reply to the revocation on, this server takes neither the secret nor its tickets."""
     ada = world.login("ada")

@@ -325,5 +325,5 @@ def test_what_is_taken_slowly_ends_with_the_token(
     assert len(next(pieces)) > 0
     set_state(world, made, VersionState.RECALLED)
     world.clock.advance(RECHECK_US)
-    with pytest.raises(InvalidStateError):
+    with pytest.raises(TicketError, match="RECALLED"):
         list(pieces)

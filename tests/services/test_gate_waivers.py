@@ -12,6 +12,7 @@ from registry.domain.waivers import WaiverState
 from registry.errors import PolicyRefusedError, TicketError
 from registry.names import ModelName, PolicyChangeName, VersionName, WaiverName
 from registry.ports.tables import EventQuery
+from registry.services.downloads import RECHECK_US
 from registry.testing.policies import shipped_files
 from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import grant
@@ -124,6 +125,23 @@ def test_a_waiver_opens_the_gate_fetch_for_its_time(story: Story) -> None:
     world.waivers.revoke(story.alice, waiver, comment="")
     with pytest.raises(TicketError, match="SMALL"):
         world.downloads.open(ticket)
+
+
+def test_a_waiver_that_ends_cuts_a_download(story: Story) -> None:
+    """The gate is asked again of what is taken slowly, though its token has expired before."""
+    world = story.world
+    activate(story, with_rule("fetch"))
+    version = story.vetted(story.push({"a": b"1", "b": b"2"}))
+    waiver = waived(story, name_of(version))
+    brief = world.login("rosa", ttl_us=RECHECK_US).caller
+    made = world.downloads.create(brief, name_of(version), digest="", paths=())
+    pieces = world.downloads.read(world.downloads.open(made.files[0][1]))
+    world.clock.advance(RECHECK_US)
+    assert next(pieces) == b"1"
+    world.waivers.revoke(story.alice, waiver, comment="")
+    world.clock.advance(RECHECK_US)
+    with pytest.raises(TicketError, match="SMALL"):
+        next(pieces)
 
 
 def test_a_waiver_of_the_model_opens_the_gate_register(story: Story) -> None:

@@ -119,14 +119,3 @@ class InboxContract:
         assert found(due_us + 6) == []
         assert found(T0, by="eve") == numbers[:1]
         assert found(T0, limit=2) == numbers[:2]
-
-    def test_versions_by_key(self, database: Database) -> None:
-        """Versions come by their keys, as they come one by one; unknown keys are left out."""
-        model = add_model(database)
-        one, two = add_version(database, model), add_version(database, model)
-        found = database.read(lambda tx: tx.inbox.versions({one.key, two.key, 4711}))
-        assert found == {
-            each.key: database.read(lambda tx, key=each.key: tx.versions.by_key(key))  # type: ignore[misc]
-            for each in (one, two)
-        }
-        assert database.read(lambda tx: tx.inbox.versions(())) == {}
