@@ -59,7 +59,7 @@ def measure(*, rounds: int, seconds: float, calls: int = CALLS) -> Iterator[Row 
     settings = policy.policy_set.settings
     make = _made(promote, settings, policy)
     yield bound("  of it making the document", make)
-    yield bound("  keeping it: canonical JSON", lambda: canonical_json(answer.document))
+    yield bound("  keeping it: canonical JSON", lambda: canonical_json(dict(answer.document)))
     for gate in (Gate.REGISTER, Gate.RELEASE, Gate.FETCH):
         asked = replace(
             promote, gate=gate, decisions=(), version=replace(_VERSION, namespace="fraud")
@@ -102,7 +102,7 @@ def _promotion(policy: CompiledPolicy) -> GateInput:
 def _made(
     asked: GateInput, settings: Any, policy: CompiledPolicy
 ) -> Callable[[], dict[str, object]]:
-    return lambda: document_of(asked, settings, policy_digest=policy.digest)
+    return lambda: dict(document_of(asked, settings, policy_digest=policy.digest))
 
 
 def _asking(policy: CompiledPolicy, asked: GateInput) -> Callable[[], object]:
