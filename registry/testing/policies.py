@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
 from registry.policies.evaluator import CompiledPolicy
 from registry.policies.google import GoogleEngine
@@ -25,11 +26,19 @@ def shipped_files() -> dict[str, bytes]:
 
 
 class RememberingReader(CelPolicyReader):
-    """Compiles the shipped set no second time."""
+    """Compiles the shipped set no second time, and reads no good files a second time."""
 
     def compile(self, content: bytes) -> CompiledPolicy:
         policy = shipped().policy
         return policy if content == _shipped_content() else super().compile(content)
+
+    def read(self, files: Mapping[str, bytes]) -> tuple[bytes, CompiledPolicy]:
+        return _read(tuple(files.items()))
+
+
+@lru_cache(maxsize=64)
+def _read(files: tuple[tuple[str, bytes], ...]) -> tuple[bytes, CompiledPolicy]:
+    return CelPolicyReader().read(dict(files))
 
 
 @cache
