@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
+from registry.formats.yaml_lines import read_yaml
 from registry.policies.evaluator import CompiledPolicy
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import Loaded, load, read_folder
@@ -12,6 +13,9 @@ from registry.policies.reader import CelPolicyReader
 from registry.policies.shipped import shipped_folder
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
+
+#: For tests that load many sets which differ in one file.
+read_yaml_once = lru_cache(maxsize=32)(read_yaml)
 
 
 @cache

@@ -18,6 +18,8 @@ from registry.testing.server import RunningServer
 
 Hallmark = Callable[..., Done]
 
+pytestmark = pytest.mark.usefixtures("policy_files_read_once")
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
