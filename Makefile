@@ -1,6 +1,8 @@
 # One command each. What a command does stands in .ci/; how they hang together, in .ci/README.md.
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Else each process compiles all modules and rewrites all assertions anew, for ten seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: help setup run demo quick test check soak proto baseline lock bench bench-setup clean

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import sys
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -64,3 +66,23 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name.upper(), None)
     if config.getoption("--hypothesis-profile") is None:
         hypothesis.settings.load_profile("hallmark")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays until the end, so nothing looks through it for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture
+def policy_files_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most files of a changed set are as shipped, and reading is most of what loading costs."""
+    # Not at the top: whoever runs a test of names need not load the policies.
+    from registry.testing.policies import read_yaml_once
+
+    monkeypatch.setattr("registry.policies.loader.read_yaml", read_yaml_once)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
+from registry.formats.yaml_lines import read_yaml
 from registry.policies.evaluator import CompiledPolicy
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import Loaded, load, read_folder
@@ -11,6 +13,9 @@ from registry.policies.reader import CelPolicyReader
 from registry.policies.shipped import shipped_folder
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
+
+#: For tests that load many sets which differ in one file.
+read_yaml_once = lru_cache(maxsize=32)(read_yaml)
 
 
 @cache
@@ -25,11 +30,19 @@ def shipped_files() -> dict[str, bytes]:
 
 
 class RememberingReader(CelPolicyReader):
-    """Compiles the shipped set no second time."""
+    """Compiles the shipped set no second time, and reads no good files a second time."""
 
     def compile(self, content: bytes) -> CompiledPolicy:
         policy = shipped().policy
         return policy if content == _shipped_content() else super().compile(content)
+
+    def read(self, files: Mapping[str, bytes]) -> tuple[bytes, CompiledPolicy]:
+        return _read(tuple(files.items()))
+
+
+@lru_cache(maxsize=64)
+def _read(files: tuple[tuple[str, bytes], ...]) -> tuple[bytes, CompiledPolicy]:
+    return CelPolicyReader().read(dict(files))
 
 
 @cache

@@ -150,6 +150,7 @@ def test_streams_that_say_nothing_do_not_queue_up(serve: Serve, gate: Gate) -> N
     assert [call.result(TIMEOUT_S) for call in waiting[:3]] == [b"late"] * 3
 
 
+@pytest.mark.slow
 def test_calls_at_once_get_their_own_answers(serve: Serve) -> None:
     """None is lost or mixed up, with fewer threads than calls."""
     ask = serve(3).unary_unary("/test.Test/Echo")

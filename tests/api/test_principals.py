@@ -168,6 +168,7 @@ def test_principals_are_listed_in_pages(stub: PrincipalServiceStub) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_full_page_of_heavy_principals_is_a_reply(stub: PrincipalServiceStub) -> None:
     """A thousand principals with a hundred long grants each do not make a reply too large."""
     grants = [

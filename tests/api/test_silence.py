@@ -25,8 +25,12 @@ REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
     ("method", "count"),
     [
         ("/registry.v1.AuditService/ExportEvents", 2 * THREADS),
-        ("/registry.v1.PrincipalService/GetCaller", CALLS_MAX + 100),
-        ("/registry.v1.VersionService/GetVersion", CALLS_MAX + 100),
+        pytest.param(
+            "/registry.v1.PrincipalService/GetCaller", CALLS_MAX + 100, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "/registry.v1.VersionService/GetVersion", CALLS_MAX + 100, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_silent_calls_keep_nobody_waiting(api: Api, method: str, count: int) -> None:

@@ -117,6 +117,7 @@ def test_the_quota_is_told(stub: TransferServiceStub) -> None:
     assert (code_of(error), reason_of(error)) == ("RESOURCE_EXHAUSTED", "QUOTA")
 
 
+@pytest.mark.slow
 def test_the_largest_request_gets_a_reply(stub: TransferServiceStub) -> None:
     """25,000 files in one request are taken, and the reply shows the first 2,000 to come."""
     files = [file(f"{number:05}", b"%d" % number) for number in range(25_000)]

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from registry.clock import SystemClock
 from registry.db.engine import open_database
+
+pytestmark = pytest.mark.slow
 
 #: Forks, so not in the process of the tests, which has threads.
 _PREPARE = """

@@ -17,6 +17,8 @@ from registry.testing.api import refusal
 from registry.testing.server import RunningServer, ServerProcess, running_server
 from registry.v1 import principals_pb2, principals_pb2_grpc
 
+pytestmark = pytest.mark.slow
+
 
 def ask(server: RunningServer) -> None:
     metadata = (("authorization", f"Bearer {server.admin_token}"),)

@@ -18,6 +18,8 @@ from registry.testing.server import RunningServer
 
 Hallmark = Callable[..., Done]
 
+pytestmark = pytest.mark.usefixtures("policy_files_read_once")
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
@@ -172,6 +174,7 @@ def test_diff_of_files(command: CommandLine, files: Path) -> None:
     assert "promote TRITON-1 waivable" in out
 
 
+@pytest.mark.slow
 def test_two_people_change_the_set(
     secure: Hallmark, hallmark: Hallmark, files: Path, team: Team
 ) -> None:
@@ -209,6 +212,7 @@ def test_two_people_change_the_set(
     hallmark("policy", "list", code=3)
 
 
+@pytest.mark.slow
 def test_reject_and_withdraw(secure: Hallmark, files: Path, team: Team) -> None:
     """A proposal that is rejected or withdrawn changes nothing; a dry run stores nothing."""
     edit(files, "settings.yaml", "custom: {}", f"custom: {{other: {team.namespace}}}")
@@ -220,6 +224,7 @@ def test_reject_and_withdraw(secure: Hallmark, files: Path, team: Team) -> None:
     assert "withdrawn" in secure("policy", "withdraw", second, who="sam").out
 
 
+@pytest.mark.slow
 def test_bad_files_are_not_proposed(secure: Hallmark, files: Path) -> None:
     """The server tells what is wrong with files, by file and line."""
     edit(files, "fetch.yaml", "gate: fetch", "gate: fetch\nmore: 1")
@@ -227,6 +232,7 @@ def test_bad_files_are_not_proposed(secure: Hallmark, files: Path) -> None:
     assert "fetch.yaml:4: no such key 'more'" in done.err
 
 
+@pytest.mark.slow
 def test_explain(hallmark: Hallmark, team: Team, folder: Path) -> None:
     """A decision is explained with every rule, its document, and that it says the same today."""
     model = f"{team.namespace}/scorer"
@@ -255,6 +261,7 @@ def test_explain(hallmark: Hallmark, team: Team, folder: Path) -> None:
     assert shown["decisions"][0]["by"].startswith("bob")
 
 
+@pytest.mark.slow
 def test_explain_a_rejection(hallmark: Hallmark, team: Team, folder: Path) -> None:
     """A rejection is explained as an approval is: by what was known at that moment."""
     model = f"{team.namespace}/scorer"
@@ -269,6 +276,7 @@ def test_explain_a_rejection(hallmark: Hallmark, team: Team, folder: Path) -> No
     assert (shown["outcome"], shown["document"]["version"]["verdict"]) == ("reject", "pass")
 
 
+@pytest.mark.slow
 def test_try(hallmark: Hallmark, team: Team, folder: Path) -> None:
     """A gate is tried without a request: what waits is no refusal, what fails is."""
     model = f"{team.namespace}/scorer"

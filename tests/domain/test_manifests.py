@@ -207,6 +207,7 @@ def test_a_manifest_is_bounded() -> None:
         Manifest.of(file(f"{n}/" + "x" * 200) for n in range(90_000))
 
 
+@pytest.mark.slow
 def test_the_largest_number_of_files_is_taken() -> None:
     """100,000 files make a manifest."""
     manifest = Manifest.of(file(f"part-{n % 1000}/{n}.bin") for n in range(FILES_MAX))

@@ -36,6 +36,7 @@ def test_a_good_set() -> None:
     assert policy.digest == shipped().policy.digest
 
 
+@pytest.mark.slow
 def test_an_expression_that_makes_gigabytes() -> None:
     """Seven levels would be 700 megabytes of text and several times that of memory: refused, and
     this process grows by none of it."""

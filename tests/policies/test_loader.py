@@ -9,6 +9,9 @@ from registry.policies.google import GoogleEngine
 from registry.policies.loader import FILES, PolicyFilesError, failed_examples, load
 from registry.testing.policies import shipped, shipped_files
 
+pytestmark = pytest.mark.usefixtures("policy_files_read_once")
+
+
 ENGINE = GoogleEngine()
 
 

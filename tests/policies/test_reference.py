@@ -20,6 +20,9 @@ from registry.policies.loader import failed_examples, load
 from registry.policies.shipped import shipped_folder
 from registry.testing.policies import shipped_files
 
+pytestmark = pytest.mark.usefixtures("policy_files_read_once")
+
+
 README = (shipped_folder() / "README.md").read_text(encoding="utf-8")
 REFERENCE = README[README.index("## The document") : README.index("## CEL in one page")]
 #: Maps whose keys are somebody's own, and `current`, which is as `version`.

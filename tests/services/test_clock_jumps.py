@@ -31,6 +31,8 @@ from registry.testing.world import DAY_US, grant
 
 YEAR_US = 365 * DAY_US
 
+pytestmark = pytest.mark.usefixtures("policy_files_read_once")
+
 
 def activate(story: Story, *changes: tuple[str, bytes, bytes]) -> None:
     """Make the shipped files, with text replaced, the active set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,6 +50,7 @@ steps = st.lists(
 )
 
 
+@cache
 def contents() -> list[tuple[str, bytes]]:
     """Three sets that ask for two approvals, and differ in a word."""
     made = []
@@ -64,9 +66,6 @@ def contents() -> list[tuple[str, bytes]]:
         policy = load(files, GoogleEngine()).policy.policy_set
         made.append((policy.digest, policy.content()))
     return made
-
-
-SETS = contents()
 
 
 @pytest.mark.slow
@@ -145,7 +144,7 @@ def reviewing(alice: Caller) -> Caller:
 
 def activate(story: Story, number: int) -> None:
     """As two people would."""
-    digest, content = SETS[number]
+    digest, content = contents()[number]
 
     def change(tx: Transaction) -> None:
         tx.policies.put(digest, content, 0)

@@ -259,6 +259,7 @@ def test_large_sessions_show_what_is_to_come(world: World, ada: Caller) -> None:
     assert shown == [file.path for file in files[3:]]
 
 
+@pytest.mark.slow
 def test_long_paths_make_a_shorter_reply(world: World, ada: Caller) -> None:
     """However long the paths are, a reply stays below the bound of a message."""
     folder = "/".join(["ü" * 100] * 5)
