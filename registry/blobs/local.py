@@ -8,7 +8,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from registry.blobs import disk
@@ -295,7 +295,9 @@ class LocalBlobStore:
                 raise OSError(errno.EIO, "other bytes came back than were written")
             # The way of every commit: fails where the two folders lie on two file systems.
             os.rename(_PROBE, _PROBE, src_dir_fd=staging, dst_dir_fd=blobs)
-            os.unlink(_PROBE, dir_fd=blobs)
+            # From here on another check makes a probe of its own, and may take ours for its.
+            with suppress(FileNotFoundError):
+                os.unlink(_PROBE, dir_fd=blobs)
             _sync_names((root, blobs))
 
 
