@@ -32,9 +32,10 @@ demo:
 	@.ci/setup.sh convert
 	python -m registry.testing.demo
 
+quick: export TMPDIR = $(shell .ci/fast_tmp.sh)
 quick: setup
 	@.ci/check.sh code
-	$(PYTEST) -m "not slow and not soak" --hypothesis-profile=quick
+	$(PYTEST) -m "not slow and not soak" --hypothesis-profile=quick -o tmp_path_retention_policy=failed
 
 test: setup
 	@.ci/apt.sh

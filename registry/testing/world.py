@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from registry.auth.signing import Ed25519Keys
@@ -99,8 +101,20 @@ def manifest_file(path: str, data: bytes) -> ManifestFile:
 def _sqlite_in(folder: Path) -> str:
     path = folder / "hallmark.db"
     if not path.exists():
-        path.write_bytes(empty_sqlite())
+        path.write_bytes(_sqlite_with_policy())
     return f"sqlite:///{path}"
+
+
+@cache
+def _sqlite_with_policy() -> bytes:
+    """A SQLite file on which the shipped policy is active, and nothing else is."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, clock = Path(folder) / "hallmark.db", FixedClock()
+        path.write_bytes(empty_sqlite())
+        database = open_database(f"sqlite:///{path}", clock=clock)
+        activate_shipped(database, clock.now_us())
+        database.close()
+        return path.read_bytes()
 
 
 class World:
@@ -142,7 +156,8 @@ class World:
             database=self.database, clock=self.clock, group_roles=group_roles
         )
         self._open_logins(directory)
-        activate_shipped(self.database, self.clock.now_us())
+        if url:
+            activate_shipped(self.database, self.clock.now_us())
         self.reader = reader or RememberingReader()
         self.active = ActivePolicies(database=self.database, reader=self.reader)
         self.policy = self.active.recent()

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from registry.api.calls import PUBLIC
@@ -65,6 +66,7 @@ def test_no_rpc_answers_without_a_credential(api: Api) -> None:
         assert "hallmark login" in error.details()
 
 
+@pytest.mark.slow
 def test_no_rpc_takes_a_bad_credential(world: World, api: Api) -> None:
     """Expired and foreign tokens, other schemes and empty ones are refused by every RPC."""
     expired = world.login("old", grant(Role.ADMIN), ttl_us=1).secret
@@ -100,6 +102,7 @@ def test_an_expired_token_says_so(world: World, api: Api) -> None:
     assert info.metadata["request_id"]
 
 
+@pytest.mark.slow
 def test_malformed_messages_are_invalid(world: World, api: Api) -> None:
     """Bytes that are no protobuf, and messages of another type, never end in INTERNAL."""
     secret = world.login("root", *(grant(role) for role in Role)).secret

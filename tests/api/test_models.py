@@ -140,6 +140,7 @@ def test_a_deletion_can_be_tried(stub: ModelServiceStub) -> None:
     assert outcome(lambda: stub.DeleteModel(request)) == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_a_full_page_of_heavy_models_is_a_reply(stub: ModelServiceStub) -> None:
     """However much people write about their models, a reply stays below 4 MB."""
     for number in range(150):

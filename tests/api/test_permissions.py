@@ -37,6 +37,7 @@ def test_the_list_is_complete(api: Api) -> None:
         assert methods.keys() == {method.name for method in services[name].methods}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_each_role_may_what_the_table_says(world: World, api: Api, role: Role) -> None:
     """A role on the namespace, or on "*" where that is needed, lets in as the table says."""
@@ -98,6 +99,7 @@ def seen_by(api: Api, secret: str, needed: Need, service: str, method: str) -> t
     return code_of(error), info.reason, error.details(), tuple(sorted(metadata.items()))
 
 
+@pytest.mark.slow
 def test_a_refusal_says_nothing_of_what_exists(world: World, api: Api) -> None:
     """Whoever is refused, for want of a role, by a deny or by a token's scopes, is told the same in
     each respect of what is there and of what is not."""
@@ -150,6 +152,7 @@ def test_a_deny_shuts_what_it_covers(world: World, api: Api) -> None:
         assert (found == "PERMISSION_DENIED") is not free, (method, found)
 
 
+@pytest.mark.slow
 def test_a_credential_that_proves_nothing_opens_nothing(world: World, api: Api) -> None:
     """No RPC in the list answers what is no token, one that is not known, has expired, was revoked,
     or whose owner is disabled."""

@@ -223,6 +223,7 @@ def test_a_client_that_goes_leaves_nothing(serve: Serve, gate: Gate, has_message
     assert channel.unary_unary("/test.Test/Echo")(b"x", timeout=TIMEOUT_S) == b"x"
 
 
+@pytest.mark.slow
 def test_a_stop_lets_running_calls_end(gate: Gate) -> None:
     """Within the grace; a call whose message has not come by then is cancelled."""
     handler = grpc.method_handlers_generic_handler(

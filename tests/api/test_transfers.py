@@ -165,6 +165,7 @@ def test_states_refuse_downloads(world: World, stub: TransferServiceStub) -> Non
         assert (code_of(error), reason_of(error)) == ("FAILED_PRECONDITION", "INVALID_STATE")
 
 
+@pytest.mark.slow
 def test_a_thousand_long_paths_make_a_reply(world: World, stub: TransferServiceStub) -> None:
     """The largest answer about downloads stays below 4 MB."""
     folder = "/".join(["ü" * 120] * 4)

@@ -275,6 +275,7 @@ def test_nobody_listening_is_told(tmp_path: Path) -> None:
         KeyUrl(url, ssl.create_default_context()).read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_a_trickle_ends(tmp_path: Path, said: bytes) -> None:
     """Who sends a byte now and then, in the head or the body, is waited for no longer than who

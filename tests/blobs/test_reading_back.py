@@ -130,6 +130,7 @@ def test_a_forgotten_file_is_let_go(
     assert read(store, SHA256) == LARGE
 
 
+@pytest.mark.slow
 def test_many_senders_at_once_open_few_files(store: LocalBlobStore, tmp_path: Path) -> None:
     """Beyond a bound files are read when they are committed, as small ones are."""
     data = LARGE[: FOLLOWED_BYTES_MIN + 1]

@@ -163,6 +163,7 @@ def test_every_option_says_what_it_means() -> None:
     assert [option for option, help in options if not help] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
 def test_any_terminal_can_show_the_output(encoding: str) -> None:
     """Where a symbol cannot be shown it is spelt out, and no command ends for that."""

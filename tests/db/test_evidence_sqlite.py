@@ -56,6 +56,7 @@ def test_a_checkpoint_without_a_number_is_named(log: Log, place: str) -> None:
     assert isinstance(log.broken(), CheckpointBrokenError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

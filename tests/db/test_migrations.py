@@ -71,6 +71,7 @@ def engines(
     return one, two
 
 
+@pytest.mark.slow
 def test_migrations_make_what_the_code_states(engines: tuple[Engine, Engine]) -> None:
     """A migrated database and one made from `tables` are alike to the last index."""
     migrated, stated = engines
@@ -80,6 +81,7 @@ def test_migrations_make_what_the_code_states(engines: tuple[Engine, Engine]) ->
     assert len(shape(migrated)) == len(metadata.tables) + 1
 
 
+@pytest.mark.slow
 def test_migrating_again_changes_nothing(engines: tuple[Engine, Engine]) -> None:
     """A database that is up to date is left alone."""
     engine, _ = engines

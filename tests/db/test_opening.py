@@ -37,6 +37,7 @@ def test_makes_a_file_for_its_owner_only(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_a_second_server_is_told_who_serves(tmp_path: Path) -> None:
     """One process serves a file; the next learns its number, whichever way it came."""
     (tmp_path / "link").symlink_to(tmp_path)

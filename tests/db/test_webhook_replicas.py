@@ -39,6 +39,7 @@ def databases(world: World, url: str) -> Iterator[list[Database]]:
     second.close()
 
 
+@pytest.mark.slow
 def test_two_replicas_deliver_each_event_once(world: World, databases: list[Database]) -> None:
     """While events are written by several at once, both queue, claim and send without a pause;
     nothing is missed, nothing goes twice, and no claim is held by both."""

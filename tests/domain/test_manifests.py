@@ -193,6 +193,7 @@ def test_all_problems_are_told_together() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_manifest_is_bounded() -> None:
     """More than 100,000 files, 4 PiB or 16 MiB of paths are refused before anything else."""
     with pytest.raises(TooLargeError, match="more than 100000 files"):

@@ -168,6 +168,7 @@ def test_a_damaged_file_is_never_begun(fresh: Site) -> None:
     assert (answer.status, answer.error["reason"]) == (500, "CORRUPT_BYTES")
 
 
+@pytest.mark.slow
 def test_damage_on_the_way_cuts_the_connection(local: Site) -> None:
     """A file that becomes shorter while it is sent never looks complete."""
     data = bytes(64 * PIECE_BYTES)

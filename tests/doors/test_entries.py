@@ -94,6 +94,7 @@ ENDS: dict[str, Callable[[Site, Login], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 def test_an_address_ends_with_what_it_was_made_with(fresh: Site, end: str) -> None:
     """Whatever ends its maker's right ends each address that was made by it."""

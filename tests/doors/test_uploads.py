@@ -95,6 +95,7 @@ def test_what_came_before_a_cut_is_kept(site: Site) -> None:
     assert state_of(site, address) == (len(data), "stored")
 
 
+@pytest.mark.slow
 def test_a_stopping_server_keeps_what_came(fresh: Site) -> None:
     """An upload that is under way when the server stops goes on with the next one."""
     data = fresh_bytes(3 * PIECE_BYTES)

@@ -106,6 +106,7 @@ def test_the_request_is_plain(real: RealPlace) -> None:
     assert request.headers["content-type"] == "application/json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [hangs, drips])
 def test_a_receiver_that_takes_its_time_is_left(real: RealPlace, behaviour: Behaviour) -> None:
     """Silence and a byte now and then end alike, at the deadline."""
@@ -114,6 +115,7 @@ def test_a_receiver_that_takes_its_time_is_left(real: RealPlace, behaviour: Beha
     assert answer.duration_ms >= DEADLINE_S * 1000 * 0.9
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_resolved_in_time_is_left(real: RealPlace) -> None:
     """A name server that says nothing costs as much as a receiver that does; the time counts."""
     forever = threading.Event()
@@ -189,6 +191,7 @@ def test_a_redirect_is_not_followed(real: RealPlace) -> None:
     assert len(real.receiver.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_certificate_of_somebody_else_is_refused(
     real: RealPlace, authority: Authority, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_an_expression_that_makes_gigabytes() -> None:
         JailedPolicyReader().read(with_rule(bomb(7)))
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_told_as_ever() -> None:
     """File, line and rule come through."""
     with pytest.raises(InvalidRequestError, match=r"fetch\.yaml:7: rule BOMB require: "):

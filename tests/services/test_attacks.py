@@ -124,6 +124,7 @@ def test_a_waiver_for_a_whole_model_by_a_contributor(story: Story) -> None:
     assert story.promote(story.released({"w.bin": b"his"})).state is PromotionState.COMPLETED
 
 
+@pytest.mark.slow
 def test_addresses_from_before_a_stricter_policy(story: Story) -> None:
     """An address made under one set is judged by the next one, once that is active: bytes that the
     gate no longer lets leave do not leave for another day."""

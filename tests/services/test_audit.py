@@ -221,6 +221,7 @@ def test_public_keys_are_what_other_tools_take(world: World) -> None:
     assert (name, len(encoded), parse_note(str(note))) == ("hallmark-audit", 44, note)
 
 
+@pytest.mark.slow
 def test_an_export_has_every_event_once(world: World, olga: Caller) -> None:
     """By time, over all shards; behind its cursor only what came since."""
     for number in range(30):
@@ -234,6 +235,7 @@ def test_an_export_has_every_event_once(world: World, olga: Caller) -> None:
     assert [event.namespace for event in again] == ["n1"] * 3
 
 
+@pytest.mark.slow
 def test_an_export_goes_on_at_every_cursor(world: World, olga: Caller) -> None:
     """Cut after any batch and taken up there, the whole is the same."""
     for number in range(4):

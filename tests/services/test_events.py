@@ -134,6 +134,7 @@ def test_an_emptied_log_is_told(world: World, olga: Caller) -> None:
         world.events.verify(olga, lambda: True)
 
 
+@pytest.mark.slow
 def test_an_intact_log_is_summed_up(world: World, olga: Caller) -> None:
     """The summary counts events and names the last of each shard that holds any."""
     for number in range(1200):

@@ -173,6 +173,7 @@ def test_trying_a_gate_sees_waivers(story: Story, gate: str) -> None:
     assert {r.rule: r.waived_by for r in answer.results}["SMALL"] == f"{waiver}"
 
 
+@pytest.mark.slow
 def test_a_waiver_dies_with_the_policy(story: Story) -> None:
     """It was granted for a rule as that stood then: under another set it lets nothing pass and says
     so, under the old one it counts again."""

@@ -230,6 +230,7 @@ def test_groups_are_read_again(office: Office) -> None:
     assert office.actions().count("identity.groups_changed") == 2
 
 
+@pytest.mark.slow
 def test_all_accounts_are_looked_up(office: Office) -> None:
     """However many there are, each is looked up, and a single failure stops none of the others."""
     for number in range(205):
@@ -239,6 +240,7 @@ def test_all_accounts_are_looked_up(office: Office) -> None:
     assert office.accounts.refresh_all() == 204
 
 
+@pytest.mark.slow
 def test_a_page_that_fails_stops_none_of_the_others(office: Office) -> None:
     """Where some cannot be looked up together, those behind them are all the same; where none can,
     the directory is taken for down before each has waited for it."""

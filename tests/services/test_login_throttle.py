@@ -198,6 +198,7 @@ def test_all_addresses_together_stay_below_the_lockout(office: Office) -> None:
     assert office.people.tried == 8
 
 
+@pytest.mark.slow
 def test_one_password_for_all_names(office: Office) -> None:
     """An address that tries everybody's name is not listened to after a hundred, and a login of its
     own in between forgives it nothing; others are."""

@@ -327,6 +327,7 @@ def test_a_page_token_belongs_to_its_list(world: World, ada: Caller) -> None:
             world.models.list(ada, *attempt)
 
 
+@pytest.mark.slow
 def test_pages_end_early_rather_than_grow_past_a_reply(world: World, ada: Caller) -> None:
     """Long descriptions in any script make pages shorter, and lose nothing."""
     for number in range(120):

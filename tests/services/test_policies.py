@@ -251,6 +251,7 @@ def test_a_first_start_activates_once(world: World) -> None:
 # --- What the active set does -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_set_that_asks_for_more(story: Story, sam: Caller, eve: Caller) -> None:
     """An open promotion is judged by the set that is active at the decision: what was enough at
     the request no longer is."""
@@ -365,6 +366,7 @@ def test_register_asks_the_set_that_is_active_within(
         story.push({"model.pkl": b"x"})
 
 
+@pytest.mark.slow
 def test_fetch_asks_its_gate(story: Story, sam: Caller, eve: Caller) -> None:
     """The gate fetch may refuse what permission and state allow."""
     world = story.world
@@ -524,6 +526,7 @@ def test_time_ends_a_proposal(world: World, sam: Caller, eve: Caller) -> None:
         decide(world, eve, change)
 
 
+@pytest.mark.slow
 def test_a_rejection_is_kept_as_it_was_judged(story: Story) -> None:
     """What the gate was shown at a rejection is kept with what it said, under the set of then, and
     says the same again whatever has changed since; approvals before it keep their own."""

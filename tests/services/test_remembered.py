@@ -120,6 +120,7 @@ def test_their_number_is_bounded(world: World) -> None:
         assert len(values._kept[1]) <= COUNT_MAX
 
 
+@pytest.mark.slow
 def test_an_alias_is_where_it_was_set_for_everybody_at_once(tmp_path: Path) -> None:
     """While one moves an alias, whoever resolves it sees what was acknowledged before, or later."""
     world = World(tmp_path)

@@ -466,6 +466,7 @@ def services() -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_all_writing_services_are_tried() -> None:
     """Each service that writes is among those that the machine tries, or writes elsewhere."""
     writing = {name for name, source in services().items() if "database.write(" in source}

@@ -268,6 +268,7 @@ def test_long_paths_make_a_shorter_reply(world: World, ada: Caller) -> None:
     assert sum(len(p.file.path.encode()) + len(p.ticket) for p in view.files) < 3_000_000
 
 
+@pytest.mark.slow
 def test_a_hundred_sessions_may_wait_for_bytes(world: World, ada: Caller) -> None:
     """One more is refused until one is deleted or has ended; those of others do not count."""
     views = [create(world, ada, A) for _ in range(100)]
@@ -280,6 +281,7 @@ def test_a_hundred_sessions_may_wait_for_bytes(world: World, ada: Caller) -> Non
     create(world, ada, A)
 
 
+@pytest.mark.slow
 def test_complete_sessions_do_not_count(world: World, ada: Caller) -> None:
     """Who pushes a hundred times a day may go on, but not make complete sessions wait again."""
     for number in range(101):

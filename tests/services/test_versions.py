@@ -317,6 +317,7 @@ def test_manifest(story: Story) -> None:
     assert f"sha256:{sha256}" == manifest.digest == version.digest
 
 
+@pytest.mark.slow
 def test_manifest_too_large(story: Story) -> None:
     """A manifest that would not fit into a reply is refused with the call to make instead."""
     long = "d" * 200 + "/" + "e" * 200 + "/"

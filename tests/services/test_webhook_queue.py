@@ -76,6 +76,7 @@ def test_each_fitting_event_is_sent_once(world: World, admin: Caller) -> None:
     assert {each.state for each in log(world, admin, webhook)} == {DeliveryState.DELIVERED}
 
 
+@pytest.mark.slow
 def test_every_kind_of_event_can_be_asked_for_and_arrives(world: World, admin: Caller) -> None:
     """Each by a webhook of its own, and all by one without actions."""
     wanted = {make(world, admin, "*", kind).id: kind for kind in KINDS}
@@ -183,6 +184,7 @@ def test_a_success_ends_the_failing(world: World, admin: Caller) -> None:
     assert states == {DeliveryState.DELIVERED}
 
 
+@pytest.mark.slow
 def test_slow_receivers_leave_room_for_quick_ones(world: World, admin: Caller) -> None:
     """Forty that take nine seconds to say yes, each with a queue, do not hold up one that is
     quick."""

@@ -223,6 +223,7 @@ def test_refusals_of_one_address_are_bounded(
     assert workloads.exchange(token(world), peer=PEER)
 
 
+@pytest.mark.slow
 def test_good_tokens_from_one_address_are_not_bounded_by_it(
     world: World, workloads: WorkloadService, robot: Caller
 ) -> None:

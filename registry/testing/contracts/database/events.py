@@ -150,6 +150,7 @@ class EventsContract:
         assert not failures
         assert check_chains(database) == 6 * 15 * 3
 
+    @pytest.mark.slow
     def test_list_finds_what_is_asked_for(self, database: Database, clock: FixedClock) -> None:
         """Every combination of conditions, in both orders, finds what a plain loop finds."""
         choice = random.Random(7)

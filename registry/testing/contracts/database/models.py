@@ -232,6 +232,7 @@ class ModelsContract:
             get(database, "a/child")
         ]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", [o + d for o in ORDERS for d in ("", " desc")])
     def test_lists_what_a_plain_loop_finds(self, database: Database, order: str) -> None:
         """Whatever is asked for, in each order, the pages together are what plain Python finds."""
