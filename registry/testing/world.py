@@ -156,7 +156,7 @@ class World:
             database=self.database, clock=self.clock, group_roles=group_roles
         )
         self._open_logins(directory)
-        if url:
+        if not self.database.read(lambda tx: tx.policies.active()):
             activate_shipped(self.database, self.clock.now_us())
         self.reader = reader or RememberingReader()
         self.active = ActivePolicies(database=self.database, reader=self.reader)
