@@ -44,6 +44,14 @@ _BY_NAME = {
     "training_args.bin": "torch-pickle",
     "saved_model.pb": "tensorflow",
 }
+#: Roles other than the format.
+_ROLES_BY_NAME = {
+    "config.json": "config",
+    "tokenizer_config.json": "tokenizer-config",
+    "chat_template.json": "chat-template-json",
+    "readme.md": "card",
+}
+_ROLES_BY_ENDING = {"jinja": "chat-template", "jinja2": "chat-template", "ipynb": "notebook"}
 #: Of whatever has no row above.
 OTHER = "other"
 
@@ -59,6 +67,18 @@ def format_of(path: str) -> str:
         return "archive"
     _, dot, ending = name.rpartition(".")
     return _BY_ENDING.get(ending, OTHER) if dot else OTHER
+
+
+def role_of(path: str) -> str:
+    """What a file is to whoever loads the model: its format, or a finer name where one file of that
+    format is read in another way than the rest, as `config.json` is.
+
+    It is all that vetting goes by of a name.
+    """
+    name = path.rpartition("/")[2].casefold()
+    return _ROLES_BY_NAME.get(name) or _ROLES_BY_ENDING.get(
+        name.rpartition(".")[2], format_of(path)
+    )
 
 
 def formats_of(paths: Iterable[str]) -> tuple[str, ...]:

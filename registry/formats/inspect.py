@@ -1,0 +1,178 @@
+"""Looks at one file: bytes first, then the name, then the parser that both lead to.
+
+All three must agree. What no row of the table covers is unknown, hence stays in quarantine: a
+format is let in by a parser that proves it, never by the absence of a reason against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from registry.formats import safetensors
+from registry.formats.kinds import BINARY, EMPTY, content_of
+from registry.formats.look import (
+    DEPTH_MAX,
+    Budget,
+    Checksum,
+    Effect,
+    Look,
+    Note,
+    Notebook,
+    Rule,
+    SpentError,
+    StopLooking,
+)
+from registry.formats.source import Source, SourceError, pieces
+
+logger = logging.getLogger(__name__)
+
+_CONVERT = "Convert the model to safetensors, ONNX or GGUF, and push that."
+AGREE = Rule(
+    "FILE-1",
+    "A file's bytes are of the kind that its name says.",
+    "Give the file the name of its format, or push the file that belongs under this name.",
+)
+COVERED = Rule("FILE-2", "A strict parser knows the format.", _CONVERT)
+WHOLE = Rule(
+    "FILE-3",
+    "The parser came to the end of the file within its limits of time, memory and size.",
+    "Push a smaller file, or one in a simpler format. If it is sound, tell the server's operator.",
+)
+NESTED = Rule(
+    "FILE-4",
+    f"Containers lie in each other at most {DEPTH_MAX} deep.",
+    "Unpack the inner archives, and push their files.",
+)
+FORESEEN = Rule(
+    "FILE-5",
+    "No parser failed in a way that it did not foresee.",
+    "The server's log has the details; tell its operator.",
+)
+RULES = (AGREE, COVERED, WHOLE, NESTED, FORESEEN)
+
+
+@dataclass(frozen=True)
+class Parser:
+    #: The format that it proves, as facts and policies call it.
+    format: str
+    read: Callable[[Look], None]
+
+
+#: By what the name says (`domain/file_formats.py`) and what the bytes look like.
+PARSERS: Mapping[tuple[str, str], Parser] = {
+    ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+}
+#: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
+ALL_RULES: tuple[Rule, ...] = (*RULES, *safetensors.RULES)
+_NAMED = {named for named, _ in PARSERS}
+_KNOWN = {content for _, content in PARSERS} - {BINARY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one file is. Of its bytes, the role of its name and the sizes of its neighbours, and of
+    nothing else."""
+
+    #: Empty where no parser covers it.
+    format: str
+    sha256: str
+    size_bytes: int
+    book: Notebook
+
+    @property
+    def effect(self) -> Effect:
+        """FAIL, UNKNOWN, or ADVICE for a file that passes."""
+        effects = {note.effect for note in self.book.notes} | set(self.book.more)
+        worst = (each for each in (Effect.FAIL, Effect.UNKNOWN) if each in effects)
+        return next(worst, Effect.ADVICE)
+
+
+def inspect(
+    source: Source, role: str, files: Mapping[str, int], budget: Budget | None = None
+) -> Inspection:
+    """Look at a file with all its members, and read each of its bytes once more, to hash them.
+
+    SourceError where the file cannot be read; nothing else.
+    """
+    book = Notebook()
+    look = Look(
+        source=source, role=role, files=files, budget=budget or Budget(), book=book, inspect=_look
+    )
+    parser = _look(look)
+    return Inspection(
+        format=parser.format if parser else "",
+        sha256=_sweep(source, book),
+        size_bytes=source.size_bytes,
+        book=book,
+    )
+
+
+def _look(look: Look) -> Parser | None:
+    """Look at a file or a member. Nothing but SourceError comes out."""
+    try:
+        parser = _choose(look)
+        if parser is not None:
+            parser.read(look)
+    except StopLooking:
+        return None
+    except (SpentError, MemoryError) as error:
+        look.doubt(WHOLE, str(error) or "it takes more memory than is given to one file")
+        return None
+    except SourceError:
+        raise
+    except Exception as error:
+        # A parser that trips has proved nothing.
+        logger.exception("a parser crashed")
+        look.doubt(FORESEEN, f"found {type(error).__name__}")
+        return None
+    return parser
+
+
+def _choose(look: Look) -> Parser | None:
+    content = content_of(look.source)
+    if look.depth > DEPTH_MAX:
+        look.stop(NESTED, f"found a member {look.depth} deep")
+    parser = PARSERS.get((look.role, content))
+    if parser is None and (look.role in _NAMED or content in _KNOWN):
+        look.stop(AGREE, f"found {_said(content)}, expected what the name says: {look.role}")
+    if parser is None:
+        look.doubt(COVERED, f"found {_said(content)} under a name of kind {look.role}")
+    return parser
+
+
+def _said(content: str) -> str:
+    return {EMPTY: "no bytes", BINARY: "bytes of no known kind"}.get(content, f"{content} bytes")
+
+
+def _sweep(source: Source, book: Notebook) -> str:
+    """The sha256 of all bytes; checksums of parts are compared on the way."""
+    digest = hashlib.sha256()
+    pending = sorted(book.checksums, key=lambda each: (each.start, each.end), reverse=True)
+    crc32, at = 0, 0
+    for piece in pieces(source):
+        digest.update(piece)
+        view = memoryview(piece)
+        end = at + len(piece)
+        while pending and pending[-1].start < end:
+            check = pending[-1]
+            crc32 = zlib.crc32(view[max(0, check.start - at) : check.end - at], crc32)
+            if check.end > end:
+                break
+            pending.pop()
+            _compare(book, check, crc32)
+            crc32 = 0
+        at = end
+    for check in pending:
+        # Of no bytes, at the very end.
+        _compare(book, check, crc32)
+    return digest.hexdigest()
+
+
+def _compare(book: Notebook, check: Checksum, crc32: int) -> None:
+    if crc32 != check.crc32:
+        message = f"found bytes of CRC-32 {crc32:08x}, expected {check.crc32:08x}"
+        book.add(Note(rule=check.rule, message=message, effect=Effect.FAIL, member=check.member))

@@ -1,0 +1,92 @@
+"""What the bytes of a file look like, whatever its name says.
+
+Only the beginning is looked at, at a few fixed places: that tells which parser is to prove it. It is
+not a verdict.
+"""
+
+from __future__ import annotations
+
+from registry.formats.source import Source
+
+#: A tar's magic lies at 257; a text shows itself within as much.
+HEAD_BYTES = 4096
+
+#: What nothing below recognises.
+BINARY = "binary"
+EMPTY = "empty"
+TEXT = "text"
+
+#: First bytes that mean a kind, whatever comes behind them.
+_MAGIC = (
+    (b"GGUF", "gguf"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x93NUMPY", "npy"),
+    (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF8", "gif"),
+    (b"%PDF-", "pdf"),
+    (b"\x7fELF", "native"),
+    (b"MZ", "native"),
+    (b"\xfe\xed\xfa\xce", "native"),
+    (b"\xfe\xed\xfa\xcf", "native"),
+    (b"\xce\xfa\xed\xfe", "native"),
+    (b"\xcf\xfa\xed\xfe", "native"),
+    (b"\xca\xfe\xba\xbe", "native"),
+    (b"!<arch>\n", "native"),
+    (b"\x00asm", "native"),
+    (b"ftrt", "native"),
+    (b"ptrt", "native"),
+    *((bytes((0x80, protocol)), "pickle") for protocol in range(1, 6)),
+)
+#: The same at another place: offset, bytes, kind.
+_MAGIC_AT = ((257, b"ustar", "tar"), (4, b"TFL3", "tflite"), (4, b"ET12", "executorch"))
+#: Of zlib: the method is deflate, and the two bytes are a multiple of 31 (RFC 1950 section 2.2).
+_ZLIB_METHOD = 0x08
+#: What no text file has: control characters other than tab, line feed, form feed, carriage return.
+_NO_TEXT = bytes(set(range(32)) - {9, 10, 12, 13}) + b"\x7f"
+
+
+def content_of(source: Source) -> str:
+    """The kind that the first bytes look like: one of the names above, `safetensors`, `zlib`,
+    `text`, `empty` or `binary`."""
+    head = source.read(0, HEAD_BYTES)
+    if not head:
+        return EMPTY
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    for offset, magic, kind in _MAGIC_AT:
+        if head.startswith(magic, offset):
+            return kind
+    if _is_safetensors(head):
+        return "safetensors"
+    if _is_text(head, is_whole=len(head) == source.size_bytes):
+        return TEXT
+    if len(head) > 2 and head[0] & 0x0F == _ZLIB_METHOD and int.from_bytes(head[:2]) % 31 == 0:
+        return "zlib"
+    return BINARY
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """A length below 2^40, which no text begins with, and the brace that has to follow."""
+    return head[5:9] == b"\0\0\0{"
+
+
+def _is_text(head: bytes, *, is_whole: bool) -> bool:
+    if head.translate(None, _NO_TEXT) != head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character may be cut where the head ends.
+        return not is_whole and error.start > len(head) - 4
+    return True

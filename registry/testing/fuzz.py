@@ -1,0 +1,54 @@
+"""Fuzzing of the strict parsers with Atheris: whatever the bytes, a verdict, and no crash.
+
+    python -m registry.testing.fuzz ROLE SECONDS [CORPUS]
+
+Starts from the test vectors of that role. Ends with status 0 when time is up; a crash, a finding of
+`FILE-5` and an input that takes more than ten seconds or a gigabyte end it with another, and the
+input is kept in the working folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["registry.formats"]):
+    from registry.formats.inspect import FORESEEN, inspect
+    from registry.formats.source import BytesSource
+
+import registry.testing.vectors as package
+from registry.domain.file_formats import role_of
+from registry.testing.vectors import Vector
+
+
+def all_vectors() -> list[Vector]:
+    modules = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (importlib.import_module(f"{package.__name__}.{name}").VECTORS for name in modules)
+    return [vector for vectors in found for vector in vectors]
+
+
+def main(role: str, seconds: int, corpus: Path) -> None:
+    for number, vector in enumerate(all_vectors()):
+        if role_of(vector.path) == role:
+            (corpus / f"{number}-{vector.name}").write_bytes(vector.data)
+
+    def try_one(data: bytes) -> None:
+        found = inspect(BytesSource(data), role, {})
+        assert not any(note.rule is FORESEEN for note in found.book.notes), found.book.notes
+
+    options = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=65536"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], try_one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            main(sys.argv[1], int(sys.argv[2]), Path(folder))

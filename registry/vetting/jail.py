@@ -1,0 +1,156 @@
+"""The jail from outside: a process that is started for one version, asked, and watched.
+
+It is started by exec, with nothing of ours in its environment. What it says is taken for what it
+is: the word of a process that reads hostile bytes. So an answer that is too long, no JSON, of another
+form or late is the same as none, and that file is unknown; the next one gets a fresh jail.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+logger = logging.getLogger(__name__)
+
+START_S = 30.0
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+_STDERR_BYTES = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    memory_bytes: int = 1_500_000_000
+    #: For each file: so long, and longer by its size.
+    wall_s: float = 60.0
+    bytes_per_s: float = 20e6
+    #: Of one jail, all of its files together.
+    cpu_s: int = 3600
+    descriptors: int = 64
+    #: Go on where a layer of the jail cannot be had.
+    bare: bool = False
+
+
+class JailError(Exception):
+    """It gave no answer: it died, was too slow, or said something that is none."""
+
+
+class NoJailError(Exception):
+    """It cannot be closed on this machine; the text says which layer is missing."""
+
+
+class Jail:
+    """One process for files of one version, one file at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def look(
+        self, descriptor: int, *, role: str, files: Mapping[str, int]
+    ) -> Mapping[str, Any]:
+        """The jail's word on one open file: see `registry/vetting/jailed.py`. JailError where there
+        is none; the next file gets a new process then. NoJailError where there is no jail."""
+        if self._process is None:
+            self._start()
+        size_bytes = os.fstat(descriptor).st_size
+        patience_s = self._limits.wall_s + size_bytes / self._limits.bytes_per_s
+        line = json.dumps({"role": role, "files": dict(files)}).encode() + b"\n"
+        try:
+            sent = socket.send_fds(self._channel, [line], [descriptor])
+            self._channel.settimeout(patience_s)
+            self._channel.sendall(line[sent:])
+            return self._hear(patience_s)
+        except OSError as error:
+            raise self._dead(f"it cannot be asked: {error}") from error
+
+    def end(self) -> None:
+        """Kill it. Repeats safely."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            self._channel.close()
+            process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
+
+    def _start(self) -> None:
+        limits = {
+            "memory_bytes": self._limits.memory_bytes,
+            "cpu_s": self._limits.cpu_s,
+            "descriptors": self._limits.descriptors,
+            "bare": self._limits.bare,
+        }
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "registry.vetting.jailed"),
+                    *(str(theirs.fileno()), json.dumps(limits)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                start_new_session=True,
+            )
+        self._heard = b""
+        try:
+            said = self._hear(START_S)
+        except JailError as error:
+            raise NoJailError(str(error)) from error
+        for reason in said["open_layers"].values():
+            logger.warning("files are looked at without one layer of the jail: %s", reason)
+
+    def _hear(self, patience_s: float) -> Mapping[str, Any]:
+        until = time.monotonic() + patience_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._channel, selectors.EVENT_READ)
+            while b"\n" not in self._heard:
+                if len(self._heard) > ANSWER_BYTES_MAX:
+                    raise self._dead(f"its answer has more than {ANSWER_BYTES_MAX} bytes")
+                if not selector.select(max(0.0, until - time.monotonic())):
+                    raise self._dead(f"it gave no answer within {patience_s:.0f} s")
+                found = self._channel.recv(1 << 20)
+                if not found:
+                    raise self._dead("it ended")
+                self._heard += found
+        line, _, self._heard = self._heard.partition(b"\n")
+        try:
+            answer: Mapping[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise self._dead("its answer is no JSON") from error
+        return answer
+
+    def _dead(self, reason: str) -> JailError:
+        process = self._process
+        assert process is not None
+        self._process = None
+        self._channel.close()
+        process.kill()
+        _, said = process.communicate()
+        code = process.returncode
+        last = said[-_STDERR_BYTES:].decode(errors="replace").strip().rpartition("\n")[2]
+        logger.warning("a jail failed: %s; exit status %s; %s", reason, code, ascii(last))
+        return JailError(f"{reason}; {last}" if last else reason)
