@@ -121,13 +121,19 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One fact from one check. `fails`: this alone fails the version."""
+    """One fact from one check. `fails`: this alone fails the version; `doubts`: it alone keeps the
+    verdict from being a pass; neither: worth a look, no more."""
 
     rule: str
     message: str
     path: str = ""
     fix: str = ""
     fails: bool = True
+    doubts: bool = False
+    #: The way through containers to where it was found; empty: the file itself.
+    member: str = ""
+    #: Bytes from the start of the member, or of the file.
+    offset: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What the bytes of a file look like, whatever its name says.
 
-Only the beginning is looked at, at a few fixed places: that tells which parser is to prove it. It is
-not a verdict.
+Only the beginning is looked at, at a few fixed places: that tells which parser is to prove it. It
+is not a verdict.
 """
 
 from __future__ import annotations

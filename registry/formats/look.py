@@ -1,9 +1,9 @@
 """What a strict parser is given, and what it leaves behind: findings, facts, checks to come.
 
 A parser is a function `read(look: Look) -> None` beside its rules. It says what is wrong with
-`look.refuse`, what it cannot tell with `look.doubt`, and what it learned in `look.facts`. It returns
-only when it has accounted for every byte from the first to the last: who returns without a finding
-vouches for the file. What keeps it from going on is said with `look.stop`, which raises.
+`look.refuse`, what it cannot tell with `look.doubt`, and what it learned in `look.facts`. It
+returns only when it has accounted for every byte from the first to the last: who returns without a
+finding vouches for the file. What keeps it from going on is said with `look.stop`, which raises.
 
 So a mistake denies: an exception of any kind, a budget that is spent, memory or time that is up are
 unknown, never a pass.
@@ -135,8 +135,8 @@ class Look:
     """One file, or one member of it, as a parser sees it."""
 
     source: Source
-    #: What its name says it is (`domain/file_formats.py`). The name itself is of no account: what is
-    #: found here holds for every version that has the same bytes under a name of this role.
+    #: What its name says it is (`domain/file_formats.py`). The name itself is of no account: what
+    #: is found here holds for every version that has the same bytes under a name of this role.
     role: str
     #: Sizes of all files of the version by path: for files that refer to others.
     files: Mapping[str, int]

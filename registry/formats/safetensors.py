@@ -132,7 +132,7 @@ def _tensor(look: Look, name: str, entry: object) -> tuple[int, int]:
     if bits % 8 or end - begin != bits // 8:
         look.stop(
             SIZE,
-            f"{what}: found {end - begin} bytes, expected {bits / 8:g} for {dtype} of shape {shape}",
+            f"{what}: found {end - begin} bytes, expected {bits / 8:g} for {dtype} of {shape}",
         )
     return begin, end
 

@@ -1,8 +1,8 @@
 """The jail from outside: a process that is started for one version, asked, and watched.
 
 It is started by exec, with nothing of ours in its environment. What it says is taken for what it
-is: the word of a process that reads hostile bytes. So an answer that is too long, no JSON, of another
-form or late is the same as none, and that file is unknown; the next one gets a fresh jail.
+is: the word of a process that reads hostile bytes. So an answer that is too long, no JSON, of
+another form or late is the same as none, and that file is unknown; the next one gets a fresh jail.
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ class Jail:
     ) -> None:
         self.end()
 
-    def look(
-        self, descriptor: int, *, role: str, files: Mapping[str, int]
-    ) -> Mapping[str, Any]:
+    def look(self, descriptor: int, *, role: str, files: Mapping[str, int]) -> Mapping[str, Any]:
         """The jail's word on one open file: see `registry/vetting/jailed.py`. JailError where there
         is none; the next file gets a new process then. NoJailError where there is no jail."""
         if self._process is None:

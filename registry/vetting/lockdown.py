@@ -2,14 +2,14 @@
 
 Three layers, each of which suffices against most, so that a mistake in one is not the end:
 
-- **rlimits**: memory, processor time, no files of more than no bytes, no core, no further processes.
-- **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed; from ABI 4 on no TCP port
-  bound or connected to; from ABI 6 on no signal to and no abstract socket of others.
-- **seccomp**: the system calls that are needed to compute, and to read and answer on descriptors that
-  are open already. Whatever else is asked for, also what kernels will learn one day, is EPERM;
+- **rlimits**: memory, processor time, no byte written to a file, no core, no further processes.
+- **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed; from ABI 4 on no TCP
+  port bound or connected to; from ABI 6 on no signal to and no abstract socket of others.
+- **seccomp**: the system calls that are needed to compute, and to read and answer on descriptors
+  that are open already. Whatever else is asked for, also what kernels will learn one day, is EPERM;
   memory that can be executed cannot be had.
 
-It works without privileges. Nothing is opened afterwards, so all modules have to be imported before.
+It works without privileges. Nothing is opened afterwards, so all modules are imported before.
 
 Sources: landlock(7), seccomp(2), include/uapi/linux/{landlock,seccomp,filter,audit}.h.
 """

@@ -24,12 +24,16 @@ VECTORS: list[Vector] = [
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda each: f"{each.path}-{each.name}")
 def test_a_vector_breaks_its_rule_and_no_other(vector: Vector) -> None:
-    """What is sound passes without a word; what is bad is refused for the one thing wrong with it."""
+    """What is sound passes without a word; what is bad is refused for what is wrong with it."""
     found = inspect(BytesSource(vector.data), role_of(vector.path), {vector.path: 0})
 
     expected = [vector.rule] if vector.rule else []
     effect = Effect.FAIL if vector.fails else Effect.UNKNOWN
-    said = [(note.rule.id, note.message) for note in found.book.notes if note.effect is not Effect.ADVICE]
+    said = [
+        (note.rule.id, note.message)
+        for note in found.book.notes
+        if note.effect is not Effect.ADVICE
+    ]
     assert sorted({rule for rule, _ in said}) == expected, said
     assert found.effect is (effect if vector.rule else Effect.ADVICE)
     assert bool(found.format) or vector.rule

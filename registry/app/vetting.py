@@ -1,0 +1,27 @@
+"""Vetting without a server: the same parsers in the same jail, over local files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from registry.vetting.folder import files_of, open_file
+from registry.vetting.jail import Limits, NoJailError
+from registry.vetting.judging import JudgedFile, judge, verdict_of
+
+__all__ = ["NoJailError", "check_files", "verdict_of"]
+
+
+def check_files(paths: Sequence[Path], *, bare: bool) -> Iterator[JudgedFile]:
+    """`hallmark vet check`: each file of these paths as if they were pushed together.
+
+    `bare`: also where this machine cannot close
+    the jail; else NoJailError. InvalidRequestError where a path is no file or folder.
+    """
+    files = files_of(paths)
+    sizes = {name: path.lstat().st_size for name, path in files.items()}
+
+    return judge(
+        sizes, lambda name: open_file(files[name]), dataclasses.replace(Limits(), bare=bare)
+    )
