@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from registry.domain.versions import Verdict
 
 if TYPE_CHECKING:
     from registry.domain.versions import Finding
+    from registry.vetting.jail_check import Layer
     from registry.vetting.judging import JudgedFile
 
 _EXITS = {
@@ -58,6 +60,32 @@ def check(session: Session, paths: Sequence[Path], bare: bool) -> None:
         [*(line for file in files for line in _lines(file)), _summary(files, verdict)],
     )
     raise click.exceptions.Exit(_EXITS[verdict])
+
+
+@vet.command("jail-check")
+@with_session
+def jail_check(session: Session) -> None:
+    """Show which layers of the jail this machine has, by trying what they have to refuse.
+
+    Exit code 0 where all of it holds, 1 where something is missing: then files are not vetted here.
+    """
+    from registry.app import vetting
+
+    layers = vetting.jail_check()
+    session.emit(
+        [{**dataclasses.asdict(layer), "holds": layer.holds} for layer in layers],
+        [line for layer in layers for line in _layer_lines(layer)],
+    )
+    raise click.exceptions.Exit(exits.DONE if layers[-1].holds else exits.REFUSED)
+
+
+def _layer_lines(layer: Layer) -> list[str]:
+    if layer.missing:
+        return [f"✗ {layer.name}  {layer.missing}"]
+    allowed = [what for what, refused in layer.refused.items() if not refused]
+    if allowed:
+        return [f"✗ {layer.name}  does not refuse to {', to '.join(allowed)}"]
+    return [f"✓ {layer.name}  refuses to {', to '.join(layer.refused)}"]
 
 
 def _lines(file: JudgedFile) -> list[str]:

@@ -66,6 +66,11 @@ class Jail:
     ) -> None:
         self.end()
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that would look at the next file; None before the first."""
+        return self._process.pid if self._process else None
+
     def look(self, descriptor: int, *, role: str, files: Mapping[str, int]) -> Mapping[str, Any]:
         """The jail's word on one open file: see `registry/vetting/jailed.py`. JailError where there
         is none; the next file gets a new process then. NoJailError where there is no jail."""
