@@ -12,7 +12,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import safetensors
+from registry.formats import (
+    compressed,
+    images,
+    model_archives,
+    other_archives,
+    safetensors,
+    tar,
+    zip_container,
+)
 from registry.formats.kinds import BINARY, EMPTY, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -65,9 +73,37 @@ class Parser:
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    ("archive", "zip"): Parser("zip", zip_container.read),
+    ("archive", "tar"): Parser("tar", tar.read),
+    ("archive", "gzip"): Parser("tar", compressed.read_archive),
+    ("archive", "bzip2"): Parser("tar", compressed.read_archive),
+    ("archive", "xz"): Parser("tar", compressed.read_archive),
+    ("archive", "7z"): Parser("7z", other_archives.read),
+    ("archive", "rar"): Parser("rar", other_archives.read),
+    ("torch-pickle", "7z"): Parser("7z", other_archives.read),
+    ("torch-pickle", "rar"): Parser("rar", other_archives.read),
+    ("pickle", "7z"): Parser("7z", other_archives.read),
+    ("nemo", "tar"): Parser("nemo", model_archives.read_nemo),
+    ("nemo", "gzip"): Parser("nemo", model_archives.read_nemo),
+    ("torch-archive", "zip"): Parser("torch-archive", model_archives.read_mar),
+    ("compressed", "gzip"): Parser("gzip", compressed.read_alone),
+    ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
+    ("compressed", "xz"): Parser("xz", compressed.read_alone),
+    ("image", "png"): Parser("png", images.read_png),
+    ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
+    ("image", "gif"): Parser("gif", images.read_gif),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
-ALL_RULES: tuple[Rule, ...] = (*RULES, *safetensors.RULES)
+ALL_RULES: tuple[Rule, ...] = (
+    *RULES,
+    *safetensors.RULES,
+    *zip_container.RULES,
+    *tar.RULES,
+    *compressed.RULES,
+    *other_archives.RULES,
+    *model_archives.RULES,
+    *images.RULES,
+)
 _NAMED = {named for named, _ in PARSERS}
 _KNOWN = {content for _, content in PARSERS} - {BINARY}
 
