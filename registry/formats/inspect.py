@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import safetensors
+from registry.formats import onnx, safetensors
 from registry.formats.kinds import BINARY, EMPTY, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -65,9 +65,14 @@ class Parser:
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    ("onnx", BINARY): Parser("onnx", onnx.read),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
-ALL_RULES: tuple[Rule, ...] = (*RULES, *safetensors.RULES)
+ALL_RULES: tuple[Rule, ...] = (
+    *RULES,
+    *safetensors.RULES,
+    *onnx.RULES,
+)
 _NAMED = {named for named, _ in PARSERS}
 _KNOWN = {content for _, content in PARSERS} - {BINARY}
 
