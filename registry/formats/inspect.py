@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import onnx, safetensors
+from registry.formats import native, onnx, safetensors
 from registry.formats.kinds import BINARY, EMPTY, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -62,19 +62,31 @@ class Parser:
     read: Callable[[Look], None]
 
 
+#: Whatever the bytes look like: for names that are enough to refuse or doubt a file.
+ANY = "any"
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
     ("onnx", BINARY): Parser("onnx", onnx.read),
+    ("native-code", "native"): Parser("native-code", native.read),
+    ("native-code", ANY): Parser("native-code", native.read),
+    ("tensorrt", ANY): Parser("tensorrt", native.read_engine),
+    ("executorch", "executorch"): Parser("executorch", native.read_engine),
+    ("executorch", ANY): Parser("executorch", native.read_engine),
+    ("python-compiled", ANY): Parser("python-compiled", native.read_compiled),
+    ("rds", ANY): Parser("rds", native.read_rds),
+    ("coreml", ANY): Parser("coreml", native.read_opaque),
+    ("openvino", ANY): Parser("openvino", native.read_opaque),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
 ALL_RULES: tuple[Rule, ...] = (
     *RULES,
     *safetensors.RULES,
     *onnx.RULES,
+    *native.RULES,
 )
 _NAMED = {named for named, _ in PARSERS}
-_KNOWN = {content for _, content in PARSERS} - {BINARY}
+_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +153,7 @@ def _choose(look: Look) -> Parser | None:
     content = content_of(look.source)
     if look.depth > DEPTH_MAX:
         look.stop(NESTED, f"found a member {look.depth} deep")
-    parser = PARSERS.get((look.role, content))
+    parser = PARSERS.get((look.role, content)) or PARSERS.get((look.role, ANY))
     if parser is None and (look.role in _NAMED or content in _KNOWN):
         look.stop(AGREE, f"found {_said(content)}, expected what the name says: {look.role}")
     if parser is None:

@@ -61,7 +61,7 @@ _COUNT = re.compile(r"0|[1-9][0-9]{0,18}")
 _CHECKSUM = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 #: No backslash, no colon (drives, schemes, streams), nothing that shells or Windows read more into;
 #: `*` begins ONNX Runtime's names of places in memory.
-_NOT_PLAIN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|%~$]')
+_NOT_PLAIN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|^~')
 
 
 class Tensors:

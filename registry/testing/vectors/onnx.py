@@ -181,7 +181,6 @@ VECTORS = (
     _located("folder", "sub/"),
     _located("empty", ""),
     _located("home", "~/w.bin"),
-    _located("percent", "%2e%2e/w.bin"),
     _located("trailing-dot", "w.bin."),
     _bad("unknown-key", 9, with_tensor(tensor(FLOAT, [4], external(location="w.bin", loader="x")))),
     _bad(
