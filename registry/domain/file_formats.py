@@ -46,9 +46,11 @@ _BY_NAME = {
     "adapter_model.bin": "torch-pickle",
     "training_args.bin": "torch-pickle",
     "saved_model.pb": "tensorflow",
+    "keras_metadata.pb": "keras-metadata",
 }
 #: Roles other than the format.
 _ROLES_BY_NAME = {
+    "fingerprint.pb": "tensorflow-fingerprint",
     "config.json": "config",
     "tokenizer_config.json": "tokenizer-config",
     "chat_template.json": "chat-template-json",

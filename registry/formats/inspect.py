@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import native, onnx, safetensors, tflite
+from registry.formats import native, onnx, safetensors, tensorflow, tflite
 from registry.formats.kinds import BINARY, EMPTY, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -68,6 +68,9 @@ ANY = "any"
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
     ("onnx", BINARY): Parser("onnx", onnx.read),
+    ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
+    ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
+    ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
     ("tflite", "tflite"): Parser("tflite", tflite.read),
     ("native-code", "native"): Parser("native-code", native.read),
     ("native-code", ANY): Parser("native-code", native.read),
@@ -85,6 +88,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *safetensors.RULES,
     *onnx.RULES,
     *native.RULES,
+    *tensorflow.RULES,
     *tflite.RULES,
 )
 _NAMED = {named for named, _ in PARSERS}

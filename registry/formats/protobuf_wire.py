@@ -22,7 +22,7 @@ from registry.formats.source import PIECE_BYTES, Source
 
 #: What the C++ and Python libraries follow (`RecursionLimit`).
 DEPTH_MAX = 100
-#: Values of one field that are kept; more are counted.
+#: Values of one field that are kept, if nobody asks for more; others are counted.
 KEPT_MAX = 4096
 #: Different unknown fields that are told.
 UNKNOWN_MAX = 100
@@ -80,7 +80,17 @@ class Message:
     made of them, unless None; `f32` and `f64` are counted alone, and so is what is packed.
     """
 
-    __slots__ = ("counts", "end", "field", "fields", "parent", "start", "type", "values")
+    __slots__ = (
+        "counts",
+        "end",
+        "field",
+        "fields",
+        "kept_max",
+        "parent",
+        "start",
+        "type",
+        "values",
+    )
 
     def __init__(
         self,
@@ -89,7 +99,9 @@ class Message:
         span: tuple[int, int],
         parent: Message | None,
         field: str,
+        kept_max: int,
     ) -> None:
+        self.kept_max = kept_max
         self.type = type_
         self.fields = fields
         self.start, self.end = span
@@ -105,7 +117,7 @@ class Message:
         return values[0] if values else default
 
     def all(self, name: str) -> list[Any]:
-        """At most KEPT_MAX of them."""
+        """At most as many as are kept."""
         return self.values.get(name, [])
 
     def count(self, name: str) -> int:
@@ -113,7 +125,7 @@ class Message:
 
     def keep(self, name: str, value: object) -> None:
         values = self.values.setdefault(name, [])
-        if len(values) < KEPT_MAX:
+        if len(values) < self.kept_max:
             values.append(value)
 
 
@@ -132,14 +144,13 @@ def walk(
     leave: Callable[[Message], Any],
     budget: Budget,
     *,
-    enter: Callable[[Message], None] = lambda _: None,
+    kept_max: int = KEPT_MAX,
 ) -> Walked:
     """Read all of a source as a message of type `root`; `leave` gets each message when it is
     complete, inner ones first. WireError. Memory: what is kept of a message and its ancestors."""
     window = _Window(source)
     unknown: Counter[tuple[str, int]] = Counter()
-    message = Message(root, schema[root], (0, source.size_bytes), None, "")
-    enter(message)
+    message = Message(root, schema[root], (0, source.size_bytes), None, "", kept_max)
     depth = 1
     at = 0
     while True:
@@ -167,10 +178,8 @@ def walk(
             depth += 1
             if depth > DEPTH_MAX:
                 raise WireError(f"found messages more than {DEPTH_MAX} deep", begin)
-            message = Message(
-                field.kind, schema[field.kind], (at, at + length), message, field.name
-            )
-            enter(message)
+            span = (at, at + length)
+            message = Message(field.kind, schema[field.kind], span, message, field.name, kept_max)
             continue
         _take(window, message, field, wire_type, value, at, length, budget, begin)
         at += length
