@@ -25,6 +25,7 @@ _BY_ENDING = {
         "hdf5": "h5 hdf5",
         "tflite": "tflite lite",
         "tensorflow-graph": "pb",
+        "tensorflow-index": "index",
         "numpy": "npy npz",
         "rds": "rds rdata rda",
         "tensorrt": "plan engine trt",

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import native, onnx, safetensors, tensorflow, tflite
+from registry.formats import native, onnx, safetensors, tensorflow, tensorflow_checkpoint, tflite
 from registry.formats.kinds import BINARY, EMPTY, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -71,6 +71,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
     ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
     ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
+    ("tensorflow-index", BINARY): Parser("tensorflow", tensorflow_checkpoint.read),
     ("tflite", "tflite"): Parser("tflite", tflite.read),
     ("native-code", "native"): Parser("native-code", native.read),
     ("native-code", ANY): Parser("native-code", native.read),
@@ -89,6 +90,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *onnx.RULES,
     *native.RULES,
     *tensorflow.RULES,
+    *tensorflow_checkpoint.RULES,
     *tflite.RULES,
 )
 _NAMED = {named for named, _ in PARSERS}

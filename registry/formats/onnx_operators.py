@@ -134,4 +134,7 @@ def standard_domain(domain: str) -> str:
 
 def is_standard(domain: str) -> bool:
     """Whether a runtime brings the operators of this domain along."""
+    if domain == "com.microsoft.extensions":
+        # Of a library of its own, onnxruntime-extensions.
+        return False
     return standard_domain(domain) in COMPUTING or domain.startswith("com.microsoft.")

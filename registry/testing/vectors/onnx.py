@@ -217,6 +217,7 @@ VECTORS = (
         with_tensor(tensor(FLOAT, [4], external(location="w.bin", offset=str(2**63 - 8)))),
     ),
     _bad("foreign-domain", 11, model(graph(field(1, node("Shell", "ai.onnx.contrib"))))),
+    _bad("extensions", 11, model(graph(field(1, node("Regex", "com.microsoft.extensions"))))),
     _bad("like-a-standard-domain", 11, model(graph(field(1, node("Relu", "com.microsoftx"))))),
     _bad(
         "foreign-in-branch",
