@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from registry.formats import onnx_operators, onnx_tensors
@@ -21,6 +22,8 @@ from registry.formats.protobuf_wire import KEPT_MAX, Message, WireError, walk
 TENSORS_MAX = 50_000
 #: Different operators, and functions of the model's own.
 OPERATORS_MAX = 100_000
+#: Runtimes put a function's nodes in the place of each of its calls.
+UNFOLDED_MAX = 50_000_000
 
 _SAVE = "Save the model again with the onnx library (onnx.save), and push a new version."
 WIRE = Rule(
@@ -54,7 +57,12 @@ OPERATOR = Rule(
     "Export the model with operators of the ONNX standard. If they are newer than the server "
     "knows, tell its operator.",
 )
-RULES = (WIRE, FIELDS, VERSIONS, GRAPH, *onnx_tensors.RULES, DOMAIN, OPERATOR)
+FUNCTIONS = Rule(
+    "ONNX-13",
+    f"Functions of the model's own call no circle, and unfold to at most {UNFOLDED_MAX:,} nodes.",
+    "Export the model anew; inline its functions (onnx.inliner) before it is saved.",
+)
+RULES = (WIRE, FIELDS, VERSIONS, GRAPH, *onnx_tensors.RULES, DOMAIN, OPERATOR, FUNCTIONS)
 
 
 def read(look: Look) -> None:
@@ -74,15 +82,20 @@ def read(look: Look) -> None:
     model.conclude()
 
 
+#: Domain, type and overload of an operator, or of a function.
+_Names = tuple[str, str, str]
+
+
 class _Model:
     """What is known of the model so far."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
         self._tensors = onnx_tensors.Tensors(look)
-        #: By domain, type and overload.
-        self._operators: Counter[tuple[str, str, str]] = Counter()
-        self._functions: set[tuple[str, str, str]] = set()
+        self._operators: Counter[_Names] = Counter()
+        #: What each function calls; of one that is not read to its end by where it begins.
+        self._functions: dict[_Names, Counter[_Names]] = {}
+        self._calls: dict[int, Counter[_Names]] = {}
         self._opsets: dict[str, int] = {}
         self._initializers: list[dict[str, Any]] = []
         self._names: set[str] = set()
@@ -122,6 +135,7 @@ class _Model:
             is_taken = op_type in onnx_operators.HANDING_OVER
             if is_taken or (domain, op_type, overload) not in self._functions:
                 self._check_operator(domain, op_type)
+        self._check_functions()
         facts = self._look.facts
         facts["opsets"] = self._opsets
         facts["operators"] = [
@@ -191,13 +205,41 @@ class _Model:
 
     def _function(self, function: Message) -> None:
         names = (function.one("domain", ""), function.one("name", ""), function.one("overload", ""))
-        self._functions.add(names)
+        self._functions.setdefault(names, Counter()).update(
+            self._calls.pop(function.start, Counter())
+        )
         self._bound(len(self._functions))
 
     def _node(self, node: Message) -> None:
         names = (node.one("domain", ""), node.one("op_type", ""), node.one("overload", ""))
         self._operators[names] += 1
         self._bound(len(self._operators))
+        function = node.parent
+        while function is not None and function.type != "FunctionProto":
+            function = function.parent
+        if function is not None:
+            self._calls.setdefault(function.start, Counter())[names] += 1
+
+    def _check_functions(self) -> None:
+        graph = {
+            each: calls.keys() & self._functions.keys() for each, calls in self._functions.items()
+        }
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle = [":".join(names) for names in error.args[1]]
+            self._look.refuse(FUNCTIONS, f"found a circle of {quoted(circle)}")
+            return
+        unfolded: dict[_Names, int] = {}
+        for function in order:
+            calls = self._functions[function].items()
+            unfolded[function] = sum(count * unfolded.get(each, 1) for each, count in calls)
+            if unfolded[function] > UNFOLDED_MAX:
+                self._look.refuse(FUNCTIONS, f"found {quoted(':'.join(function))}, which is larger")
+                return
+        total = sum(count * unfolded.get(each, 0) for each, count in self._operators.items())
+        if total > UNFOLDED_MAX:
+            self._look.refuse(FUNCTIONS, f"found a graph of {total} nodes")
 
     def _bound(self, count: int) -> None:
         if count > OPERATORS_MAX:

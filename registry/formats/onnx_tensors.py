@@ -132,11 +132,12 @@ class Tensors:
             expected = f"at most {DIMENSIONS_MAX} whole numbers"
             self._look.refuse(DTYPE, f"{what}: found dims {quoted(dims)}, expected {expected}")
             return None
-        elements = 1
+        elements = bound = 1
         for axis in dims:
-            # An axis of 0 makes the product 0, which must not hide an axis that is absurd.
             elements *= axis
-            if elements > ELEMENTS_MAX:
+            # An axis of 0 makes the product 0, which must not hide another that is absurd.
+            bound *= max(axis, 1)
+            if bound > ELEMENTS_MAX:
                 self._look.refuse(DTYPE, f"{what}: found dims {quoted(dims)}, expected under 2^63")
                 return None
         return elements

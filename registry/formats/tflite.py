@@ -260,10 +260,11 @@ class _Model:
     def _check_size(
         self, what: str, dtype: str, bits: int, shape: list[int], size: int, *, is_sparse: bool
     ) -> None:
-        elements = 1
+        elements = bound = 1
         for axis in shape:
             elements *= axis
-            if axis < 0 or elements > ELEMENTS_MAX:
+            bound *= max(axis, 1)
+            if axis < 0 or bound > ELEMENTS_MAX:
                 self._look.refuse(SIZE, f"{what}: found shape {quoted(shape)}")
                 return
         self._parameters += elements

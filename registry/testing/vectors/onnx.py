@@ -84,6 +84,17 @@ _SPARSE = field(1, tensor(FLOAT, [2], field(9, bytes(8)))) + field(3, 9)
 _BRANCH = field(1, "then") + field(6, graph(field(1, node("Relu")))) + field(20, 5)
 
 
+def _function(name: str, *calls: str) -> bytes:
+    nodes = b"".join(field(7, node(each, "acme" if each[0] == "f" else "")) for each in calls)
+    return field(25, field(1, name) + nodes + field(10, "acme"))
+
+
+def _unfolding(levels: int) -> bytes:
+    functions = [_function(f"f{each}", *2 * [f"f{each + 1}"]) for each in range(levels)]
+    functions.append(_function(f"f{levels}", "Relu"))
+    return model(graph(field(1, node("f0", "acme"))), *functions)
+
+
 def _nested(depth: int) -> bytes:
     inner = graph(field(1, node("Relu")))
     for _ in range(depth):
@@ -241,6 +252,15 @@ VECTORS = (
     ),
     _bad("engine", 11, model(graph(field(1, node("EPContext", "com.microsoft"))))),
     _bad("python", 11, model(graph(field(1, node("PythonOp", "com.microsoft"))))),
+    _sound("functions-of-functions", _unfolding(8)),
+    _bad("function-of-itself", 13, model(graph(field(1, node("Relu"))), _function("f", "f"))),
+    _bad(
+        "functions-in-a-circle",
+        13,
+        model(graph(field(1, node("f", "acme"))), _function("f", "fg"), _function("fg", "f")),
+    ),
+    _bad("unfolding", 13, _unfolding(40)),
+    _bad("hidden-axis", 5, with_tensor(tensor(FLOAT, [0, 2**62, 2**62]))),
     _bad("no-such-operator", 12, model(graph(field(1, node("RunShell"))))),
     _bad("newer-operator", 12, model(graph(field(1, node("New", "com.microsoft")))), fails=False),
 )
