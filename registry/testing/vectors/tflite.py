@@ -39,7 +39,8 @@ def flatbuffer(root: Table, identifier: bytes = b"TFL3") -> bytes:
     pending: list[tuple[int, Value]] = [(0, root)]
     while pending:
         at, value = pending.pop(0)
-        out += bytes(-len(out) % 8)
+        # Elements of a vector begin 4 bytes behind it; data of tensors are aligned to 16.
+        out += bytes((12 - len(out)) % 16)
         place, further = _write(out, value)
         out[at : at + 4] = (place - at).to_bytes(4, "little")
         pending += further
@@ -71,8 +72,11 @@ def _write_table(out: bytearray, table: Table) -> tuple[int, list[tuple[int, Val
     vtable = len(out)
     slots, body = [0] * count, bytearray()
     further: list[tuple[int, Value]] = []
-    place = vtable + 4 + 2 * count
+    padding = (4 + 2 * count) % 4
+    place = vtable + 4 + 2 * count + padding
     for number, value in sorted(table.fields.items()):
+        size = value.size if isinstance(value, Number) else 4
+        body += bytes(-(4 + len(body)) % min(size, 4))
         slots[number] = 4 + len(body)
         if isinstance(value, Number):
             body += value.encode()
@@ -81,7 +85,7 @@ def _write_table(out: bytearray, table: Table) -> tuple[int, list[tuple[int, Val
             body += bytes(4)
     out += (4 + 2 * count).to_bytes(2, "little") + (4 + len(body)).to_bytes(2, "little")
     out += b"".join(slot.to_bytes(2, "little") for slot in slots)
-    out += (place - vtable).to_bytes(4, "little") + body
+    out += bytes(padding) + (place - vtable).to_bytes(4, "little") + body
     return place, further
 
 
