@@ -13,16 +13,16 @@ from registry.formats.look import Effect
 from registry.formats.tensorflow_computing import COMPUTING
 
 _HOST = """
-    BatchFunction CSVDataset CSVDatasetV2 CacheDataset CacheDatasetV2 CalibrationStatisticsSaver
-    CloseSummaryWriter CollectiveAllToAllV2 CollectiveAllToAllV3 CollectiveAssignGroupV2
-    CollectiveBcastRecv CollectiveBcastRecvV2 CollectiveBcastSend CollectiveBcastSendV2
-    CollectiveGather CollectiveGatherV2 CollectiveInitializeCommunicator CollectivePermute
-    CollectiveReduce CollectiveReduceScatterV2 CollectiveReduceV2 CollectiveReduceV3
-    ConfigureAndInitializeGlobalTPU ConfigureDistributedTPU Copy CopyHost CreateSummaryDbWriter
-    CreateSummaryFileWriter DTensorRestoreV2 DTensorSetGlobalTPUArray DataServiceDataset
-    DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 DatasetToGraph
-    DatasetToGraphV2 DatasetToTFRecord DebugIdentity DebugIdentityV2 DebugIdentityV3
-    DebugNanCount DebugNumericSummary DebugNumericSummaryV2 DecodeProtoV2
+    Abort BatchFunction CSVDataset CSVDatasetV2 CacheDataset CacheDatasetV2
+    CalibrationStatisticsSaver CloseSummaryWriter CollectiveAllToAllV2 CollectiveAllToAllV3
+    CollectiveAssignGroupV2 CollectiveBcastRecv CollectiveBcastRecvV2 CollectiveBcastSend
+    CollectiveBcastSendV2 CollectiveGather CollectiveGatherV2 CollectiveInitializeCommunicator
+    CollectivePermute CollectiveReduce CollectiveReduceScatterV2 CollectiveReduceV2
+    CollectiveReduceV3 ConfigureAndInitializeGlobalTPU ConfigureDistributedTPU Copy CopyHost
+    CreateSummaryDbWriter CreateSummaryFileWriter DTensorRestoreV2 DTensorSetGlobalTPUArray
+    DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4
+    DatasetToGraph DatasetToGraphV2 DatasetToTFRecord DebugIdentity DebugIdentityV2
+    DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2 DecodeProtoV2
     DeleteRpcFutureResource DeleteSessionTensor DistributedSave DumpTensor EagerPyFunc
     EncodeProto ExperimentalCSVDataset ExperimentalDatasetToTFRecord ExperimentalLMDBDataset
     ExperimentalMatchingFilesDataset ExperimentalSqlDataset FileSystemSetConfiguration
@@ -79,17 +79,18 @@ _OTHER = """
     ComputeDedupDataTupleMask ComputeDedupDataTupleMaskV2 ConcatenateDataset
     ConditionalAccumulator ConfigureTPUEmbedding ConfigureTPUEmbeddingHost
     ConfigureTPUEmbeddingMemory ConnectTPUEmbeddingHosts ConsumeMutexLock ConvertToCooTensor
-    ConvertToListOfSparseCoreCooTensors ConvertToSparseCoreCsrWrappedCooTensor CrossReplicaSum
-    DatasetCardinality DatasetFingerprint DatasetFromGraph DatasetToSingleElement
-    DebugGradientIdentity DebugGradientRefIdentity DeleteIterator DeleteMemoryCache
-    DeleteMultiDeviceIterator DenseToSparseBatchDataset DeserializeIterator DeviceIndex
-    DevicePlacementOp DirectedInterleaveDataset DtypeWithDefaultOp DummyIterationCounter
-    DummyMemoryCache DummySeedGenerator DynamicEnqueueTPUEmbeddingArbitraryTensorBatch
-    DynamicEnqueueTPUEmbeddingRaggedTensorBatch EnqueueTPUEmbeddingArbitraryTensorBatch
-    EnqueueTPUEmbeddingBatch EnqueueTPUEmbeddingIntegerBatch
-    EnqueueTPUEmbeddingRaggedTensorBatch EnqueueTPUEmbeddingSparseBatch
-    EnqueueTPUEmbeddingSparseTensorBatch ExecuteTPUEmbeddingPartitioner
-    ExperimentalAssertNextDataset ExperimentalAutoShardDataset
+    ConvertToListOfSparseCoreCooTensors ConvertToSparseCoreCsrWrappedCooTensor CopyToMesh
+    CopyToMeshGrad CrossReplicaSum CustomAggregator DTensorAllGather DTensorAllReduce
+    DTensorAllScatter DTensorAllToAll DTensorReduceScatter DatasetCardinality DatasetFingerprint
+    DatasetFromGraph DatasetToSingleElement DebugGradientIdentity DebugGradientRefIdentity
+    DeleteIterator DeleteMemoryCache DeleteMultiDeviceIterator DenseToSparseBatchDataset
+    DeserializeIterator DeviceIndex DevicePlacementOp DirectedInterleaveDataset
+    DtypeWithDefaultOp DummyIterationCounter DummyMemoryCache DummySeedGenerator
+    DynamicEnqueueTPUEmbeddingArbitraryTensorBatch DynamicEnqueueTPUEmbeddingRaggedTensorBatch
+    EnqueueTPUEmbeddingArbitraryTensorBatch EnqueueTPUEmbeddingBatch
+    EnqueueTPUEmbeddingIntegerBatch EnqueueTPUEmbeddingRaggedTensorBatch
+    EnqueueTPUEmbeddingSparseBatch EnqueueTPUEmbeddingSparseTensorBatch
+    ExecuteTPUEmbeddingPartitioner ExperimentalAssertNextDataset ExperimentalAutoShardDataset
     ExperimentalBytesProducedStatsDataset ExperimentalChooseFastestDataset
     ExperimentalDatasetCardinality ExperimentalDenseToSparseBatchDataset
     ExperimentalDirectedInterleaveDataset ExperimentalGroupByReducerDataset
@@ -105,26 +106,27 @@ _OTHER = """
     ExperimentalThreadPoolDataset ExperimentalThreadPoolHandle ExperimentalUnbatchDataset
     ExperimentalUniqueDataset FIFOQueue FIFOQueueV2 FakeQueue FilterByLastComponentDataset
     FilterDataset FinalizeDataset FinalizeTPUEmbedding FinalizeTPUEmbeddingV2 FlatMapDataset
-    GeneratorDataset GetMinibatchSplitsWithPhysicalReplica
+    GeneratorDataset GetDeadline GetMinibatchSplitsWithPhysicalReplica
     GetMinibatchesInCsrWithPhysicalReplica GetStatsFromListOfSparseCoreCooTensors GetTpuTaskId
     GlobalIterId GlobalShuffleDataset GraphDefVersion GroupByReducerDataset GroupByWindowDataset
-    HistogramSummary IgnoreErrorsDataset ImageSummary IndexFlatMapDataset
+    HistogramSummary HostConst IgnoreErrorsDataset ImageSummary IndexFlatMapDataset
     InitializeTableFromDataset InterleaveDataset IsBoostedTreesEnsembleInitialized
-    IsBoostedTreesQuantileStreamResourceInitialized IsTPUEmbeddingInitialized
-    IsTensorFloat32Enabled Iterator IteratorFromStringHandle IteratorFromStringHandleV2
-    IteratorGetDevice IteratorGetModelProto IteratorGetNext IteratorGetNextAsOptional
-    IteratorGetNextSync IteratorToStringHandle IteratorV2 KernelLabel LatencyStatsDataset
-    LegacyParallelInterleaveDatasetV2 ListDataset LoadAllTPUEmbeddingParameters
-    LoadTPUEmbeddingADAMParameters LoadTPUEmbeddingAdadeltaParameters
-    LoadTPUEmbeddingAdagradMomentumParameters LoadTPUEmbeddingAdagradParameters
-    LoadTPUEmbeddingCenteredRMSPropParameters LoadTPUEmbeddingFTRLParameters
-    LoadTPUEmbeddingFrequencyEstimatorParameters LoadTPUEmbeddingMDLAdagradLightParameters
-    LoadTPUEmbeddingMomentumParameters LoadTPUEmbeddingProximalAdagradParameters
-    LoadTPUEmbeddingProximalYogiParameters LoadTPUEmbeddingRMSPropParameters
-    LoadTPUEmbeddingStochasticGradientDescentParameters MakeIterator MakeWeakResourceHandle
-    MapAndBatchDataset MapClear MapDataset MapIncompleteSize MapPeek MapSize MapStage MapUnstage
-    MapUnstageNoKey MaxIntraOpParallelismDataset MergeDedupData MergeSummary ModelDataset
-    MultiDeviceIterator MultiDeviceIteratorFromStringHandle MultiDeviceIteratorGetNextFromShard
+    IsBoostedTreesQuantileStreamResourceInitialized IsResourceHandleRefCounting
+    IsTPUEmbeddingInitialized IsTensorFloat32Enabled Iterator IteratorFromStringHandle
+    IteratorFromStringHandleV2 IteratorGetDevice IteratorGetModelProto IteratorGetNext
+    IteratorGetNextAsOptional IteratorGetNextSync IteratorToStringHandle IteratorV2 KernelLabel
+    LatencyStatsDataset LegacyParallelInterleaveDatasetV2 ListDataset
+    LoadAllTPUEmbeddingParameters LoadTPUEmbeddingADAMParameters
+    LoadTPUEmbeddingAdadeltaParameters LoadTPUEmbeddingAdagradMomentumParameters
+    LoadTPUEmbeddingAdagradParameters LoadTPUEmbeddingCenteredRMSPropParameters
+    LoadTPUEmbeddingFTRLParameters LoadTPUEmbeddingFrequencyEstimatorParameters
+    LoadTPUEmbeddingMDLAdagradLightParameters LoadTPUEmbeddingMomentumParameters
+    LoadTPUEmbeddingProximalAdagradParameters LoadTPUEmbeddingProximalYogiParameters
+    LoadTPUEmbeddingRMSPropParameters LoadTPUEmbeddingStochasticGradientDescentParameters
+    MakeIterator MakeWeakResourceHandle MapAndBatchDataset MapClear MapDataset MapIncompleteSize
+    MapPeek MapSize MapStage MapUnstage MapUnstageNoKey MaxIntraOpParallelismDataset
+    MergeDedupData MergeSummary ModelDataset MultiDeviceIterator
+    MultiDeviceIteratorFromStringHandle MultiDeviceIteratorGetNextFromShard
     MultiDeviceIteratorInit MultiDeviceIteratorToStringHandle MutexLock MutexV2
     NonSerializableDataset OneShotIterator OptimizeDataset OptimizeDatasetV2 OptionsDataset
     OrderedMapClear OrderedMapIncompleteSize OrderedMapPeek OrderedMapSize OrderedMapStage
@@ -137,32 +139,40 @@ _OTHER = """
     QueueDequeueUpToV2 QueueDequeueV2 QueueEnqueue QueueEnqueueMany QueueEnqueueManyV2
     QueueEnqueueV2 QueueIsClosed QueueIsClosedV2 QueueSize QueueSizeV2 RandomDataset
     RandomDatasetV2 RandomShuffleQueue RandomShuffleQueueV2 RangeDataset ReadVariableXlaSplitND
-    RebatchDataset RebatchDatasetV2 RecvTPUEmbeddingActivations ReduceDataset RepeatDataset
-    RequiresOlderGraphVersion ResourceAccumulatorApplyGradient ResourceAccumulatorNumAccumulated
-    ResourceAccumulatorSetGlobalStep ResourceAccumulatorTakeGradient
-    ResourceConditionalAccumulator ResourceCreateOp ResourceUsingOp
-    RetrieveAllTPUEmbeddingParameters RetrieveTPUEmbeddingADAMParameters
-    RetrieveTPUEmbeddingAdadeltaParameters RetrieveTPUEmbeddingAdagradMomentumParameters
-    RetrieveTPUEmbeddingAdagradParameters RetrieveTPUEmbeddingCenteredRMSPropParameters
-    RetrieveTPUEmbeddingFTRLParameters RetrieveTPUEmbeddingFrequencyEstimatorParameters
+    RebatchDataset RebatchDatasetV2 RecvTPUEmbeddingActivations ReduceDataset Relayout
+    RelayoutLike RepeatDataset RequiresOlderGraphVersion ResourceAccumulatorApplyGradient
+    ResourceAccumulatorNumAccumulated ResourceAccumulatorSetGlobalStep
+    ResourceAccumulatorTakeGradient ResourceConditionalAccumulator ResourceCreateOp
+    ResourceInitializedOp ResourceUsingOp RetrieveAllTPUEmbeddingParameters
+    RetrieveTPUEmbeddingADAMParameters RetrieveTPUEmbeddingAdadeltaParameters
+    RetrieveTPUEmbeddingAdagradMomentumParameters RetrieveTPUEmbeddingAdagradParameters
+    RetrieveTPUEmbeddingCenteredRMSPropParameters RetrieveTPUEmbeddingFTRLParameters
+    RetrieveTPUEmbeddingFrequencyEstimatorParameters
     RetrieveTPUEmbeddingMDLAdagradLightParameters RetrieveTPUEmbeddingMomentumParameters
     RetrieveTPUEmbeddingProximalAdagradParameters RetrieveTPUEmbeddingProximalYogiParameters
     RetrieveTPUEmbeddingRMSPropParameters
-    RetrieveTPUEmbeddingStochasticGradientDescentParameters RewriteDataset RiscWhile
+    RetrieveTPUEmbeddingStochasticGradientDescentParameters RewriteDataset RiscAbs RiscAdd
+    RiscBinaryArithmetic RiscBinaryComparison RiscBitcast RiscBroadcast RiscCast RiscCeil
+    RiscCholesky RiscConcat RiscCondition RiscConv RiscCos RiscDiv RiscDot RiscExp RiscFft
+    RiscFloor RiscGather RiscImag RiscIsFinite RiscLog RiscLogicalAnd RiscLogicalNot
+    RiscLogicalOr RiscMax RiscMin RiscMul RiscNeg RiscPad RiscPool RiscPow RiscRandomUniform
+    RiscReal RiscReduce RiscRem RiscReshape RiscReverse RiscScatter RiscShape RiscSign RiscSlice
+    RiscSort RiscSqueeze RiscSub RiscTranspose RiscTriangularSolve RiscUnary RiscWhile
     SamplingDataset ScalarSummary ScanDataset SendTPUEmbeddingGradients SerializeIterator
     SetStatsAggregatorDataset ShardDataset ShuffleAndRepeatDataset ShuffleAndRepeatDatasetV2
     ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3 ShutdownTPUSystem SkipDataset
     SlidingWindowDataset SortListOfSparseCoreCooTensors SparseAccumulatorApplyGradient
     SparseAccumulatorTakeGradient SparseConditionalAccumulator SparseTensorSliceDataset
     SplitDedupData Stage StageClear StagePeek StageSize StatsAggregatorHandle
-    StatsAggregatorHandleV2 StatsAggregatorSummary StoreMinibatchStatisticsInFdo
-    StubResourceHandleOp SyncDevice TPUAnnotateTensorsWithDynamicShape TPUCompilationResult
-    TPUCopyWithDynamicShape TPUDummyInput TPUEmbeddingActivations TPUOrdinalSelector
-    TPUPartitionedCall TPUPartitionedInput TPUPartitionedInputV2 TPUPartitionedOutput
-    TPUPartitionedOutputV2 TPUReplicateMetadata TPUReplicatedInput TPUReplicatedOutput
-    TPUReshardVariables TPURoundRobin TakeDataset TakeManySparseFromTensorsMap TakeWhileDataset
-    TensorDataset TensorMapSize TensorSliceDataset TensorSummary TensorSummaryV2
-    ThreadPoolDataset ThreadPoolHandle TpuHandleToProtoKey UnbatchDataset UniqueDataset Unstage
+    StatsAggregatorHandleV2 StatsAggregatorSummary StochasticCastToInt
+    StoreMinibatchStatisticsInFdo StubResourceHandleOp SyncDevice
+    TPUAnnotateTensorsWithDynamicShape TPUCompilationResult TPUCopyWithDynamicShape
+    TPUDummyInput TPUEmbeddingActivations TPUOrdinalSelector TPUPartitionedCall
+    TPUPartitionedInput TPUPartitionedInputV2 TPUPartitionedOutput TPUPartitionedOutputV2
+    TPUReplicateMetadata TPUReplicatedInput TPUReplicatedOutput TPUReshardVariables
+    TPURoundRobin TakeDataset TakeManySparseFromTensorsMap TakeWhileDataset TensorDataset
+    TensorMapSize TensorSliceDataset TensorSummary TensorSummaryV2 ThreadPoolDataset
+    ThreadPoolHandle TpuHandleToProtoKey UnbatchDataset UniqueDataset Unstage
     UnwrapDatasetVariant UpdateTaskIdAndGlobalCoreArray WeightedFlatMapDataset WindowDataset
     WrapDatasetVariant XlaAllReduce XlaBroadcastHelper XlaClusterOutput XlaDequantize XlaIf
     XlaOptimizationBarrier XlaRngBitGenerator XlaSparseActivationsUnstack XlaSparseCoreAdagrad
