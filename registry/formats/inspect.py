@@ -16,9 +16,14 @@ from registry.formats import (
     compressed,
     images,
     model_archives,
+    native,
+    onnx,
     other_archives,
     safetensors,
     tar,
+    tensorflow,
+    tensorflow_checkpoint,
+    tflite,
     zip_container,
 )
 from registry.formats.kinds import BINARY, EMPTY, content_of
@@ -70,6 +75,8 @@ class Parser:
     read: Callable[[Look], None]
 
 
+#: Whatever the bytes look like: for names that are enough to refuse or doubt a file.
+ANY = "any"
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
@@ -92,6 +99,21 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("image", "png"): Parser("png", images.read_png),
     ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
     ("image", "gif"): Parser("gif", images.read_gif),
+    ("onnx", BINARY): Parser("onnx", onnx.read),
+    ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
+    ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
+    ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
+    ("tensorflow-index", BINARY): Parser("tensorflow", tensorflow_checkpoint.read),
+    ("tflite", "tflite"): Parser("tflite", tflite.read),
+    ("native-code", "native"): Parser("native-code", native.read),
+    ("native-code", ANY): Parser("native-code", native.read),
+    ("tensorrt", ANY): Parser("tensorrt", native.read_engine),
+    ("executorch", "executorch"): Parser("executorch", native.read_engine),
+    ("executorch", ANY): Parser("executorch", native.read_engine),
+    ("python-compiled", ANY): Parser("python-compiled", native.read_compiled),
+    ("rds", ANY): Parser("rds", native.read_rds),
+    ("coreml", ANY): Parser("coreml", native.read_opaque),
+    ("openvino", ANY): Parser("openvino", native.read_opaque),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
 ALL_RULES: tuple[Rule, ...] = (
@@ -103,9 +125,14 @@ ALL_RULES: tuple[Rule, ...] = (
     *other_archives.RULES,
     *model_archives.RULES,
     *images.RULES,
+    *onnx.RULES,
+    *native.RULES,
+    *tensorflow.RULES,
+    *tensorflow_checkpoint.RULES,
+    *tflite.RULES,
 )
 _NAMED = {named for named, _ in PARSERS}
-_KNOWN = {content for _, content in PARSERS} - {BINARY}
+_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +199,7 @@ def _choose(look: Look) -> Parser | None:
     content = content_of(look.source)
     if look.depth > DEPTH_MAX:
         look.stop(NESTED, f"found a member {look.depth} deep")
-    parser = PARSERS.get((look.role, content))
+    parser = PARSERS.get((look.role, content)) or PARSERS.get((look.role, ANY))
     if parser is None and (look.role in _NAMED or content in _KNOWN):
         look.stop(AGREE, f"found {_said(content)}, expected what the name says: {look.role}")
     if parser is None:
