@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import safetensors
-from registry.formats.kinds import BINARY, EMPTY, content_of
+from registry.formats import joblib_file, pickle_file, safetensors, torch_legacy
+from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
     Budget,
@@ -62,14 +62,30 @@ class Parser:
     read: Callable[[Look], None]
 
 
+#: Pickles of protocols 0 and 1 begin with any opcode.
+_PICKLED = ("pickle", TEXT, BINARY)
+#: joblib's; of lzma's older format, which has no magic number, too.
+_PACKED = ("zlib", "gzip", "bzip2", "xz")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    **{("pickle", content): Parser("pickle", pickle_file.read) for content in _PICKLED},
+    **{("torch-pickle", content): Parser("torch", torch_legacy.read) for content in _PICKLED},
+    ("bin", "pickle"): Parser("torch", torch_legacy.read),
+    **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
+    **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
-ALL_RULES: tuple[Rule, ...] = (*RULES, *safetensors.RULES)
-_NAMED = {named for named, _ in PARSERS}
-_KNOWN = {content for _, content in PARSERS} - {BINARY}
+ALL_RULES: tuple[Rule, ...] = (
+    *RULES,
+    *safetensors.RULES,
+    *pickle_file.RULES,
+    *torch_legacy.RULES,
+    *joblib_file.RULES,
+)
+#: A file of the name `x.bin` may be of many formats.
+_NAMED = {named for named, _ in PARSERS} - {"bin"}
+_KNOWN = {content for _, content in PARSERS} - {BINARY, TEXT}
 
 
 @dataclass(frozen=True, kw_only=True)
