@@ -16,11 +16,11 @@ from registry.formats import pickle_rules as rules
 from registry.formats.look import Look, Rule, SpentError, StopLooking, quoted
 from registry.formats.pickle_opcodes import (
     OPCODES,
-    DecodeError,
-    Opcode,
     OpcodeReader,
 )
+from registry.formats.pickle_stream import PickleStream
 from registry.formats.pickle_values import (
+    ATOMS,
     FOREIGN,
     Foreign,
     Global,
@@ -32,6 +32,7 @@ from registry.formats.pickle_values import (
     Value,
     is_bare,
     is_key,
+    is_tainted,
     tuple_of,
     weight_of,
 )
@@ -67,80 +68,26 @@ class PickleMachine:
     def __init__(self, look: Look, reader: OpcodeReader, family: Family) -> None:
         self._look = look
         self._reader = reader
+        self._stream = PickleStream(look, reader)
         self._family = family
         self._stack: list[Value] = []
         #: How high the stack was at each MARK.
         self._marks: list[int] = []
         self._memo: list[Value] = []
-        self._frame_end: int | None = None
-        self._protocol = 0
-        self._at = 0
-        self._count = 0
         #: The one that is done.
         self._opcode = OPCODES[ord(".")]
         self._told: set[str] = set()
+        self._names: set[str] = set()
+        self._objects = 0
 
     def run(self) -> Value:
         """The pickle's value. Stops with a finding where that cannot be told."""
-        self._begin()
         handlers = self._handlers()
-        while True:
-            self._at = self._reader.at
-            self._count += 1
-            self._look.budget.step()
-            if self._count > rules.OPCODES_MAX:
-                raise SpentError(f"it has more than {rules.OPCODES_MAX:,} opcodes")
-            try:
-                _, opcode = self._reader.opcode()
-                value = self._reader.argument(opcode.argument)
-            except DecodeError as error:
-                self._stop(rules.STREAM, str(error))
-            self._check(opcode)
-            if opcode.name == "STOP":
-                return self._finish()
-            do = handlers.get(opcode.name, self._stack.append)
-            self._opcode = opcode
-            do(value)
-
-    # The stream -----------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        """PROTO is the first opcode or none; without it the protocol is 0 or 1."""
-        try:
-            if self._reader.peek() != b"\x80":
-                self._protocol = 1
-                return
-            self._at = self._reader.at
-            self._protocol = self._reader.take(2)[1]
-        except DecodeError as error:
-            self._stop(rules.STREAM, str(error))
-        if not 2 <= self._protocol <= 5:
-            self._stop(rules.STREAM, f"found protocol {self._protocol}, expected 2 to 5")
-
-    def _check(self, opcode: Opcode) -> None:
-        if opcode.protocol > self._protocol or opcode.name == "PROTO":
-            self._stop(
-                rules.STREAM, f"found {opcode.name} in the middle of protocol {self._protocol}"
-            )
-        end = self._frame_end
-        if end is None:
-            return
-        if self._reader.at > end:
-            self._stop(rules.FRAME, f"found {opcode.name} across the frame's end at byte {end}")
-        if opcode.name == "FRAME":
-            self._stop(rules.FRAME, f"found a frame within a frame that ends at byte {end}")
-        if self._reader.at == end:
-            self._frame_end = None
-        elif opcode.name == "STOP":
-            self._stop(rules.FRAME, f"found STOP before the frame's end at byte {end}")
-
-    def _frame(self, length: Value) -> None:
-        assert isinstance(length, int)
-        if not 1 <= length <= self._reader.left:
-            self._stop(
-                rules.FRAME, f"found a frame of {length} bytes, expected 1 to {self._reader.left}"
-            )
-        self._frame_end = self._reader.at + length
+        for opcode, value in self._stream.opcodes():
+            if opcode.name != "STOP":
+                self._opcode = opcode
+                handlers.get(opcode.name, self._stack.append)(value)
+        return self._finish()
 
     def _finish(self) -> Value:
         if self._marks or len(self._stack) != 1:
@@ -161,7 +108,6 @@ class PickleMachine:
             **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), self._put),
             **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), self._get),
             "MEMOIZE": lambda _: self._put(len(self._memo)),
-            "FRAME": self._frame,
             "MARK": lambda _: self._marks.append(len(self._stack)),
             "GLOBAL": self._global,
             "STACK_GLOBAL": lambda _: self._stack_global(*self._pop(2)),
@@ -185,7 +131,7 @@ class PickleMachine:
         return lambda _: self._stack.append(value)
 
     def _emptying(self, kind: str) -> Callable[[Value], None]:
-        return lambda _: self._stack.append(Items(kind))
+        return lambda _: self._keep(Items(kind))
 
     def _tupling(self, count: int) -> Callable[[Value], None]:
         return lambda _: self._tuple(self._pop(count))
@@ -198,7 +144,7 @@ class PickleMachine:
             assert isinstance(value, tuple)
             what += f" of {_said(*value)}"
             self._learn(*value)
-        self._refuse_once(rules.OPCODE, what)
+        self._refuse(rules.OPCODE, what)
         if name == "DUP":
             self._stack.append(self._top())
         elif name == "POP" and self._marks and self._marks[-1] == len(self._stack):
@@ -243,8 +189,8 @@ class PickleMachine:
         assert isinstance(slot, int)
         value = self._top()
         # Python 2 began at 1, and optimised pickles leave slots out.
-        if slot > self._count:
-            self._stop(rules.MEMO, f"found slot {slot} after {self._count} opcodes")
+        if slot > self._stream.count:
+            self._stop(rules.MEMO, f"found slot {slot} after {self._stream.count} opcodes")
         if slot >= len(self._memo):
             self._memo += [_NOTHING] * (slot + 1 - len(self._memo))
         if self._memo[slot] is not _NOTHING:
@@ -265,13 +211,12 @@ class PickleMachine:
             if isinstance(part, Items):
                 part.is_placed = True
         made = tuple_of(parts)
-        self._weigh(made.weight)
-        self._stack.append(made)
+        self._keep(made)
 
     def _from_mark(self, kind: str) -> None:
         parts = self._pop_mark()
         made = Items(kind)
-        self._stack.append(made)
+        self._keep(made)
         if kind == "dict":
             self._set(parts)
         else:
@@ -284,10 +229,12 @@ class PickleMachine:
             return
         assert isinstance(target, Items)
         for part in parts:
+            if type(part) in ATOMS:
+                target.weight += 1
+                continue
             if target.kind != "list" and not is_key(part):
                 self._refuse(rules.FILL, f"found {part!r} in {target!r}, expected a plain value")
-            self._place(part)
-            target.weight += weight_of(part)
+            self._place(part, target)
         if self._is_within_itself(target):
             return
         target.parts += parts
@@ -303,8 +250,8 @@ class PickleMachine:
         for key, value in zip(parts[::2], parts[1::2], strict=True):
             if not is_key(key):
                 self._refuse(rules.FILL, f"found {key!r} as a key, expected a plain value")
-            self._place(value)
-            target.weight += weight_of(key) + weight_of(value)
+            target.weight += weight_of(key)
+            self._place(value, target)
             if self._is_within_itself(target):
                 return
             if isinstance(key, str):
@@ -328,12 +275,23 @@ class PickleMachine:
             self._refuse(rules.FILL, f"found {target!r} within itself")
         return target.is_placed
 
-    def _place(self, value: Value) -> None:
-        """It becomes part of the value that the pickle makes."""
+    def _place(self, value: Value, within: Items | None = None) -> None:
+        """It becomes part of a container, or of all that the pickle makes."""
+        if within is not None:
+            within.weight += weight_of(value)
+            within.is_tainted = within.is_tainted or is_tainted(value)
         if isinstance(value, Items):
             value.is_placed = True
         if is_bare(value):
             self._refuse(rules.PLACE, f"found {value!r} as a value")
+
+    def _keep(self, made: Value) -> None:
+        """A new object."""
+        self._objects += 1
+        if self._objects > rules.OBJECTS_MAX:
+            raise SpentError(f"it has more than {rules.OBJECTS_MAX:,} objects")
+        self._weigh(weight_of(made))
+        self._stack.append(made)
 
     def _weigh(self, weight: int) -> None:
         if weight > rules.PARTS_MAX:
@@ -347,7 +305,7 @@ class PickleMachine:
         self._learn(module, name)
         listed = self._family.names.get((module, name))
         if listed is None:
-            self._refuse_once(
+            self._refuse(
                 rules.LISTED,
                 f"found {_said(module, name)}, expected names on the list of {self._family.name}",
             )
@@ -359,15 +317,16 @@ class PickleMachine:
         if isinstance(module, str) and isinstance(name, str):
             self._global((module, name))
             return
-        self._refuse_once(
-            rules.LITERAL, f"found {quoted(module)} and {quoted(name)} as module and name"
-        )
+        self._refuse(rules.LITERAL, f"found {quoted(module)} and {quoted(name)} as module and name")
         self._stack.append(FOREIGN)
 
     def _learn(self, module: str, name: str) -> None:
         found = self._look.facts.setdefault("globals", [])
-        if len(found) < _NAMES_FACT_MAX and f"{module}.{name}" not in found:
-            found.append(f"{module}.{name}")
+        said = f"{module}.{name}"
+        if said not in self._names and len(found) < _NAMES_FACT_MAX:
+            self._names.add(said)
+            if said not in found:
+                found.append(said)
 
     def _call(self, called: Value, arguments: Value) -> None:
         if isinstance(called, Foreign):
@@ -379,12 +338,13 @@ class PickleMachine:
         if not isinstance(arguments, Items) or arguments.kind != "tuple":
             self._stack.append(self._bad(rules.CALL, f"{called!r} of {arguments!r}", arguments))
             return
+        # Some look at each part.
+        self._look.budget.step(arguments.weight)
         try:
             made = called.listed.call(tuple(arguments.parts))
         except UnfitError as error:
             made = self._bad(error.rule, f"{called!r}: {error}", *arguments.parts)
-        self._weigh(weight_of(made))
-        self._stack.append(made)
+        self._keep(made)
 
     def _new(self, kind: Value, arguments: Value) -> None:
         if isinstance(kind, Foreign):
@@ -396,7 +356,7 @@ class PickleMachine:
             and arguments.kind == "tuple"
             and arguments.is_empty
         ):
-            self._stack.append(kind.listed.new())
+            self._keep(kind.listed.new())
         else:
             self._stack.append(self._bad(rules.CALL, f"found a new {kind!r}", arguments))
 
@@ -415,6 +375,7 @@ class PickleMachine:
             self._stack[-1] = self._bad(rules.STATE, f"found a state for {target!r}", state)
             return
         assert isinstance(target, Items | Made)
+        self._look.budget.step(weight_of(state))
         try:
             made = build(state)
         except UnfitError as error:
@@ -426,7 +387,7 @@ class PickleMachine:
         self._stack[-1] = self._taken(made) if isinstance(made, Inline) else made
 
     def _taken(self, made: Inline) -> Value:
-        if self._frame_end is not None:
+        if self._stream.is_in_frame:
             self._stop(rules.FRAME, f"found the bytes of {made!r} within a frame")
         assert made.take is not None
         try:
@@ -438,7 +399,7 @@ class PickleMachine:
         if isinstance(value, Foreign):
             self._stack.append(FOREIGN)
         elif self._family.persistent is None:
-            self._refuse_once(rules.PERSISTENT, "found a persistent id")
+            self._refuse(rules.PERSISTENT, "found a persistent id")
             self._stack.append(FOREIGN)
         else:
             try:
@@ -450,27 +411,18 @@ class PickleMachine:
 
     def _bad(self, rule: Rule, message: str, *of: Value) -> Value:
         """Refuses, unless it is the consequence of something foreign that was refused before."""
-        if not any(_is_foreign(each) for each in of):
+        if not any(map(is_tainted, of)):
             self._refuse(rule, message)
         return FOREIGN
 
     def _refuse(self, rule: Rule, message: str) -> None:
-        self._look.refuse(rule, message, offset=self._at)
-
-    def _refuse_once(self, rule: Rule, message: str) -> None:
+        """Once for each message, where it is found first."""
         if message not in self._told:
             self._told.add(message)
-            self._refuse(rule, message)
+            self._look.refuse(rule, message, offset=self._stream.at)
 
     def _stop(self, rule: Rule, message: str) -> NoReturn:
-        self._look.stop(rule, message, offset=self._at)
-
-
-def _is_foreign(value: Value) -> bool:
-    """Itself, or directly within."""
-    if isinstance(value, Items):
-        return any(isinstance(each, Foreign) for each in (*value.parts, *value.entries.values()))
-    return isinstance(value, Foreign)
+        self._look.stop(rule, message, offset=self._stream.at)
 
 
 def _spent(state: Value) -> Value:

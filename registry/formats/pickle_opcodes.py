@@ -196,12 +196,12 @@ class OpcodeReader:
             raise DecodeError(f"found {self.left} bytes to the end, expected {length} more")
         self.at += length
 
-    def opcode(self) -> tuple[int, Opcode]:
+    def opcode(self) -> Opcode:
         code = self.take(1)[0]
         found = OPCODES.get(code)
         if found is None:
             raise DecodeError(f"found byte 0x{code:02x}, expected an opcode")
-        return code, found
+        return found
 
     def argument(self, kind: Argument) -> object:
         """None; an int, float, str or bool; Text or Data; for a global, a pair of texts."""
@@ -337,7 +337,7 @@ def looks_like_pickle(head: bytes) -> bool:
     named = False
     try:
         for _ in range(_LOOKED_AT_OPCODES):
-            _, opcode = reader.opcode()
+            opcode = reader.opcode()
             value = reader.argument(opcode.argument)
             if opcode.argument is Argument.GLOBAL_LINES:
                 assert isinstance(value, tuple)

@@ -6,6 +6,8 @@ from registry.formats.look import Rule
 
 #: Whoever has more is not looked at.
 OPCODES_MAX = 5_000_000
+#: Tuples, containers and what calls make; each takes some 400 bytes.
+OBJECTS_MAX = 2_000_000
 #: Parts of a value when shared ones are counted each time: what whoever walks it has to visit.
 PARTS_MAX = 50_000_000
 #: The same of a dict's key or a set's element, which are hashed anew each time.

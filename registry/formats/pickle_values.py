@@ -86,6 +86,8 @@ class Items:
     is_key: bool = False
     #: A tuple that holds what is named to be called, or is not made yet: good for arguments alone.
     is_bare: bool = False
+    #: Something foreign is in it.
+    is_tainted: bool = False
     #: Takes a state by BUILD, once.
     build: Callable[[Value], Value] | None = None
 
@@ -147,24 +149,39 @@ class Inline(Made):
     take: Callable[[OpcodeReader], Value] | None = None
 
 
+#: What stands for itself and is a key.
+ATOMS = frozenset((int, float, str, bool, type(None)))
+_WEIGHED = (Items, Made)
+
+
 def tuple_of(parts: list[Value]) -> Items:
-    found = Items("tuple", parts, weight=1 + sum(map(weight_of, parts)), is_placed=True)
-    found.is_key = found.weight <= KEY_PARTS_MAX and all(map(is_key, parts))
-    found.is_bare = any(map(is_bare, parts))
+    found = Items("tuple", parts, weight=1 + len(parts), is_placed=True, is_key=True)
+    for part in parts:
+        if type(part) in ATOMS:
+            continue
+        found.weight += weight_of(part) - 1
+        found.is_key = found.is_key and is_key(part)
+        found.is_bare = found.is_bare or is_bare(part)
+        found.is_tainted = found.is_tainted or is_tainted(part)
+    found.is_key = found.is_key and found.weight <= KEY_PARTS_MAX
     return found
 
 
 def weight_of(value: Value) -> int:
-    return value.weight if isinstance(value, Items | Made) else 1
+    return value.weight if isinstance(value, _WEIGHED) else 1
 
 
 def is_key(value: Value) -> bool:
     """Whether it is a plain value that hashes at once and always the same."""
-    if isinstance(value, Items | Made):
+    if isinstance(value, _WEIGHED):
         return value.is_key
     if isinstance(value, Global):
         return value.listed.is_value
     return value is None or isinstance(value, int | float | str | Text | Data | Foreign)
+
+
+def is_tainted(value: Value) -> bool:
+    return isinstance(value, Foreign) or (isinstance(value, Items) and value.is_tainted)
 
 
 def is_bare(value: Value) -> bool:
