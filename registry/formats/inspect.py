@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import joblib_file, pickle_file, safetensors, torch_legacy
+from registry.formats import joblib_file, pickle_file, safetensors, torch_legacy, torch_zip
 from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -72,6 +72,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     **{("pickle", content): Parser("pickle", pickle_file.read) for content in _PICKLED},
     **{("torch-pickle", content): Parser("torch", torch_legacy.read) for content in _PICKLED},
     ("bin", "pickle"): Parser("torch", torch_legacy.read),
+    **{(role, "zip"): Parser("torch", torch_zip.read) for role in ("torch-pickle", "bin")},
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
 }
@@ -81,6 +82,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *safetensors.RULES,
     *pickle_file.RULES,
     *torch_legacy.RULES,
+    *torch_zip.RULES,
     *joblib_file.RULES,
 )
 #: A file of the name `x.bin` may be of many formats.

@@ -2,7 +2,7 @@
 
 Source: torch/serialization.py, `_save`; caffe2/serialize/inline_container.cc, which finds members
 without regard to case and takes the first member's folder for the archive's. All members are in one
-folder: `data.pkl`, a storage at `data/KEY` for each key that the pickle refers to, and some notes of
+folder: `data.pkl`, a storage at `data/KEY` for each key that the pickle refers to, and notes of
 torch's own. An archive of TorchScript has code beside them.
 """
 
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from registry.formats import zip_container
 from registry.formats.look import Look, Rule, quoted
 from registry.formats.pickle_file import check_end, learn_tensors
 from registry.formats.pickle_machine import Family, PickleMachine
@@ -48,8 +49,9 @@ _CODE = ("code/", "constants/", "constants.pkl", "bytecode.pkl", "mobile_debug_h
 _CODE_FACT_MAX = 1000
 
 
-def read_members(look: Look, members: Mapping[str, Source]) -> None:
+def read(look: Look) -> None:
     """Facts: `tensors` and `globals` as of pickles; `code`, names of members that are code."""
+    members = {member.name: member.source for member in zip_container.members(look)}
     named = _without_folder(look, members)
     code = [name for name in named if name.startswith(_CODE)]
     if code:
