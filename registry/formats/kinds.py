@@ -6,7 +6,7 @@ not a verdict.
 
 from __future__ import annotations
 
-from registry.formats.pickle_opcodes import looks_like_pickle
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import Source
 
 #: A tar's magic lies at 257; a text shows itself within as much.

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from registry.formats.source import BytesSource, Source
+from registry.formats.source import Source
 
 #: Texts up to here are kept as they are: names and keys are short. Of longer ones the length is.
 KEPT_CHARS_MAX = 1024
@@ -156,7 +156,6 @@ _LONG = re.compile(rb"-?(0|[1-9][0-9]{0,2399})L?")
 _FLOAT = re.compile(rb"-?([0-9]+(\.[0-9]*)?(e[-+]?[0-9]{1,3})?|inf|nan)")
 _INDEX = re.compile(rb"0|[1-9][0-9]{0,8}")
 _BOOLS = {b"00": False, b"01": True}
-_IDENTIFIERS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 class OpcodeReader:
@@ -323,32 +322,3 @@ def _kept(text: str) -> str | Text:
     if len(text) <= KEPT_CHARS_MAX:
         return text
     return Text(len(text), latin1=max(text) <= "\xff")
-
-
-#: What makes a pickle do something.
-_CALLS = frozenset(("REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"))
-_LOOKED_AT_OPCODES = 10_000
-
-
-def looks_like_pickle(head: bytes) -> bool:
-    """Whether the beginning of a file, a text for example, is a pickle that would call something
-    before a reader found it broken. A text in a language or a format is none."""
-    reader = OpcodeReader(BytesSource(head))
-    named = False
-    try:
-        for _ in range(_LOOKED_AT_OPCODES):
-            opcode = reader.opcode()
-            value = reader.argument(opcode.argument)
-            if opcode.argument is Argument.GLOBAL_LINES:
-                assert isinstance(value, tuple)
-                if not all(_IDENTIFIERS.fullmatch(each) for each in value):
-                    return False
-                named = True
-            named = named or opcode.name == "STACK_GLOBAL"
-            if named and opcode.name in _CALLS:
-                return True
-            if opcode.name == "STOP":
-                return named
-    except DecodeError:
-        return False
-    return named
