@@ -12,7 +12,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import joblib_file, pickle_file, safetensors, torch_legacy, torch_zip
+from registry.formats import (
+    joblib_file,
+    pickle_file,
+    safetensors,
+    skops_file,
+    torch_legacy,
+    torch_zip,
+)
 from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
@@ -74,6 +81,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("bin", "pickle"): Parser("torch", torch_legacy.read),
     **{(role, "zip"): Parser("torch", torch_zip.read) for role in ("torch-pickle", "bin")},
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
+    ("skops", "zip"): Parser("skops", skops_file.read),
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
@@ -84,6 +92,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *torch_legacy.RULES,
     *torch_zip.RULES,
     *joblib_file.RULES,
+    *skops_file.RULES,
 )
 #: A file of the name `x.bin` may be of many formats.
 _NAMED = {named for named, _ in PARSERS} - {"bin"}

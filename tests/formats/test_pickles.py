@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from registry.formats.inspect import FORESEEN, Inspection, inspect
 from registry.formats.joblib_file import _NAMES as JOBLIB
 from registry.formats.look import Effect
-from registry.formats.pickle_numpy import NUMPY
 from registry.formats.pickle_looks import looks_like_pickle
+from registry.formats.pickle_numpy import NUMPY
 from registry.formats.pickle_opcodes import OPCODES
 from registry.formats.pickle_torch import TORCH
 from registry.formats.source import BytesSource
