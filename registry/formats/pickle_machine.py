@@ -419,14 +419,19 @@ class PickleMachine:
         """Once for each message, where it is found first."""
         if message not in self._told:
             self._told.add(message)
-            self._look.refuse(rule, message, offset=self._stream.at)
+            self._look.refuse(rule, _plain(message), offset=self._stream.at)
 
     def _stop(self, rule: Rule, message: str) -> NoReturn:
-        self._look.stop(rule, message, offset=self._stream.at)
+        self._look.stop(rule, _plain(message), offset=self._stream.at)
 
 
 def _spent(state: Value) -> Value:
     raise UnfitError("found a second state", rules.STATE)
+
+
+def _plain(message: str) -> str:
+    """With what it quotes of the file as `quoted` would have it."""
+    return message.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _said(module: str, name: str) -> str:

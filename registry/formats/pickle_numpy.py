@@ -48,7 +48,8 @@ def _is_flag(value: Value) -> bool:
 
 
 def dtype(arguments: tuple[Value, ...]) -> Value:
-    expect(arguments, lambda each: isinstance(each, str), _is_flag, _is_flag)
+    # A copy: the state that follows would change what all of numpy shares.
+    expect(arguments, lambda each: isinstance(each, str), _is_flag, lambda each: each == 1)
     found = _TYPE.fullmatch(str(arguments[0]))
     letter, size = (found[1], int(found[2])) if found else ("O", 0)
     if found is None or size not in _ITEM_BYTES.get(letter, (size,)):

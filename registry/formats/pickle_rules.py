@@ -29,7 +29,7 @@ STACK = Rule(
 )
 MEMO = Rule(
     "PICKLE-5",
-    "A slot of the memo is written once and before it is read; their numbers have no gaps.",
+    "A slot of the memo is written once and before it is read; opcodes outnumber slots.",
     _SAVE,
 )
 OPCODE = Rule(

@@ -226,4 +226,4 @@ def product(numbers: tuple[int, ...], rule: Rule) -> int:
 def expect(arguments: tuple[Value, ...], *tests: Callable[[Value], bool]) -> None:
     """As many arguments as tests, and each passes its own."""
     if len(arguments) != len(tests) or not all(t(a) for t, a in zip(tests, arguments, strict=True)):
-        raise UnfitError(f"found arguments {list(arguments)!r:.100}")
+        raise UnfitError(f"found arguments {list(arguments[:8])!r:.100}")

@@ -88,7 +88,7 @@ def read(look: Look) -> None:
         if type(root.pop(key, "")) not in (int, str):
             look.refuse(TREE, f"found another {key}")
     files = _Walk(look).run(root)
-    if look.book.notes:
+    if not look.book.is_sound:
         # What was refused may have kept files from being told.
         return
     if files != members.keys():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from registry.formats import pickle_rules
 from registry.formats.look import Look, Rule, StopLooking, quoted
 from registry.formats.pickle_file import learn_tensors
 from registry.formats.pickle_machine import Family, PickleMachine
@@ -92,7 +91,7 @@ def _keys(look: Look, value: Value, storages: Storages) -> list[str]:
     parts = value.parts if isinstance(value, Items) and value.kind == "list" else [value]
     keys = [each for each in parts if isinstance(each, str)]
     if len(keys) != len(parts) or sorted(keys) != sorted(storages.by_key):
-        if not any(note.rule in pickle_rules.RULES for note in look.book.notes):
+        if look.book.is_sound:
             look.refuse(
                 KEYS, f"found {len(parts)} storages, expected {len(storages.by_key)} of their keys"
             )

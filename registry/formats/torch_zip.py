@@ -102,7 +102,7 @@ def _referred_to(look: Look, source: Source) -> Storages:
 
 def _check_storages(look: Look, found: Mapping[str, int], storages: Storages) -> None:
     # Whatever else was refused may have kept some from being told.
-    if found.keys() != storages.by_key.keys() and not look.book.notes:
+    if found.keys() != storages.by_key.keys() and look.book.is_sound:
         odd = sorted(found.keys() ^ storages.by_key.keys())[0]
         there, not_there = ("found", "not referred to") if odd in found else ("no", "referred to")
         look.refuse(KEYS, f"{there} storage {quoted(odd)}, which is {not_there}")

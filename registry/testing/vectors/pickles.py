@@ -108,6 +108,12 @@ BAD = (
     _bad("other-codec", 9, whole(called("_codecs", "encode", text("x"), text("rot13")))),
     _bad("factory-that-is-called", 9, whole(called("builtins", "list", b"]"))),
     _bad("factory-of-a-class", 9, whole(called("collections", "defaultdict", named(*ORDERED)))),
+    _bad(
+        "dtype-that-all-share",
+        9,
+        whole(called("numpy", "dtype", text("f4"), b"\x89", b"\x89") + several() + b"b"),
+    ),
+    _bad("bytearray-of-a-size", 9, whole(called("builtins", "bytearray", number(2**31 - 1)))),
     _bad("arguments-that-are-a-list", 9, whole(named(*ORDERED) + b"]R")),
     _bad("new-with-arguments", 9, whole(named(*ORDERED) + several(b"]") + b"\x81")),
     _bad(
