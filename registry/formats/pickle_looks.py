@@ -59,7 +59,7 @@ def looks_like_pickle(head: bytes) -> bool:
     try:
         for _ in range(_OPCODES_MAX):
             opcode = reader.opcode()
-            value = reader.argument(opcode.argument)
+            value = reader.argument(opcode)
             if not stack.does(opcode.name):
                 return False
             if isinstance(value, tuple) and not all(map(_NAME.fullmatch, value)):

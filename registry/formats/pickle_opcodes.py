@@ -58,12 +58,24 @@ class Argument(Enum):
     GLOBAL_LINES = auto()
 
 
+_NUMBERS = {
+    Argument.U1: struct.Struct("<B"),
+    Argument.U2: struct.Struct("<H"),
+    Argument.U4: struct.Struct("<I"),
+    Argument.U8: struct.Struct("<Q"),
+    Argument.I4: struct.Struct("<i"),
+    Argument.FLOAT8: struct.Struct(">d"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Opcode:
     name: str
     argument: Argument
     #: The first protocol that has it.
     protocol: int
+    #: Of an argument that is a number of so many bytes.
+    number: struct.Struct | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +143,7 @@ def _table() -> dict[int, Opcode]:
         (5, "\x97 NEXT_BUFFER|\x98 READONLY_BUFFER", a.NOTHING),
     )
     return {
-        ord(each[0]): Opcode(each[2:], argument, protocol)
+        ord(each[0]): Opcode(each[2:], argument, protocol, _NUMBERS.get(argument))
         for protocol, names, argument in rows
         for each in names.split("|")
     }
@@ -142,14 +154,6 @@ _SIZES = {
     **dict.fromkeys((Argument.TEXT1, Argument.BYTES1, Argument.STRING1), 1),
     **dict.fromkeys((Argument.TEXT4, Argument.BYTES4, Argument.STRING4), 4),
     **dict.fromkeys((Argument.TEXT8, Argument.BYTES8), 8),
-}
-_NUMBERS = {
-    Argument.U1: struct.Struct("<B"),
-    Argument.U2: struct.Struct("<H"),
-    Argument.U4: struct.Struct("<I"),
-    Argument.U8: struct.Struct("<Q"),
-    Argument.I4: struct.Struct("<i"),
-    Argument.FLOAT8: struct.Struct(">d"),
 }
 _INT = re.compile(rb"-?(0|[1-9][0-9]{0,18})")
 _LONG = re.compile(rb"-?(0|[1-9][0-9]{0,2399})L?")
@@ -202,11 +206,11 @@ class OpcodeReader:
             raise DecodeError(f"found byte 0x{code:02x}, expected an opcode")
         return found
 
-    def argument(self, kind: Argument) -> object:
+    def argument(self, opcode: Opcode) -> object:
         """None; an int, float, str or bool; Text or Data; for a global, a pair of texts."""
+        kind, number = opcode.argument, opcode.number
         if kind is Argument.NOTHING:
             return None
-        number = _NUMBERS.get(kind)
         if number is not None:
             return number.unpack(self.take(number.size))[0]
         size = _SIZES.get(kind)
