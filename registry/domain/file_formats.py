@@ -34,7 +34,9 @@ _BY_ENDING = {
         "json": "json",
         "yaml": "yaml yml",
         "text": "md txt csv pbtxt",
-        "archive": "zip tar tgz 7z",
+        "archive": "zip tar tgz tbz2 txz 7z rar",
+        "compressed": "gz bz2 xz",
+        "image": "png jpg jpeg gif",
     }.items()
     for ending in endings.split()
 }
@@ -65,7 +67,7 @@ def format_of(path: str) -> str:
         return _BY_NAME[name]
     if name.startswith("pytorch_model") and name.endswith(".bin"):
         return "torch-pickle"
-    if name.endswith(".tar.gz"):
+    if name.endswith((".tar.gz", ".tar.bz2", ".tar.xz")):
         return "archive"
     _, dot, ending = name.rpartition(".")
     return _BY_ENDING.get(ending, OTHER) if dot else OTHER

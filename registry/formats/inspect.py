@@ -13,12 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from registry.formats import (
+    compressed,
+    images,
     joblib_file,
+    model_archives,
+    other_archives,
     pickle_file,
     safetensors,
     skops_file,
+    tar,
     torch_legacy,
     torch_zip,
+    zip_container,
 )
 from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
@@ -83,6 +89,25 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
     ("skops", "zip"): Parser("skops", skops_file.read),
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
+    ("archive", "zip"): Parser("zip", zip_container.read),
+    ("archive", "tar"): Parser("tar", tar.read),
+    ("archive", "gzip"): Parser("tar", compressed.read_archive),
+    ("archive", "bzip2"): Parser("tar", compressed.read_archive),
+    ("archive", "xz"): Parser("tar", compressed.read_archive),
+    ("archive", "7z"): Parser("7z", other_archives.read),
+    ("archive", "rar"): Parser("rar", other_archives.read),
+    ("torch-pickle", "7z"): Parser("7z", other_archives.read),
+    ("torch-pickle", "rar"): Parser("rar", other_archives.read),
+    ("pickle", "7z"): Parser("7z", other_archives.read),
+    ("nemo", "tar"): Parser("nemo", model_archives.read_nemo),
+    ("nemo", "gzip"): Parser("nemo", model_archives.read_nemo),
+    ("torch-archive", "zip"): Parser("torch-archive", model_archives.read_mar),
+    ("compressed", "gzip"): Parser("gzip", compressed.read_alone),
+    ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
+    ("compressed", "xz"): Parser("xz", compressed.read_alone),
+    ("image", "png"): Parser("png", images.read_png),
+    ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
+    ("image", "gif"): Parser("gif", images.read_gif),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
 ALL_RULES: tuple[Rule, ...] = (
@@ -93,6 +118,12 @@ ALL_RULES: tuple[Rule, ...] = (
     *torch_zip.RULES,
     *joblib_file.RULES,
     *skops_file.RULES,
+    *zip_container.RULES,
+    *tar.RULES,
+    *compressed.RULES,
+    *other_archives.RULES,
+    *model_archives.RULES,
+    *images.RULES,
 )
 #: A file of the name `x.bin` may be of many formats.
 _NAMED = {named for named, _ in PARSERS} - {"bin"}

@@ -172,7 +172,7 @@ def _entries(look: Look, directory: bytes, base: int, count: int) -> list[Entry]
         try:
             entry, at = records.central_entry(directory, at, base)
         except RecordError as error:
-            look.stop(EXTRA, str(error), offset=base + at)
+            look.stop(_rule_of(error, EXTRA), str(error), offset=base + at)
         entries.append(entry)
     if len(entries) != count or at != len(directory):
         look.stop(
@@ -181,6 +181,12 @@ def _entries(look: Look, directory: bytes, base: int, count: int) -> list[Entry]
             offset=base,
         )
     return entries
+
+
+def _rule_of(error: RecordError, rule: Rule) -> Rule:
+    if isinstance(error, records.NamingError):
+        return NAME
+    return EXTRA if isinstance(error, records.ExtraFieldError) else rule
 
 
 def _check_kind(look: Look, entry: Entry) -> None:
@@ -247,7 +253,7 @@ def _begin(look: Look, entry: Entry, at: int, directory_at: int) -> int:
     try:
         records.check_local(entry, header, look.source.read(rest_at, begin - rest_at))
     except RecordError as error:
-        look.stop(AGREE, f"{name}: {error}", offset=at)
+        look.stop(_rule_of(error, AGREE), f"{name}: {error}", offset=at)
     return begin
 
 

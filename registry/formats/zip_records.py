@@ -41,6 +41,14 @@ class RecordError(Exception):
     """A record is not what the format says; the text says what was found and expected."""
 
 
+class ExtraFieldError(RecordError):
+    """What is wrong with it is an extra field."""
+
+
+class NamingError(RecordError):
+    """What is wrong with it is a name, which readers would take for different ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One member, as the central directory has it."""
@@ -76,12 +84,12 @@ def extra_fields(extra: bytes) -> dict[int, bytes]:
     at = 0
     while at < len(extra):
         if len(extra) - at < 4:
-            raise RecordError(f"found {len(extra) - at} bytes after the last extra field")
+            raise ExtraFieldError(f"found {len(extra) - at} bytes after the last extra field")
         kind, length = struct.unpack_from("<HH", extra, at)
         if kind in fields:
-            raise RecordError(f"found extra field {kind:#06x} twice")
+            raise ExtraFieldError(f"found extra field {kind:#06x} twice")
         if length > len(extra) - at - 4:
-            raise RecordError(f"found extra field {kind:#06x} that is longer than its space")
+            raise ExtraFieldError(f"found extra field {kind:#06x} that is longer than its space")
         fields[kind] = extra[at + 4 : at + 4 + length]
         at += 4 + length
     return fields
@@ -96,8 +104,10 @@ def check_extra_fields(fields: dict[int, bytes], raw_name: bytes) -> None:
             said = struct.pack("<BI", 1, zlib.crc32(raw_name)) + raw_name
             if data == said:
                 continue
-            raise RecordError("found another name in the extra field for a Unicode path")
-        raise RecordError(f"found extra field {kind:#06x} of {len(data)} bytes, which is not known")
+            raise NamingError("found another name in the extra field for a Unicode path")
+        raise ExtraFieldError(
+            f"found extra field {kind:#06x} of {len(data)} bytes, which is not known"
+        )
 
 
 def _is_plain(kind: int, data: bytes) -> bool:
@@ -160,7 +170,7 @@ def _decoded(raw_name: bytes, flags: int) -> str:
         return raw_name.decode("utf-8" if flags & FLAG_UTF8 else "ascii")
     except UnicodeDecodeError as error:
         kind = "UTF-8" if flags & FLAG_UTF8 else "ASCII, or the flag for UTF-8"
-        raise RecordError(f"found {raw_name[:80]!r} as a name, expected {kind}") from error
+        raise NamingError(f"found {raw_name[:80]!r} as a name, expected {kind}") from error
 
 
 def _central_zip64(

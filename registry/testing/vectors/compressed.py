@@ -1,0 +1,80 @@
+"""Compressed archives and files, and what is wrong with them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+
+from registry.testing.vectors import Vector
+from registry.testing.vectors.tar import END, file
+
+TAR = file() + END
+GZIP = gzip.compress(TAR, mtime=0)
+BZIP2 = bz2.compress(TAR)
+XZ = lzma.compress(TAR)
+
+
+def gzip_of(data: bytes, *, flags: int = 0, fields: bytes = b"", crc32: int | None = None) -> bytes:
+    """One member, with what stands between its fixed header and its data."""
+    body = gzip.compress(data, mtime=0)
+    tail = body[-8:] if crc32 is None else crc32.to_bytes(4, "little") + body[-4:]
+    return body[:3] + bytes([flags]) + body[4:10] + fields + body[10:-8] + tail
+
+
+def _crc16(flags: int, fields: bytes) -> bytes:
+    return (zlib.crc32(GZIP[:3] + bytes([flags]) + GZIP[4:10] + fields) & 0xFFFF).to_bytes(
+        2, "little"
+    )
+
+
+def _sound(name: str, data: bytes, path: str = "models.tar.gz") -> Vector:
+    return Vector(name=name, path=path, data=data)
+
+
+def _bad(name: str, rule: str, data: bytes, path: str = "models.tar.gz") -> Vector:
+    return Vector(name=name, path=path, data=data, rule=f"STREAM-{rule}")
+
+
+VECTORS = (
+    _sound("gzip", GZIP),
+    _sound("tgz", GZIP, "models.tgz"),
+    _sound("bzip2", BZIP2, "models.tar.bz2"),
+    _sound("xz", XZ, "models.tar.xz"),
+    _sound("gzip-named", gzip_of(TAR, flags=8, fields=b"models.tar\0")),
+    _sound("gzip-checked", gzip_of(TAR, flags=2, fields=_crc16(2, b""))),
+    _sound("gzip-of-two", gzip.compress(TAR[:700]) + gzip.compress(TAR[700:])),
+    _sound("bzip2-of-two", bz2.compress(TAR[:700]) + bz2.compress(TAR[700:]), "models.tar.bz2"),
+    _sound("xz-of-two", lzma.compress(TAR[:700]) + lzma.compress(TAR[700:]), "models.tar.xz"),
+    _bad("gzip-extra-field", "1", gzip_of(TAR, flags=4, fields=b"\4\0abcd")),
+    _bad("gzip-comment", "1", gzip_of(TAR, flags=16, fields=b"cos\0")),
+    _bad("gzip-reserved-flag", "1", gzip_of(TAR, flags=0x20)),
+    _bad("gzip-wrong-header-checksum", "1", gzip_of(TAR, flags=2, fields=b"\0\0")),
+    _bad("gzip-endless-name", "1", gzip_of(TAR, flags=8, fields=b"a" * 2000 + b"\0")),
+    _bad("gzip-other-method", "1", GZIP[:2] + b"\7" + GZIP[3:]),
+    _bad("xz-unchecked", "1", lzma.compress(TAR, check=lzma.CHECK_NONE), "models.tar.xz"),
+    _bad("gzip-wrong-crc", "2", gzip_of(TAR, crc32=1)),
+    _bad("gzip-wrong-size", "2", GZIP[:-1] + b"\1"),
+    _bad("gzip-cut", "2", GZIP[:-20]),
+    _bad("gzip-broken", "2", GZIP[:40] + b"\xff" * 20 + GZIP[60:]),
+    _bad("gzip-broken-second", "2", GZIP + gzip.compress(b"x")[:-5]),
+    _bad("bzip2-cut", "2", BZIP2[:-2], "models.tar.bz2"),
+    _bad("bzip2-broken", "2", BZIP2[:20] + b"\0\0" + BZIP2[22:], "models.tar.bz2"),
+    _bad("xz-cut", "2", XZ[:-2], "models.tar.xz"),
+    _bad("xz-broken", "2", XZ[:40] + b"\0\0\0" + XZ[43:], "models.tar.xz"),
+    _bad("gzip-trailing", "3", GZIP + b"\x80\x02."),
+    _bad("gzip-zeros-behind", "3", GZIP + bytes(512)),
+    _bad("bzip2-trailing", "3", BZIP2 + b"x", "models.tar.bz2"),
+    _bad("xz-trailing", "3", XZ + bytes(4), "models.tar.xz"),
+    _bad("gzip-of-no-tar", "4", gzip.compress(b"hello")),
+    _bad("gzip-of-nothing", "4", gzip.compress(b"")),
+    _bad("gzip-of-gzip", "4", gzip.compress(GZIP)),
+    Vector(
+        name="gzip-of-a-table",
+        path="data.csv.gz",
+        data=gzip.compress(b"a,b\n1,2\n"),
+        rule="STREAM-5",
+        fails=False,
+    ),
+)
