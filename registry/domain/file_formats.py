@@ -62,6 +62,8 @@ _ROLES_BY_NAME = {
 _ROLES_BY_ENDING = {"jinja": "chat-template", "jinja2": "chat-template", "ipynb": "notebook"}
 #: Of whatever has no row above.
 OTHER = "other"
+#: An ending that says nothing of the format, but torch's files have it most.
+_BIN = "bin"
 
 
 def format_of(path: str) -> str:
@@ -84,9 +86,9 @@ def role_of(path: str) -> str:
     It is all that vetting goes by of a name.
     """
     name = path.rpartition("/")[2].casefold()
-    return _ROLES_BY_NAME.get(name) or _ROLES_BY_ENDING.get(
-        name.rpartition(".")[2], format_of(path)
-    )
+    ending = name.rpartition(".")[2]
+    role = _ROLES_BY_NAME.get(name) or _ROLES_BY_ENDING.get(ending, format_of(path))
+    return _BIN if role == OTHER and ending == _BIN else role
 
 
 def formats_of(paths: Iterable[str]) -> tuple[str, ...]:

@@ -15,18 +15,23 @@ from dataclasses import dataclass
 from registry.formats import (
     compressed,
     images,
+    joblib_file,
     model_archives,
     native,
     onnx,
     other_archives,
+    pickle_file,
     safetensors,
+    skops_file,
     tar,
     tensorflow,
     tensorflow_checkpoint,
     tflite,
+    torch_legacy,
+    torch_zip,
     zip_container,
 )
-from registry.formats.kinds import BINARY, EMPTY, content_of
+from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
     Budget,
@@ -77,9 +82,20 @@ class Parser:
 
 #: Whatever the bytes look like: for names that are enough to refuse or doubt a file.
 ANY = "any"
+#: Pickles of protocols 0 and 1 begin with any opcode.
+_PICKLED = ("pickle", TEXT, BINARY)
+#: joblib's; of lzma's older format, which has no magic number, too.
+_PACKED = ("zlib", "gzip", "bzip2", "xz")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    **{("pickle", content): Parser("pickle", pickle_file.read) for content in _PICKLED},
+    **{("torch-pickle", content): Parser("torch", torch_legacy.read) for content in _PICKLED},
+    ("bin", "pickle"): Parser("torch", torch_legacy.read),
+    **{(role, "zip"): Parser("torch", torch_zip.read) for role in ("torch-pickle", "bin")},
+    **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
+    ("skops", "zip"): Parser("skops", skops_file.read),
+    **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
     ("archive", "zip"): Parser("zip", zip_container.read),
     ("archive", "tar"): Parser("tar", tar.read),
     ("archive", "gzip"): Parser("tar", compressed.read_archive),
@@ -119,6 +135,11 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
 ALL_RULES: tuple[Rule, ...] = (
     *RULES,
     *safetensors.RULES,
+    *pickle_file.RULES,
+    *torch_legacy.RULES,
+    *torch_zip.RULES,
+    *joblib_file.RULES,
+    *skops_file.RULES,
     *zip_container.RULES,
     *tar.RULES,
     *compressed.RULES,
@@ -131,8 +152,9 @@ ALL_RULES: tuple[Rule, ...] = (
     *tensorflow_checkpoint.RULES,
     *tflite.RULES,
 )
-_NAMED = {named for named, _ in PARSERS}
-_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY}
+#: A file of the name `x.bin` may be of many formats.
+_NAMED = {named for named, _ in PARSERS} - {"bin"}
+_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY, TEXT}
 
 
 @dataclass(frozen=True, kw_only=True)

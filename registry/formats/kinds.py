@@ -6,6 +6,7 @@ is not a verdict.
 
 from __future__ import annotations
 
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import Source
 
 #: A tar's magic lies at 257; a text shows itself within as much.
@@ -69,6 +70,8 @@ def content_of(source: Source) -> str:
             return kind
     if _is_safetensors(head):
         return "safetensors"
+    if looks_like_pickle(head):
+        return "pickle"
     if _is_text(head, is_whole=len(head) == source.size_bytes):
         return TEXT
     if len(head) > 2 and head[0] & 0x0F == _ZLIB_METHOD and int.from_bytes(head[:2]) % 31 == 0:

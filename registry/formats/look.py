@@ -123,6 +123,12 @@ class Notebook:
     #: What was learned, by the name of the fact; values are JSON.
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was found yet that keeps the file from passing."""
+        effects = {note.effect for note in self.notes} | set(self.more)
+        return effects <= {Effect.ADVICE}
+
     def add(self, note: Note) -> None:
         if len(self.notes) < FINDINGS_MAX:
             self.notes.append(note)
