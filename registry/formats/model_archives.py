@@ -9,10 +9,15 @@ Sources: NVIDIA NeMo, `nemo/core/connectors/save_restore_connector.py` (a tar, p
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
-from registry.formats import compressed, tar, zip_container
+from registry.formats import compressed, nemo_targets, tar, zip_container
 from registry.formats.kinds import content_of
-from registry.formats.look import Look, Rule
+from registry.formats.look import Look, Rule, SpentError, quoted
+from registry.formats.source import Source
+
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+_BAD_LINES_MAX = 20
 
 NEMO = Rule(
     "NEMO-1",
@@ -24,7 +29,12 @@ MAR = Rule(
     "A .mar file has one MAR-INF/MANIFEST.json.",
     "Pack the model again with torch-model-archiver, and push a new version.",
 )
-RULES = (NEMO, MAR)
+TARGETS = Rule(
+    "NEMO-2",
+    "Targets in model_config.yaml are classes of NeMo, torch.nn and torch.optim, in plain lines.",
+    "Use NeMo's own classes in the configuration, and save the model again.",
+)
+RULES = (NEMO, MAR, TARGETS)
 
 
 def read_nemo(look: Look) -> None:
@@ -36,10 +46,28 @@ def read_nemo(look: Look) -> None:
         look = replace(look, source=unpacked)
     configs = 0
     for member in tar.members(look):
-        configs += member.name.rpartition("/")[2] == "model_config.yaml"
+        if member.name.rpartition("/")[2] == "model_config.yaml":
+            configs += 1
+            if not _check_targets(look, member.source):
+                continue
         look.inside(member.name, member.source)
     if configs != 1:
         look.refuse(NEMO, f"found {configs} files named model_config.yaml, expected one")
+
+
+def _check_targets(look: Look, source: Source) -> bool:
+    """Whether they are allowed. If not, the file has failed, and is not looked at as YAML."""
+    if source.size_bytes > CONFIG_BYTES_MAX:
+        raise SpentError("its configuration is longer than what is looked at")
+    data = source.read(0, source.size_bytes)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        look.stop(TARGETS, "found a configuration that is not UTF-8")
+    bad = list(islice(nemo_targets.bad_lines(text), _BAD_LINES_MAX))
+    for number, line in bad:
+        look.refuse(TARGETS, f"found {quoted(line.strip())} in line {number}")
+    return not bad
 
 
 def read_mar(look: Look) -> None:

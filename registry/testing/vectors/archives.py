@@ -20,6 +20,11 @@ def nested(depth: int) -> bytes:
     return data
 
 
+def nemo(config: str) -> bytes:
+    """A model of this configuration, and nothing else."""
+    return file("model_config.yaml", config.encode()) + END
+
+
 VECTORS = (
     Vector(name="three-deep", path="models.zip", data=nested(2)),
     Vector(
@@ -53,5 +58,18 @@ VECTORS = (
         path="models.tar",
         data=file("a.zip", zip_file(Part(both={"crc32": 1}))) + END,
         rule="ZIP-7",
+    ),
+    *(
+        Vector(name=name, path="model.nemo", data=nemo(text), rule="NEMO-2")
+        for name, text in {
+            "calls-os": "a:\n  _target_: os.system\n",
+            "calls-through-nemo": "target: nemo.core.config.subprocess.Popen\n",
+            "calls-in-flow-style": "a: {_target_: os.system}\n",
+            "quoted-key": "'target' : os.system\n",
+            "escaped-key": '"\\x5ftarget_": os.system\n',
+            "alias-as-key": "a: &k target\n*k : os.system\n",
+            "explicit-key": "? target\n: os.system\n",
+            "tag": "a: !!python/object/apply:os.system [id]\n",
+        }.items()
     ),
 )
