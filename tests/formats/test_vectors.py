@@ -25,7 +25,7 @@ VECTORS: list[Vector] = [
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda each: f"{each.path}-{each.name}")
 def test_a_vector_breaks_its_rule_and_no_other(vector: Vector) -> None:
     """What is sound passes without a word; what is bad is refused for the one thing wrong with it."""
-    found = inspect(BytesSource(vector.data), role_of(vector.path), {vector.path: 0})
+    found = inspect(BytesSource(vector.data), role_of(vector.path), {vector.path: 0, **vector.files})
 
     expected = [vector.rule] if vector.rule else []
     effect = Effect.FAIL if vector.fails else Effect.UNKNOWN

@@ -6,7 +6,8 @@ elsewhere, and no payload does more than name what it would call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +21,5 @@ class Vector:
     rule: str = ""
     #: Whether breaking that rule fails it, or leaves it unknown.
     fails: bool = True
+    #: Sizes of the other files of the version, by path.
+    files: Mapping[str, int] = field(default_factory=dict)
