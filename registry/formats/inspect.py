@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from registry.formats import safetensors
-from registry.formats.kinds import BINARY, EMPTY, content_of
+from registry.formats import gguf, json_file, safetensors, sentencepiece, template, text_file
+from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
     Budget,
@@ -65,11 +65,38 @@ class Parser:
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    ("gguf", "gguf"): Parser("gguf", gguf.read),
+    ("chat-template", TEXT): Parser("chat-template", template.read),
+    ("chat-template-json", TEXT): Parser("json", json_file.read_template),
+    ("pipeline-index", TEXT): Parser("json", json_file.read_index),
+    ("config", TEXT): Parser("json", json_file.read),
+    ("tokenizer-config", TEXT): Parser("json", json_file.read),
+    ("json", TEXT): Parser("json", json_file.read),
+    ("yaml", TEXT): Parser("yaml", text_file.read_yaml),
+    ("card", TEXT): Parser("card", text_file.read_card),
+    ("card", EMPTY): Parser("card", text_file.read_card),
+    ("notebook", TEXT): Parser("notebook", text_file.read_notebook),
+    ("text", TEXT): Parser("text", text_file.read),
+    ("text", EMPTY): Parser("text", text_file.read),
+    ("code", TEXT): Parser("code", text_file.read_code),
+    ("code", EMPTY): Parser("code", text_file.read_code),
+    ("tiktoken", TEXT): Parser("tiktoken", text_file.read_tiktoken),
+    ("sentencepiece", BINARY): Parser("sentencepiece", sentencepiece.read),
+    #: Llama 3 keeps tiktoken's list under sentencepiece's name.
+    ("sentencepiece", TEXT): Parser("tiktoken", text_file.read_tiktoken),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
-ALL_RULES: tuple[Rule, ...] = (*RULES, *safetensors.RULES)
+ALL_RULES: tuple[Rule, ...] = (
+    *RULES,
+    *safetensors.RULES,
+    *gguf.RULES,
+    *template.RULES,
+    *json_file.RULES,
+    *text_file.RULES,
+    *sentencepiece.RULES,
+)
 _NAMED = {named for named, _ in PARSERS}
-_KNOWN = {content for _, content in PARSERS} - {BINARY}
+_KNOWN = {content for _, content in PARSERS} - {BINARY, EMPTY, TEXT}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,15 @@ shown different models. So what readers may disagree on is refused.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any, NoReturn
 
 #: Deeper nesting would be for whoever reads it to worry about; configurations have a handful.
 DEPTH_MAX = 64
+#: An open one reaches to the end. Possessive, so that nothing is looked at twice.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS = re.compile(r"[][{}]")
 
 
 class JsonError(ValueError):
@@ -22,41 +26,38 @@ class JsonError(ValueError):
         self.position = position
 
 
-def loads(data: bytes) -> Any:
-    """The value. JsonError for anything that strict readers would not all read alike."""
+def loads(data: bytes, *, infinite: bool = False) -> Any:
+    """The value. JsonError for anything that strict readers would not all read alike; `infinite`
+    lets in NaN and Infinity, which Python's own writer makes of such numbers."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise JsonError(f"it is not UTF-8: {error.reason}", error.start) from None
     _check_depth(text)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        constants = float if infinite else _refuse_constant
+        return json.loads(text, object_pairs_hook=_object, parse_constant=constants)
     except json.JSONDecodeError as error:
         raise JsonError(f"it is no JSON: {error.msg}", error.pos) from None
+    except JsonError:
+        raise
+    except ValueError:
+        # Python reads no numbers of thousands of digits.
+        raise JsonError("it has a number of too many digits") from None
 
 
 def _check_depth(text: str) -> None:
-    """Before anything recurses. Brackets within strings count as well, which only makes it
-    stricter where a string holds dozens of opening ones that are not closed."""
-    depth = 0
+    """Before anything recurses: on the brackets that are left when strings are taken out, as a
+    tokenizer has a megabyte of them."""
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return
-    in_string = escaped = False
-    for position, char in enumerate(text):
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
+    depth = 0
+    for match in _BRACKETS.finditer(_STRING.sub("", text)):
+        if match[0] in "[{":
             depth += 1
             if depth > DEPTH_MAX:
-                raise JsonError(f"it is nested more than {DEPTH_MAX} deep", position)
-        elif char in "]}":
+                raise JsonError(f"it is nested more than {DEPTH_MAX} deep")
+        else:
             depth -= 1
 
 
