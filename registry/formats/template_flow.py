@@ -42,6 +42,14 @@ class Flow:
         if len(self._sources) > NAMES_MAX:
             raise RecursionError
         self._settle()
+        #: Whether a list is filled with what is not passed on: by then it may have any name.
+        self.fills_lists = any(
+            isinstance(node, nodes.Call)
+            and isinstance(node.node, nodes.Getattr)
+            and node.node.attr == "append"
+            and not all(self.is_passed_on(each) for each in node.args)
+            for node in every
+        )
 
     def is_passed_on(self, node: nodes.Node) -> bool:
         """Whether it holds nothing but what the template was given, numbers and literal texts that
@@ -191,7 +199,9 @@ class Flow:
 
 def is_key(node: nodes.Node, flow: Flow) -> bool:
     """Whether an item's key is no text that was put together. A literal text is for the caller."""
-    return isinstance(node, nodes.Slice) or flow.is_number(node) or flow.is_passed_on(node)
+    if isinstance(node, nodes.Slice) or flow.is_number(node):
+        return True
+    return flow.is_passed_on(node) and not flow.fills_lists
 
 
 def _suspicious(text: str) -> bool:

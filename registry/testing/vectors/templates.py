@@ -161,6 +161,10 @@ _BAD = {
     "namespace-key": ("4", "{% set n = namespace(k='__class__') %}{{ ''[n.k] }}"),
     "namespace-item": ("4", "{% set n = namespace(k='__class__') %}{{ ''[n['k']] }}"),
     "namespace-map": ("4", "{% set n = namespace({'k': '__class__'}) %}{{ ''[n.k] }}"),
+    "appended-key": (
+        "4",
+        "{% set a = [] %}{% set b = a %}{% set _ = b.append('__class__') %}{{ ''[a[0]] }}",
+    ),
     "sliced-key": ("4", "{{ ''['x__class__'[1:]] }}"),
     "percent-key": ("4", "{{ ''['%c%cclass' % (95, 95)] }}"),
     "with-key": ("4", "{% with k = '__class__' %}{{ ''[k] }}{% endwith %}"),
