@@ -37,7 +37,9 @@ _BY_ENDING = {
         "code": "py sh ipynb",
         "json": "json",
         "yaml": "yaml yml",
-        "text": "md txt csv pbtxt",
+        "text": "md txt csv pbtxt tsv jsonl rst toml cff gitattributes gitignore",
+        "sentencepiece": "spm",
+        "tiktoken": "tiktoken",
         "archive": "zip tar tgz tbz2 txz 7z rar",
         "compressed": "gz bz2 xz",
         "image": "png jpg jpeg gif",
@@ -50,6 +52,10 @@ _BY_NAME = {
     "training_args.bin": "torch-pickle",
     "saved_model.pb": "tensorflow",
     "keras_metadata.pb": "keras-metadata",
+    **dict.fromkeys(("license", "licence", "notice", "copying", "authors", "readme"), "text"),
+    **dict.fromkeys(("use_policy", "changelog", "version", "modelfile"), "text"),
+    **dict.fromkeys(("tokenizer.model", "spiece.model", "spm.model"), "sentencepiece"),
+    **dict.fromkeys(("sentencepiece.bpe.model", "sentencepiece.model"), "sentencepiece"),
 }
 #: Roles other than the format.
 _ROLES_BY_NAME = {
@@ -57,6 +63,7 @@ _ROLES_BY_NAME = {
     "config.json": "config",
     "tokenizer_config.json": "tokenizer-config",
     "chat_template.json": "chat-template-json",
+    "model_index.json": "pipeline-index",
     "readme.md": "card",
 }
 _ROLES_BY_ENDING = {"jinja": "chat-template", "jinja2": "chat-template", "ipynb": "notebook"}

@@ -14,18 +14,23 @@ from dataclasses import dataclass
 
 from registry.formats import (
     compressed,
+    gguf,
     images,
     joblib_file,
+    json_file,
     model_archives,
     native,
     onnx,
     other_archives,
     pickle_file,
     safetensors,
+    sentencepiece,
     skops_file,
     tar,
+    template,
     tensorflow,
     tensorflow_checkpoint,
+    text_file,
     tflite,
     torch_legacy,
     torch_zip,
@@ -130,6 +135,25 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("rds", ANY): Parser("rds", native.read_rds),
     ("coreml", ANY): Parser("coreml", native.read_opaque),
     ("openvino", ANY): Parser("openvino", native.read_opaque),
+    ("gguf", "gguf"): Parser("gguf", gguf.read),
+    ("chat-template", TEXT): Parser("chat-template", template.read),
+    ("chat-template-json", TEXT): Parser("json", json_file.read_template),
+    ("pipeline-index", TEXT): Parser("json", json_file.read_index),
+    ("config", TEXT): Parser("json", json_file.read),
+    ("tokenizer-config", TEXT): Parser("json", json_file.read),
+    ("json", TEXT): Parser("json", json_file.read),
+    ("yaml", TEXT): Parser("yaml", text_file.read_yaml),
+    ("card", TEXT): Parser("card", text_file.read_card),
+    ("card", EMPTY): Parser("card", text_file.read_card),
+    ("notebook", TEXT): Parser("notebook", text_file.read_notebook),
+    ("text", TEXT): Parser("text", text_file.read),
+    ("text", EMPTY): Parser("text", text_file.read),
+    ("code", TEXT): Parser("code", text_file.read_code),
+    ("code", EMPTY): Parser("code", text_file.read_code),
+    ("tiktoken", TEXT): Parser("tiktoken", text_file.read_tiktoken),
+    ("sentencepiece", BINARY): Parser("sentencepiece", sentencepiece.read),
+    #: Llama 3 keeps tiktoken's list under sentencepiece's name.
+    ("sentencepiece", TEXT): Parser("tiktoken", text_file.read_tiktoken),
 }
 #: Of all parsers, in one place: no two have one id, and the rules digest is made of them.
 ALL_RULES: tuple[Rule, ...] = (
@@ -151,10 +175,15 @@ ALL_RULES: tuple[Rule, ...] = (
     *tensorflow.RULES,
     *tensorflow_checkpoint.RULES,
     *tflite.RULES,
+    *gguf.RULES,
+    *template.RULES,
+    *json_file.RULES,
+    *text_file.RULES,
+    *sentencepiece.RULES,
 )
 #: A file of the name `x.bin` may be of many formats.
 _NAMED = {named for named, _ in PARSERS} - {"bin"}
-_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY, TEXT}
+_KNOWN = {content for _, content in PARSERS} - {ANY, BINARY, EMPTY, TEXT}
 
 
 @dataclass(frozen=True, kw_only=True)

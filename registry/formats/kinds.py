@@ -7,7 +7,7 @@ is not a verdict.
 from __future__ import annotations
 
 from registry.formats.pickle_looks import looks_like_pickle
-from registry.formats.source import Source
+from registry.formats.source import BytesSource, Source
 
 #: A tar's magic lies at 257; a text shows itself within as much.
 HEAD_BYTES = 4096
@@ -70,7 +70,7 @@ def content_of(source: Source) -> str:
             return kind
     if _is_safetensors(head):
         return "safetensors"
-    if looks_like_pickle(head):
+    if looks_like_pickle(BytesSource(head)):
         return "pickle"
     if _is_text(head, is_whole=len(head) == source.size_bytes):
         return TEXT

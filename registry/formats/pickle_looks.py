@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from registry.formats.pickle_opcodes import DecodeError, OpcodeReader
-from registry.formats.source import BytesSource
+from registry.formats.source import Source
 
 _OPCODES_MAX = 10_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -50,12 +50,14 @@ class _Stack:
         return True
 
 
-def looks_like_pickle(head: bytes) -> bool:
-    """Whether a file's beginning, a text for example, is a pickle that imports something and calls
-    it, or ends, before a reader would find it broken. Prose, data and code are none."""
-    reader = OpcodeReader(BytesSource(head))
+def looks_like_pickle(source: Source) -> bool:
+    """Whether a file, a text for example, is a pickle that imports something and calls it before a
+    reader would find it broken, or before more opcodes than are looked at. Prose, data, code and
+    lists of words are none: `cobalt`, `iron`, `Nb` import something, and call nothing."""
+    reader = OpcodeReader(source)
     stack = _Stack()
     named = False
+    before = ""
     try:
         for _ in range(_OPCODES_MAX):
             opcode = reader.opcode()
@@ -65,8 +67,12 @@ def looks_like_pickle(head: bytes) -> bool:
             if isinstance(value, tuple) and not all(map(_NAME.fullmatch, value)):
                 return False
             named = named or isinstance(value, tuple) or opcode.name == "STACK_GLOBAL"
-            if opcode.name == "STOP" or (named and opcode.name in _CALLS):
-                return named
+            if opcode.name == "STOP":
+                return False
+            # What is built with None is left as it is.
+            if named and opcode.name in _CALLS and (opcode.name, before) != ("BUILD", "NONE"):
+                return True
+            before = opcode.name
     except DecodeError:
         return False
     return named

@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 
 #: Deeper nesting would be for whoever reads it to worry about; configurations have a handful.
 DEPTH_MAX = 64
-#: Brackets, and strings, whose brackets mean nothing. One without an end goes on to the last byte:
-#: to look for its end from each quote in it would take time by the square.
-_NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[][{}]', re.DOTALL)
+#: An open one reaches to the end: to look for its end from each quote in it would take time by
+#: the square.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS = re.compile(r"[][{}]")
 
 
 class JsonError(ValueError):
@@ -26,30 +27,38 @@ class JsonError(ValueError):
         self.position = position
 
 
-def loads(data: bytes) -> Any:
-    """The value. JsonError for anything that strict readers would not all read alike."""
+def loads(data: bytes, *, infinite: bool = False) -> Any:
+    """The value. JsonError for anything that strict readers would not all read alike; `infinite`
+    lets in NaN and Infinity, which Python's own writer makes of such numbers."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise JsonError(f"it is not UTF-8: {error.reason}", error.start) from None
     _check_depth(text)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        constants = float if infinite else _refuse_constant
+        return json.loads(text, object_pairs_hook=_object, parse_constant=constants)
     except json.JSONDecodeError as error:
         raise JsonError(f"it is no JSON: {error.msg}", error.pos) from None
+    except JsonError:
+        raise
+    except ValueError:
+        # Python reads no numbers of thousands of digits.
+        raise JsonError("it has a number of too many digits") from None
 
 
 def _check_depth(text: str) -> None:
-    """Before anything recurses, so that no depth is an error of Python's own."""
+    """Before anything recurses: on the brackets that are left when strings are taken out, as a
+    tokenizer has a megabyte of them."""
     if text.count("[") + text.count("{") <= DEPTH_MAX:
         return
     depth = 0
-    for token in _NESTING.finditer(text):
-        if token[0] in "[{":
+    for match in _BRACKETS.finditer(_STRING.sub("", text)):
+        if match[0] in "[{":
             depth += 1
             if depth > DEPTH_MAX:
-                raise JsonError(f"it is nested more than {DEPTH_MAX} deep", token.start())
-        elif token[0] in "]}":
+                raise JsonError(f"it is nested more than {DEPTH_MAX} deep")
+        else:
             depth -= 1
 
 

@@ -222,7 +222,7 @@ def test_names_of_tensors_are_their_ways() -> None:
 )
 def test_texts_do_not_look_like_pickles(text: str) -> None:
     """Neither prose nor data nor code."""
-    assert not looks_like_pickle(text.encode())
+    assert not looks_like_pickle(BytesSource(text.encode()))
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def test_texts_do_not_look_like_pickles(text: str) -> None:
 )
 def test_pickles_that_look_like_texts_are_found(data: bytes) -> None:
     """Of each protocol, and with whatever behind what they call."""
-    assert looks_like_pickle(data)
+    assert looks_like_pickle(BytesSource(data))

@@ -51,7 +51,9 @@ VECTORS = (
     _bad("unknown-dtype", "4", safetensors({"a": tensor("O8", [1], 0, 8)}, bytes(8))),
     _bad("further-key", "4", safetensors({"a": {**_A, "hook": "x"}}, bytes(24))),
     _bad("negative-axis", "4", safetensors({"a": tensor("F32", [-2, -3], 0, 24)}, bytes(24))),
-    _bad("boolean-axis", "4", safetensors({"a": {**tensor("U8", [1], 0, 1), "shape": [True]}}, b".")),
+    _bad(
+        "boolean-axis", "4", safetensors({"a": {**tensor("U8", [1], 0, 1), "shape": [True]}}, b".")
+    ),
     _bad("float-offset", "4", safetensors({"a": {**_A, "data_offsets": [0.0, 24]}}, bytes(24))),
     _bad("overflowing-shape", "4", safetensors({"a": tensor("U8", [2**40, 2**40], 0, 0)})),
     _bad("size-of-another-dtype", "5", safetensors({"a": tensor("F16", [2, 3], 0, 24)}, bytes(24))),
