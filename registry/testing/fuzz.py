@@ -2,7 +2,8 @@
 
     python -m registry.testing.fuzz ROLE SECONDS [CORPUS]
 
-Starts from the test vectors of that role. Ends with status 0 when time is up; a crash, a finding of
+Starts from the test vectors of that role; with `all`, from those of all roles, and the first byte of
+an input says which is meant. Ends with status 0 when time is up; a crash, a finding of
 `FILE-5` and an input that takes more than ten seconds or a gigabyte end it with another, and the
 input is kept in the working folder.
 """
@@ -18,12 +19,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["registry.formats"]):
-    from registry.formats.inspect import FORESEEN, inspect
+    from registry.formats.inspect import FORESEEN, PARSERS, inspect
     from registry.formats.source import BytesSource
 
 import registry.testing.vectors as package
 from registry.domain.file_formats import role_of
 from registry.testing.vectors import Vector
+
+ALL = "all"
 
 
 def all_vectors() -> list[Vector]:
@@ -33,12 +36,18 @@ def all_vectors() -> list[Vector]:
 
 
 def main(role: str, seconds: int, corpus: Path) -> None:
+    roles = sorted({known for known, _ in PARSERS}) if role == ALL else [role]
     for number, vector in enumerate(all_vectors()):
-        if role_of(vector.path) == role:
-            (corpus / f"{number}-{vector.name}").write_bytes(vector.data)
+        if (its_own := role_of(vector.path)) in roles:
+            start = bytes((roles.index(its_own),)) if role == ALL else b""
+            (corpus / f"{number}-{vector.name}").write_bytes(start + vector.data)
 
     def try_one(data: bytes) -> None:
-        found = inspect(BytesSource(data), role, {})
+        if role == ALL:
+            number, data = data[0] if data else 0, data[1:]
+        else:
+            number = 0
+        found = inspect(BytesSource(data), roles[number % len(roles)], {})
         assert not any(note.rule is FORESEEN for note in found.book.notes), found.book.notes
 
     options = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=65536"]
