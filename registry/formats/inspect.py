@@ -16,6 +16,7 @@ from registry.formats import (
     compressed,
     images,
     model_archives,
+    npy,
     other_archives,
     safetensors,
     tar,
@@ -73,6 +74,8 @@ class Parser:
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    ("numpy", "npy"): Parser("numpy", npy.read),
+    ("numpy", "zip"): Parser("numpy", npy.read_npz),
     ("archive", "zip"): Parser("zip", zip_container.read),
     ("archive", "tar"): Parser("tar", tar.read),
     ("archive", "gzip"): Parser("tar", compressed.read_archive),
@@ -97,6 +100,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
 ALL_RULES: tuple[Rule, ...] = (
     *RULES,
     *safetensors.RULES,
+    *npy.RULES,
     *zip_container.RULES,
     *tar.RULES,
     *compressed.RULES,
