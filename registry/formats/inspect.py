@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from registry.formats import (
     compressed,
     images,
+    keras_file,
     model_archives,
     npy,
     other_archives,
@@ -74,6 +75,7 @@ class Parser:
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
+    ("keras", "zip"): Parser("keras", keras_file.read),
     ("numpy", "npy"): Parser("numpy", npy.read),
     ("numpy", "zip"): Parser("numpy", npy.read_npz),
     ("archive", "zip"): Parser("zip", zip_container.read),
@@ -101,6 +103,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *RULES,
     *safetensors.RULES,
     *npy.RULES,
+    *keras_file.RULES,
     *zip_container.RULES,
     *tar.RULES,
     *compressed.RULES,
