@@ -23,6 +23,7 @@ OUTSIDE = {
     "jobs": {"cryptography"},
     "policies": {"cel_expr_python", "yaml"},
     "v1": GRPC,
+    "vetting": {"modelaudit_picklescan", "picklescan", "yara_x"},
     "web": {"starlette"},
 }
 FREE = {"testing", "__pycache__"}

@@ -1,0 +1,1 @@
+"""Scanners of others, each behind `registry/ports/scanners.py`."""

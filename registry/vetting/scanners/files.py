@@ -1,0 +1,101 @@
+"""What scanners read: a parser's source as a file, and pickles out of zips."""
+
+from __future__ import annotations
+
+import encodings.cp437  # noqa: F401 - zipfile looks it up when it opens one, and nothing can be opened in the jail
+import hashlib
+import importlib.metadata
+import io
+import pickletools
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from registry.formats.source import READ_BYTES_MAX, Source
+
+#: One pickle of a zip is read whole.
+PICKLE_BYTES_MAX = READ_BYTES_MAX
+_IN_A_ROW_MAX = 5
+
+
+class _SourceFile(io.RawIOBase):
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._source.size_bytes}
+        at = start[whence] + offset
+        if at < 0:
+            raise OSError("sought before the start")
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        data = self._source.read(self._at, min(len(view), READ_BYTES_MAX))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def as_file(source: Source) -> BinaryIO:
+    """Opens nothing, so it works in the jail."""
+    return io.BufferedReader(_SourceFile(source))
+
+
+def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """The pickles of a torch or other zip by their names, or the file itself. ValueError for one
+    that is too long."""
+    file.seek(0)
+    is_zip = file.read(4) == b"PK\x03\x04"
+    file.seek(0)
+    if not is_zip:
+        yield from _in_a_row(_whole(file))
+        return
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if info.filename.endswith((".pkl", ".pickle", ".joblib")):
+                with archive.open(info) as member:
+                    yield info.filename, _whole(cast("BinaryIO", member))
+
+
+def _in_a_row(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Pickles from the start: torch's legacy files are of five, with raw storages behind them. If
+    the first cannot be told, all bytes; if a further one can't, no more."""
+    stream, at = io.BytesIO(data), 0
+    for number in range(_IN_A_ROW_MAX):
+        try:
+            for _ in pickletools.genops(stream):
+                pass
+        except Exception:  # noqa: BLE001 - it raises whatever its parts do
+            if number == 0:
+                yield "", data
+            return
+        yield str(number), data[at : stream.tell()]
+        at = stream.tell()
+        if at == len(data):
+            return
+
+
+def _whole(file: BinaryIO) -> bytes:
+    data = file.read(PICKLE_BYTES_MAX + 1)
+    if len(data) > PICKLE_BYTES_MAX:
+        raise ValueError(f"a pickle of more than {PICKLE_BYTES_MAX} bytes")
+    return data
+
+
+def digest_of_package(name: str) -> str:
+    """Of its version and of what its installer says of its files."""
+    package = importlib.metadata.distribution(name)
+    record = package.read_text("RECORD") or ""
+    return hashlib.sha256(f"{name} {package.version}\n{record}".encode()).hexdigest()
