@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,14 +10,13 @@ from pathlib import Path
 from benchmarks.hallmark_server import HallmarkServer
 from benchmarks.load import Target, check, drive
 from benchmarks.mlflow_server import MlflowServer
-from benchmarks.processes import cpu_s, resting
+from benchmarks.processes import cpu_s, resting, settle
 from benchmarks.report import Row
 from registry.testing.postgres import PostgresServer
 
 #: Models of as many teams, asked for and written to at the same time.
 SPREAD = 8
 CHECKED = 50
-PAUSE_S = 1.0
 WARM_UP_S = 2.0
 TEAMS = [f"team-{number}" for number in range(SPREAD)]
 #: What is to be reached, by database.
@@ -118,10 +116,8 @@ class _Side:
         self._rates.append(load.per_s)
         self._cpu_ms.append(1e3 * (cpu_s(self.server.pid) - before) / load.count)
         self._slowest_ms.append(load.max_ms)
-        # Requests that were cut off at the end are still being answered. Stopped within one, a
-        # server would keep its transaction open, and what PostgreSQL has to look through for that
-        # doubles what a new version costs whoever comes next.
-        time.sleep(PAUSE_S)
+        # Requests that were cut off at the end are still being answered.
+        settle(self.server.pid)
 
     @property
     def cpu_ms(self) -> float:

@@ -151,6 +151,7 @@ def test_what_is_no_plain_address_is_refused(text: str) -> None:
 
 
 @given(st.ip_addresses())
+@pytest.mark.slow
 def test_what_is_let_in_is_global(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:

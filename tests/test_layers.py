@@ -45,6 +45,7 @@ def floors() -> list[Path]:
 
 
 @pytest.mark.parametrize("floor", floors(), ids=lambda path: str(path.stem))
+@pytest.mark.slow
 def test_floor_knows_only_its_own_libraries(floor: Path) -> None:
     """Values, ports and services need the standard library alone; each adapter its own library."""
     allowed = sys.stdlib_module_names | {"registry"} | OUTSIDE.get(floor.stem, set())

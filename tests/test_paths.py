@@ -110,6 +110,7 @@ def test_a_glance_takes_nothing_more(path: str) -> None:
 
 @given(spellings)
 @settings(max_examples=50)
+@pytest.mark.slow
 def test_what_is_taken_can_be_written(path: str) -> None:
     """A file of that path can be made in a folder and is found there under the same path."""
     try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
-from registry.domain.canonical import canonical_json
+from registry.domain.canonical import canonical_json, quoted
 from registry.domain.policies import Requirement
 from registry.domain.promotions import Decision, Outcome
 from registry.domain.versions import (
@@ -48,7 +48,9 @@ def text_of(value: object, *, field: str) -> str:
 
 
 def names_text(names: tuple[str, ...], *, field: str) -> str:
-    return text_of(names, field=field)
+    text = f"[{','.join(map(quoted, names))}]"
+    # What is not ASCII may be no text that UTF-8 can hold, and is looked at name by name.
+    return text if text.isascii() else text_of(names, field=field)
 
 
 @_remembering

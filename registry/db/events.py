@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -82,6 +83,9 @@ _LOCK = (
 )
 _NAMES = tuple(column.key for column in _COLUMNS)
 _HEAD = ("shard", "number", "hash", "time_us")
+#: An event's values in the order of the names.
+_row: Callable[[Event], tuple[object, ...]] = attrgetter(*_NAMES)
+_head: Callable[[Event], tuple[object, ...]] = attrgetter(*_HEAD)
 #: More events than that are stored by several statements.
 _ROWS_MAX = 32
 
@@ -131,7 +135,7 @@ class SqlEvents:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What the next event of a shard continues."""
+    """What the next event of a shard continues, where that is not at hand as an event."""
 
     number: int
     hash: str
@@ -145,7 +149,7 @@ class Chain:
     """
 
     def __init__(self) -> None:
-        self._heads: dict[int, Head] = {}
+        self._heads: dict[int, Head | Event] = {}
         self._new: list[Event] = []
 
     def add(
@@ -167,7 +171,7 @@ class Chain:
                 # The clocks of several servers differ; within a shard time never goes back.
                 time_us=max(now_us, head.time_us),
             )
-            heads[shard] = Head(number=event.number, hash=event.hash, time_us=event.time_us)
+            heads[shard] = event
             placed.append(event)
         self._heads |= heads
         self._new += placed
@@ -180,7 +184,7 @@ class Chain:
             connection.execute_later(inserted, values_of(_NAMES, rows))
         if self._new:
             last = {event.shard: event for event in self._new}
-            heads = [(one.shard, one.number, one.hash, one.time_us) for one in last.values()]
+            heads = [_head(event) for event in last.values()]
             connection.execute_later(_move(len(heads)), values_of(_HEAD, heads))
             self._new = []
 
@@ -231,20 +235,4 @@ def _event(row: Row[*tuple[Any, ...]]) -> Event:
         detail_json=row.detail_json,
         previous_hash=row.previous_hash,
         hash=row.hash,
-    )
-
-
-def _row(event: Event) -> tuple[object, ...]:
-    """An event's values in the order of `_NAMES`."""
-    return (
-        event.shard,
-        event.number,
-        event.time_us,
-        event.actor,
-        event.action,
-        event.resource,
-        event.namespace,
-        event.detail_json,
-        event.previous_hash,
-        event.hash,
     )

@@ -11,7 +11,7 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -87,7 +87,7 @@ class Prepared:
     def __init__(self, compiled: SQLCompiler, columns: Sequence[Any]) -> None:
         dialect = compiled.dialect
         binds = [(name, bind) for bind, name in compiled.bind_names.items()]
-        self._sql = str(compiled)
+        self.text = str(compiled)
         self._names = tuple(compiled.positiontup or ())
         #: What the statement itself says, such as the LIMIT of a subquery.
         self._said = {name: bind.effective_value for name, bind in binds if not bind.required}
@@ -99,22 +99,19 @@ class Prepared:
             if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
 
-    def later(self, send: Later, parameters: Parameters) -> None:
-        """Run once, at the latest with what is asked next."""
-        send(self._sql, self._values(parameters))
-
     def run(self, ask: Ask, parameters: Parameters) -> Rows:
         """Run once, and read the whole answer."""
         if self._converts:
-            rows, count = ask(self._sql, self._values(parameters), self._converted)
+            rows, count = ask(self.text, self.values(parameters), self._converted)
         else:
-            rows, count = ask(self._sql, self._values(parameters), self._row)
+            rows, count = ask(self.text, self.values(parameters), self._row)
         return Rows(rows, count)
 
-    def _values(self, given: Parameters) -> list[Any]:
+    def values(self, given: Parameters) -> list[Any]:
+        """The values of parameters in the order in which the text has them."""
         if self._said:
             given = {**self._said, **given}
-        return [given[name] for name in self._names]
+        return [*map(given.__getitem__, self._names)]
 
     def _converted(self, row: Sequence[Any]) -> Any:
         values = list(row)
@@ -124,8 +121,8 @@ class Prepared:
 
 
 #: By statement, then by driver and names of parameters; None where the text depends on the values.
-#: Statements that are gone are forgotten.
-_kept: WeakKeyDictionary[Any, dict[tuple[str, ...], Prepared | None]] = WeakKeyDictionary()
+#: Statements that are gone are forgotten. (A WeakKeyDictionary, without the way through its code.)
+_kept: dict[ref[Any], dict[tuple[str, ...], Prepared | None]] = {}
 
 
 class PreparedConnection(Connection):
@@ -171,13 +168,13 @@ class PreparedConnection(Connection):
             super().execute(statement, parameters)
             return
         for each in several:
-            prepared.later(self._later, each)
+            self._later(prepared.text, prepared.values(each))
 
     def _prepared(self, statement: Any, parameters: Parameters) -> Prepared | None:
-        kept = _kept.get(statement)
+        kept = _kept.get(ref(statement))
         if kept is None:
             if isinstance(statement, SelectBase | UpdateBase):
-                _kept[statement] = {}
+                _kept[ref(statement, _kept.pop)] = {}
             return None
         key = (self.dialect.name, *parameters)
         try:

@@ -304,7 +304,8 @@ class SqlVersions:
             key = self._connection.execute(_INSERT, values).scalar_one()
         else:
             self._connection.execute_later(_INSERT_AS, {**values, "key": key})
-        return replace(version, key=key, card=card)
+        # As `replace` makes it, in half of its time.
+        return Version(**(vars(version) | {"key": key, "card": card}))
 
     def get(self, model: str, number: int) -> Version | None:
         return self._one(_GET, {"model": model, "number": number})

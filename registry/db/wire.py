@@ -85,7 +85,9 @@ class Wire:
     def later(self, statement: str, values: Sequence[Any]) -> None:
         """Run a statement with $1, $2 ... at the latest before the next one that is asked, or
         before COMMIT."""
-        self._hold(self._execution(statement, values))
+        command = self._execution(statement, values)
+        self._held.append(command)
+        self._held_bytes += len(command)
         if self._held_bytes > _HELD_BYTES_MAX:
             self.flush()
 
@@ -98,7 +100,7 @@ class Wire:
             self._forget()
             result = self._send(commands)
         else:
-            name = self._name(statement)
+            name = self._names.get(statement) or self._prepare(statement)
             texts: list[Any] = [_text(value) for value in values]
             result = self._pgconn.exec_prepared(name, texts)
             self._check(result)
@@ -115,7 +117,7 @@ class Wire:
         self._unsent = False
 
     def _execution(self, statement: str, values: Sequence[Any]) -> bytes:
-        name = self._name(statement)
+        name = self._names.get(statement) or self._prepare(statement)
         given = ",".join(
             [
                 # Most of what comes, spelled here: a version has 70 values, and a call for each of
@@ -134,9 +136,6 @@ class Wire:
     def _argument(self, value: Any) -> str:
         text = _text(value)
         return "NULL" if text is None else bytes(self._literal(text)).decode()
-
-    def _name(self, statement: str) -> bytes:
-        return self._names.get(statement) or self._prepare(statement)
 
     def _prepare(self, statement: str) -> bytes:
         name = f"hallmark_{len(self._names)}".encode()

@@ -113,6 +113,7 @@ def test_malformed_messages_are_invalid(world: World, api: Api) -> None:
             assert found in ("OK", "INVALID_ARGUMENT", "NOT_FOUND"), method.full_name
 
 
+@pytest.mark.slow
 def test_oversized_requests_are_refused(world: World, api: Api) -> None:
     """A request over 4 MB is RESOURCE_EXHAUSTED before it reaches a service."""
     secret = world.login("root", grant(Role.ADMIN)).secret

@@ -94,6 +94,7 @@ def test_a_cut_sender_goes_on(store: LocalBlobStore) -> None:
     assert read(store, SHA256) == LARGE
 
 
+@pytest.mark.slow
 def test_another_process_may_replace_the_file(store: LocalBlobStore, tmp_path: Path) -> None:
     """What was read of a file that is gone is never taken for its successor's bytes."""
     other = LocalBlobStore(tmp_path)

@@ -55,6 +55,7 @@ def edit(folder: Path, file: str, old: str, new: str) -> None:
     (folder / file).write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_shipped_files_are_good(command: CommandLine) -> None:
     """Without a server: the files that come with Hallmark check, and all their examples hold."""
     assert "26 rules of 6 gates" in command("policy", "check").out

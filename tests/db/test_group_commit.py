@@ -224,6 +224,7 @@ def test_close_commits_what_waits(database: SqlDatabase) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_keeps_the_turn(
     database: SqlDatabase, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_long_unit_of_ones_own_is_waited_for(
     assert (first.outcome, second.outcome) == ("slow", "second")
 
 
+@pytest.mark.slow
 def test_many_writers_share_commits(database: SqlDatabase) -> None:
     """Everything that many threads write is stored once, in fewer commits than writes."""
     calls = [
@@ -276,6 +278,7 @@ def test_many_writers_share_commits(database: SqlDatabase) -> None:
     assert check_chains(database) == 160
 
 
+@pytest.mark.slow
 def test_group_is_bounded(database: SqlDatabase) -> None:
     """More than fit into one group are stored all the same."""
     outcomes = together(database, *(claim(f"n{number:03}") for number in range(150)))

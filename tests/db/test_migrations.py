@@ -125,6 +125,7 @@ def test_advice_fits_what_was_found(found: str, advice: str) -> None:
         check_revision(found)
 
 
+@pytest.mark.slow
 def test_a_failed_migration_leaves_nothing(
     engines: tuple[Engine, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def test_what_is_read_is_written_the_same(data: bytes) -> None:
 
 
 @given(st.dictionaries(texts, values), st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_the_order_of_insertion_does_not_matter(value: dict[str, Json], random: object) -> None:
     """Equal objects have equal bytes, whatever the order in which they were filled."""
     items = list(value.items())

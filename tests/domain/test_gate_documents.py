@@ -134,6 +134,7 @@ def test_flags() -> None:
 @given(
     st.recursive(st.none() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
 )
+@pytest.mark.slow
 def test_no_null_is_left(value: object) -> None:
     """Whatever is nested, no null stays within it."""
     assert not has_null([each for each in [without_nulls(value)] if each is not None])

@@ -87,6 +87,7 @@ def test_a_port_is_free_again_after_the_end() -> None:
     HttpServer(host="127.0.0.1", port=served.port).stop(0)
 
 
+@pytest.mark.slow
 def test_requests_in_progress_may_end_within_the_grace(fresh: Site) -> None:
     """A file that is being fetched when the server stops arrives whole."""
     data = bytes(20_000_000)

@@ -98,6 +98,7 @@ def test_a_range_is_a_slice(size: int, first: int, last: int) -> None:
 
 
 @given(st.text())
+@pytest.mark.slow
 def test_any_range_is_within_the_file(header: str) -> None:
     """Whatever is asked for, nothing outside the file is ever selected."""
     try:

@@ -147,6 +147,7 @@ def test_requests_on_one_connection_do_not_mix(site: Site) -> None:
     assert data in received
 
 
+@pytest.mark.slow
 def test_garbage_after_a_request_does_not_reach_its_answer(site: Site) -> None:
     """An error told in the middle of a file would look like a part of it; so the file is cut."""
     data = bytes(40_000_000)

@@ -175,6 +175,7 @@ def test_block_of_brackets_ends_at_the_depth_bound() -> None:
         | st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"))),
     )
 )
+@pytest.mark.slow
 def test_json_is_read_as_written(value: dict[str, object]) -> None:
     """A block in JSON, which is YAML, is read as the same value."""
     block = json.dumps(value)

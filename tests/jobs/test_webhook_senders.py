@@ -229,6 +229,7 @@ def test_a_name_that_leads_inside_is_refused(real: RealPlace, addresses: list[st
     assert real.receiver.connections == 0
 
 
+@pytest.mark.slow
 def test_loopback_is_for_development_alone() -> None:
     """A server that others reach sends nothing to itself, by address, name, or without TLS."""
     with receiver() as opened:

@@ -93,6 +93,7 @@ def test_both_engines_agree_on_whatever_is_drawn(expression: str) -> None:
     assert value(GOOGLE, expression) == value(RUST, expression)
 
 
+@pytest.mark.slow
 def test_no_reference_to_none_is_lost() -> None:
     """However often rules are evaluated, Python's None keeps its references: documents have no
     null, and expressions can make none."""

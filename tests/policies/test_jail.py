@@ -29,6 +29,7 @@ def with_rule(require: str) -> dict[str, bytes]:
     return files
 
 
+@pytest.mark.slow
 def test_a_good_set() -> None:
     """What is good comes out as it does without the jail."""
     content, policy = JailedPolicyReader().read(shipped_files())

@@ -108,6 +108,7 @@ CUSTOM = {before: block for before, block in pairwise(BLOCKS) if block.startswit
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: re.findall(r"id: (\S+)", rule)[0])
+@pytest.mark.slow
 def test_the_rules_of_the_readme_work(rule: str) -> None:
     """Each rule with its examples and its setting can be pasted as it stands there, its mend can be
     typed, and it refuses something."""

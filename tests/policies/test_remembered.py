@@ -45,6 +45,7 @@ def changed(document: dict[str, Any], choice: random.Random) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 20))]
 )
+@pytest.mark.slow
 def test_what_is_remembered_is_what_would_be_worked_out(seed: int) -> None:
     """Whatever value of a document changes, the answer is the one without a memory."""
     choice = random.Random(seed)

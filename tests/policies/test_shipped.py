@@ -119,6 +119,7 @@ HANDS = {"alice", "ann"}
     ),
     st.sampled_from(["internal", "mirrored"]),
 )
+@pytest.mark.slow
 def test_law_of_approvals(drawn: list[dict[str, Any]], base: str) -> None:
     """Whatever the decisions: what passes has as many live approvals of others as it needs, and
     none of somebody who had a hand in it. Both engines say so."""

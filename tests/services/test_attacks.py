@@ -89,6 +89,7 @@ def narrowed(world: World, caller: Caller, *scopes: Scope) -> Caller:
     return world.login(caller.id, scopes=scopes).caller
 
 
+@pytest.mark.slow
 def test_a_token_made_with_a_lent_one_agrees_to_no_policy(world: World) -> None:
     """An administrator makes a token for another, with it a second one that says that the other
     made it, and agrees to their own proposal: refused. So is the same the other way round."""
@@ -142,6 +143,7 @@ def test_addresses_from_before_a_stricter_policy(story: Story) -> None:
     assert world.downloads.open(ticket).digest == version.digest
 
 
+@pytest.mark.slow
 def test_an_address_ends_when_time_ends_what_allowed_it(story: Story) -> None:
     """A gate that reads the time is asked again for each request: no address that was made before a
     freeze outlives its start, though the policy is the same."""

@@ -101,6 +101,7 @@ def test_the_registry_makes_one_when_it_is_due(world: World) -> None:
     assert world.audit.make_if_due(every)
 
 
+@pytest.mark.slow
 def test_servers_that_ask_at_once_make_one(world: World, olga: Caller) -> None:
     """Numbers have no gap and no double, and the log verifies, whoever makes them."""
     others = [

@@ -80,6 +80,7 @@ def held(story: Story) -> Version:
     return version
 
 
+@pytest.mark.slow
 def test_what_a_waiver_lets_out_is_released(story: Story) -> None:
     """The gate release is asked again for what it held back, and told once."""
     version = held(story)
@@ -144,6 +145,7 @@ def test_a_waiver_that_ends_cuts_a_download(story: Story) -> None:
         next(pieces)
 
 
+@pytest.mark.slow
 def test_a_waiver_of_the_model_opens_the_gate_register(story: Story) -> None:
     """The version is not there yet, so that nothing else could be waived; and not for those who
     granted it."""
@@ -164,6 +166,7 @@ def test_a_waiver_of_the_model_opens_the_gate_register(story: Story) -> None:
 
 
 @pytest.mark.parametrize("gate", ["register", "release", "fetch"])
+@pytest.mark.slow
 def test_trying_a_gate_sees_waivers(story: Story, gate: str) -> None:
     """As the gate itself does."""
     version = story.released()

@@ -277,6 +277,7 @@ def test_who_may_be_the_proposer_is_not_asked(story: Story) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.slow
 def test_proposals_leave_the_inbox_with_their_time(story: Story, size: int) -> None:
     """The earliest made is due first; what has run out of time waits for nobody."""
     world = story.world
@@ -317,6 +318,7 @@ def test_a_token_finds_what_it_is_good_for(story: Story) -> None:
     assert seen(good("waiver.*", "fraud/scorer")) == {waiver.name}
 
 
+@pytest.mark.slow
 def test_who_has_to_decide_again_is_asked(story: Story) -> None:
     """Where an approval no longer counts, since the policy or the verdict has changed, it waits for
     the same person again, and the item says so."""

@@ -205,6 +205,7 @@ def test_who_answered_for_a_robot_when_it_wrote(story: Story, admin: Caller) -> 
     assert {"bob", "ci"} <= set(story.cut("main", by=story.ann).contributors)
 
 
+@pytest.mark.slow
 def test_two_approvals_by_one_person(story: Story, admin: Caller) -> None:
     """Who approved says no second yes with a token made for somebody, and none beside somebody
     whose token they made; with a token that nobody else made the other's word counts."""

@@ -168,6 +168,7 @@ def test_a_decision_is_on_a_digest(world: World, sam: Caller, eve: Caller) -> No
         decide(world, eve, dataclasses.replace(change, digest="sha256:other"))
 
 
+@pytest.mark.slow
 def test_the_base_has_to_be_active_still(world: World, sam: Caller, eve: Caller) -> None:
     """A proposal that was compared with another set than the active one is ABORTED."""
     first = propose(world, sam)
@@ -194,6 +195,7 @@ def test_what_ended_stays_ended(world: World, sam: Caller, eve: Caller) -> None:
         decide(world, eve, again)
 
 
+@pytest.mark.slow
 def test_a_proposal_repeats_safely(world: World, sam: Caller) -> None:
     """The same request_id gives the same proposal; the same set again is ALREADY_EXISTS."""
     made = [
@@ -215,6 +217,7 @@ def test_a_proposal_repeats_safely(world: World, sam: Caller) -> None:
         (files()[1:], "missing"),
     ],
 )
+@pytest.mark.slow
 def test_bad_files_are_refused(world: World, sam: Caller, content: Files, expected: str) -> None:
     """Files that make no set, or fail their own examples, are refused with file and line."""
     with pytest.raises(InvalidRequestError, match=expected) as wrong:
@@ -228,6 +231,7 @@ def test_files_come_once(world: World, sam: Caller) -> None:
         propose(world, sam, [*files(), files()[0]])
 
 
+@pytest.mark.slow
 def test_stages_stay(world: World, sam: Caller) -> None:
     """A set with other stages is refused."""
     with pytest.raises(InvalidFieldError, match="first started"):
@@ -333,6 +337,7 @@ def a_word(story: Story, version: Version, digest: str) -> Decision:
 # --- The other gates ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_register_refuses(story: Story, sam: Caller, eve: Caller) -> None:
     """A version that the gate register refuses is not created, and the message says why and how to
     mend it; a commit of the same files is refused at the cut."""
@@ -351,6 +356,7 @@ def test_register_refuses(story: Story, sam: Caller, eve: Caller) -> None:
     story.push({"model.safetensors": b"x"})
 
 
+@pytest.mark.slow
 def test_register_asks_the_set_that_is_active_within(
     story: Story, sam: Caller, eve: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +413,7 @@ BY_NAME = """- name: by its name
 QUARANTINED = "given: {version: {state: QUARANTINED}, request: {by_digest: true}}"
 
 
+@pytest.mark.slow
 def test_delete_asks_its_gate(story: Story, sam: Caller, eve: Caller) -> None:
     """A protected namespace's models stay, also in a dry run."""
     protected = "protected_namespaces: [fraud]"

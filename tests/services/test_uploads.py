@@ -248,6 +248,7 @@ def test_too_many_files_are_refused(world: World, ada: Caller) -> None:
         create(world, ada, *files)
 
 
+@pytest.mark.slow
 def test_large_sessions_show_what_is_to_come(world: World, ada: Caller) -> None:
     """Of more than 2,000 files only those not stored are shown, at most 2,000 at a time."""
     files = [manifest_file(f"f{number:04}", b"%d" % number) for number in range(2001)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -243,6 +244,7 @@ class Pointers(RuleBasedStateMachine):
 
 
 class PointersContract:
+    @pytest.mark.slow
     def test_names_mean_what_was_said_last(self, database: Database) -> None:
         """After any writes every name, stage and moment means what it means on paper."""
 
