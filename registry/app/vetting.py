@@ -8,10 +8,10 @@ from pathlib import Path
 
 from registry.vetting.folder import files_of, open_file
 from registry.vetting.jail import Limits, NoJailError
-from registry.vetting.jail_check import jail_check
+from registry.vetting.jail_check import Layer, jail_check
 from registry.vetting.judging import JudgedFile, judge, verdict_of
 
-__all__ = ["NoJailError", "check_files", "jail_check", "verdict_of"]
+__all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "verdict_of"]
 
 
 def check_files(paths: Sequence[Path], *, bare: bool) -> Iterator[JudgedFile]:

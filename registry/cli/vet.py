@@ -16,9 +16,8 @@ from registry.cli.tree import Group
 from registry.domain.versions import Verdict
 
 if TYPE_CHECKING:
+    from registry.app.vetting import JudgedFile, Layer
     from registry.domain.versions import Finding
-    from registry.vetting.jail_check import Layer
-    from registry.vetting.judging import JudgedFile
 
 _EXITS = {
     Verdict.PASS: exits.DONE,

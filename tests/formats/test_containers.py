@@ -46,6 +46,7 @@ def whole(source: Source) -> bytes:
 
 @settings(max_examples=40, deadline=None)
 @given(NAMES, st.binary(max_size=3000), st.sampled_from((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+@pytest.mark.slow
 def test_members_are_those_that_zipfile_wrote(names: list[str], data: bytes, method: int) -> None:
     """The same names, the same bytes, at any depth, and no finding."""
     packed = io.BytesIO()
@@ -80,6 +81,7 @@ def test_members_are_those_that_tarfile_wrote(names: list[str], data: bytes, for
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+@pytest.mark.slow
 def test_what_comes_out_of_a_stream_went_in(pack: Callable[[bytes], bytes]) -> None:
     """Whole, in pieces, and read twice."""
     data = bytes(range(256)) * 20_000 + b"end"
@@ -104,6 +106,7 @@ def test_no_stream_is_let_in_that_was_cut_or_has_more_behind(
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.slow
 def test_a_bomb_stops_at_the_budget(pack: Callable[[bytes], bytes]) -> None:
     """What a stream unpacks to is paid for while it is unpacked."""
     data = pack(bytes(30_000_000))
@@ -111,6 +114,7 @@ def test_a_bomb_stops_at_the_budget(pack: Callable[[bytes], bytes]) -> None:
         compressed.unpack(look_at(data, budget=Budget(unpacked_bytes=20_000_000)))
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_stops_at_the_budget() -> None:
     """The same for deflated members."""
     data = zip_file(Part(data=bytes(30_000_000), is_deflated=True))

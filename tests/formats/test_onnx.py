@@ -114,6 +114,7 @@ def test_changed_bytes_never_surprise_the_parser(data: st.DataObject) -> None:
     assert FORESEEN.id not in _rules(_inspect(bytes(changed)))
 
 
+@pytest.mark.slow
 def test_many_packed_numbers_are_counted_without_being_kept() -> None:
     """Numbers that cross the pieces in which a file is read are counted once."""
     numbers = b"\xff\xff\x03" * 2_000_000

@@ -132,6 +132,7 @@ def test_arrays_of_objects_do_not_pass(protocol: int) -> None:
     st.sampled_from(_ALL),
     st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 255)), max_size=4),
 )
+@pytest.mark.slow
 def test_no_change_of_a_file_makes_a_parser_trip(
     vector: Vector, changes: list[tuple[int, int]]
 ) -> None:
@@ -150,6 +151,7 @@ def test_no_change_of_a_file_makes_a_parser_trip(
     st.sampled_from([each for each in pickles.VECTORS if not each.rule]),
     st.lists(st.tuples(st.integers(0, 99_999), st.integers(0, 255)), min_size=1, max_size=2),
 )
+@pytest.mark.slow
 def test_what_passes_imports_nothing_else(vector: Vector, changes: list[tuple[int, int]]) -> None:
     """Python's reader, given a changed file that passes, finds only listed names in it."""
     data = bytearray(vector.data)
@@ -187,6 +189,7 @@ def test_a_bomb_costs_little() -> None:
 
 
 @pytest.mark.parametrize("depth", [10, 100_000])
+@pytest.mark.slow
 def test_depth_is_no_matter(depth: int) -> None:
     """Neither is it recursed into, nor is it a reason against a file."""
     assert _passes(whole(b"]" * depth + b"a" * (depth - 1)))

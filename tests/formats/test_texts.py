@@ -92,6 +92,7 @@ def test_licenses_are_told_as_spdx_has_them(said: str, expected: str) -> None:
     assert spdx(said) == expected
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_or_opened_while_looking() -> None:
     """In the jail nothing can be opened any more, so that a late import would be a crash."""
     seen: list[str] = []

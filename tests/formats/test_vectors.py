@@ -20,9 +20,15 @@ VECTORS: list[Vector] = [
     for name in MODULES
     for vector in importlib.import_module(f"{package.__name__}.{name}").VECTORS
 ]
+#: These take what they may.
+LONG = ("many-nodes", "long-sum", "many-names")
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda each: f"{each.path}-{each.name}")
+@pytest.mark.parametrize(
+    "vector",
+    [pytest.param(each, marks=pytest.mark.slow if each.name in LONG else ()) for each in VECTORS],
+    ids=lambda each: f"{each.path}-{each.name}",
+)
 def test_a_vector_breaks_its_rule_and_no_other(vector: Vector) -> None:
     """What is sound passes without a word; what is bad is refused for what is wrong with it."""
     files = {vector.path: 0, **vector.files}

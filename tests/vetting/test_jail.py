@@ -51,6 +51,7 @@ def test_files_are_looked_at_one_after_the_other(jail: Jail, tmp_path: Path) -> 
         assert answer["size_bytes"] == len(SOUND) + number
 
 
+@pytest.mark.slow
 def test_a_jail_that_dies_is_no_verdict_and_the_next_file_gets_another(
     jail: Jail, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_jail_that_dies_is_no_verdict_and_the_next_file_gets_another(
     assert _look(jail, path)["effect"] == "advice"
 
 
+@pytest.mark.slow
 def test_a_jail_that_hangs_is_killed(tmp_path: Path) -> None:
     """Its time is up when the file's time is, not when it likes."""
     path = tmp_path / "model.safetensors"
@@ -82,6 +84,7 @@ def test_a_jail_that_hangs_is_killed(tmp_path: Path) -> None:
         assert not Path(f"/proc/{pid}").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_too_much_memory_is_unknown(tmp_path: Path) -> None:
     """A header of 90 MB is within the format's bounds and beyond what this jail may take."""
     path = tmp_path / "model.safetensors"
@@ -98,6 +101,7 @@ def test_a_file_that_takes_too_much_memory_is_unknown(tmp_path: Path) -> None:
     assert [finding.rule for finding in judged.findings] == ["FILE-3"]
 
 
+@pytest.mark.slow
 def test_a_jail_that_cannot_be_closed_looks_at_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
