@@ -160,6 +160,9 @@ def findings_text(findings: Iterable[Finding]) -> str:
                 "path": finding.path,
                 "fix": finding.fix,
                 "fails": finding.fails,
+                "doubts": finding.doubts,
+                "member": finding.member,
+                "offset": finding.offset,
             }
             for finding in findings
         ],
@@ -176,6 +179,9 @@ def findings_of(text: str) -> tuple[Finding, ...]:
             path=value["path"],
             fix=value["fix"],
             fails=value["fails"],
+            doubts=value.get("doubts", False),
+            member=value.get("member", ""),
+            offset=value.get("offset"),
         )
         for value in json.loads(text)
     )

@@ -28,6 +28,7 @@ from registry.db.tokens import SqlTokens
 from registry.db.uploads import SqlUploads
 from registry.db.usage import SqlUsage
 from registry.db.versions import SqlVersions
+from registry.db.vetting import SqlVetting
 from registry.db.waivers import SqlWaivers
 from registry.db.webhook_deliveries import SqlDeliveries
 from registry.db.webhooks import SqlWebhooks
@@ -75,6 +76,10 @@ class SqlTransaction:
     @property
     def versions(self) -> SqlVersions:
         return SqlVersions(self._connection, self._version_keys)
+
+    @property
+    def vetting(self) -> SqlVetting:
+        return SqlVetting(self._connection)
 
     @property
     def references(self) -> SqlReferences:

@@ -37,6 +37,7 @@ from registry.ports.tables import (
     Versions,
 )
 from registry.ports.terms_tables import Acceptances, TermsTable
+from registry.ports.vetting_tables import VettingTables
 from registry.ports.waiver_tables import Inbox, Waivers
 from registry.ports.webhook_tables import Deliveries, Reminders, Webhooks
 
@@ -58,6 +59,8 @@ class Transaction(Protocol):
     def commits(self) -> Commits: ...
     @property
     def versions(self) -> Versions: ...
+    @property
+    def vetting(self) -> VettingTables: ...
     @property
     def references(self) -> References: ...
     @property

@@ -1,6 +1,6 @@
 """What `registry.testing.fuzz` starts: one process that feeds Atheris' inputs to the parsers.
 
-    python -m registry.testing.fuzz_target SECONDS CORPUS ROLE...
+python -m registry.testing.fuzz_target SECONDS CORPUS ROLE...
 """
 
 from __future__ import annotations

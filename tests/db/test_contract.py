@@ -15,6 +15,7 @@ from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
+from registry.testing.contracts.database.vetting import VettingContract
 from registry.testing.contracts.database.webhooks import WebhooksContract
 
 
@@ -55,6 +56,10 @@ class TestWebhooks(WebhooksContract):
 
 
 class TestReminders(RemindersContract):
+    pass
+
+
+class TestVetting(VettingContract):
     pass
 
 

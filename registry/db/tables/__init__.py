@@ -56,6 +56,13 @@ from registry.db.tables.transfers import (
     upload_files,
     uploads,
 )
+from registry.db.tables.vetting import (
+    file_results,
+    vetting_changes,
+    vetting_marks,
+    vetting_reruns,
+    vetting_runs,
+)
 from registry.db.tables.waivers import acceptances, reviews, terms, waivers
 from registry.db.tables.webhooks import (
     promotion_reminders,
@@ -77,6 +84,7 @@ __all__ = [
     "evaluations",
     "event_heads",
     "events",
+    "file_results",
     "gate_inputs",
     "gate_records",
     "likes",
@@ -104,6 +112,10 @@ __all__ = [
     "upload_files",
     "uploads",
     "versions",
+    "vetting_changes",
+    "vetting_marks",
+    "vetting_reruns",
+    "vetting_runs",
     "waivers",
     "webhook_deliveries",
     "webhooks",

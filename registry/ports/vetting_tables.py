@@ -1,0 +1,62 @@
+"""The tables of vetting; see `database.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from registry.domain.inspections import Change, FileResult, Rerun, Subject, VettingRun
+from registry.domain.versions import Version
+
+
+class VettingTables(Protocol):
+    # -- results
+    def results(
+        self, subjects: Collection[Subject], rules_digest: str, *, facts: bool = False
+    ) -> Mapping[Subject, FileResult]:
+        """What is known under these rules, by what was asked for: a result that depends on the
+        bytes alone answers for any list of files, one that does not for its own. Without facts
+        unless asked for."""
+
+    def keep(self, result: FileResult) -> None:
+        """Store a result. One that is there for this subject and these rules is replaced."""
+
+    def forget(self, subjects: Collection[Subject], rules_digest: str) -> None:
+        """Forget what `results` would answer for these."""
+
+    # -- runs
+    def runs(self, digests: Collection[str], rules_digest: str) -> Mapping[str, VettingRun]:
+        """Those that there are, by digest."""
+
+    def begin(self, run: VettingRun) -> VettingRun:
+        """Store a run; one that is there under these rules gets one more attempt and its new
+        times and figures. As it then stands."""
+
+    def advance(
+        self, digest: str, rules_digest: str, *, files: int, size_bytes: int, path: str, now_us: int
+    ) -> None:
+        """So much more is done, and `path` is next."""
+
+    def end(self, digests: Collection[str]) -> None:
+        """Forget runs, under whatever rules."""
+
+    # -- reruns
+    def add_rerun(self, rerun: Rerun) -> Rerun:
+        """The stored value with its number. Marks the versions that it is about and counts them:
+        all that have a verdict, whatever their state, but those that were recalled. A version that
+        an earlier rerun has marked is then the later one's."""
+
+    def rerun(self, number: int) -> Rerun | None: ...
+
+    def reruns(self, before: int, limit: int) -> Sequence[Rerun]:
+        """Newest first, with numbers below `before`."""
+
+    def marked(self, limit: int, *, after: int = 0) -> Sequence[Version]:
+        """Versions that a rerun has marked, by key, behind the key `after`."""
+
+    def unmark(self, changes: Mapping[int, Change | None], now_us: int) -> None:
+        """By key of a version, what its new verdict changed. Those that are marked count as done
+        in their rerun, which ends with the last of them; others are passed over."""
+
+    def changes(self, rerun: int, after: int, limit: int) -> Sequence[tuple[int, Change]]:
+        """What a rerun has changed so far, by key of the version, behind the key `after`."""
