@@ -22,8 +22,10 @@ from registry.app.files import (
     policy_files,
     ticket_key,
     tls_files,
+    vetting_tools,
     webhook_sender,
 )
+from registry.app.inspector import WorkerInspector, handover_of
 from registry.app.people import people_of
 from registry.app.process import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
@@ -42,11 +44,14 @@ from registry.policies.jail import JailedPolicyReader
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.services.fsck import check_belonging
+from registry.services.inspections import InspectionService
 from registry.services.policy_sets import bootstrap_policy
 from registry.services.principals import bootstrap_admin
 from registry.services.requests import forget_old
+from registry.services.vetting import VettingService
 from registry.services.webhook_queue import Claim
 from registry.services.webhook_shares import SENT_AT_ONCE
+from registry.vetting.stored import StoredVetter
 
 FORGET_EVERY_S = 3600.0
 WEBHOOKS_EVERY_S = 1.0
@@ -98,6 +103,8 @@ class Registry:
                 sender=webhook_sender(settings),
                 people=people,
             )
+            self._inspector, self._vetting = self._make_vetting(clock)
+            undo.callback(self._inspector.stop)
             self._sending = self._make_pool()
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(
@@ -150,6 +157,7 @@ class Registry:
         self._http.stop(GRACE_S)
         for task in self._tasks:
             task.stop()
+        self._inspector.stop()
         # What hangs for longer is cut off; its lease ends, and it is sent again.
         self._sending.wait(GRACE_S)
         self.services.authenticator.flush_last_uses()
@@ -159,6 +167,26 @@ class Registry:
 
     def wake_vetting(self) -> None:
         self._tasks[0].wake()
+
+    def _make_vetting(self, clock: Clock) -> tuple[WorkerInspector, VettingService]:
+        """For this process alone: others of this server ask it for attention."""
+        settings, database = self.settings, self._database
+
+        def on_inspected(digest: str) -> None:
+            vetting.inspected(digest)
+            self.wake_vetting()
+
+        inspections = InspectionService(database=database, clock=clock, on_inspected=on_inspected)
+        tools = vetting_tools(settings)
+        inspector = WorkerInspector(handover_of(settings, tools), tools, inspections)
+        vetting = VettingService(
+            database=database,
+            clock=clock,
+            vetter=StoredVetter(database=database, inspector=inspector),
+            policies=self.services.active,
+            facts=self.services.facts,
+        )
+        return inspector, vetting
 
     def _make_pool(self) -> Pool[Claim]:
         queue = self.services.webhook_queue
@@ -174,7 +202,7 @@ class Registry:
         services = self.services
 
         def vet() -> bool:
-            return services.vetting.run_pending(VETTED_AT_ONCE) == VETTED_AT_ONCE
+            return self._vetting.run_pending(VETTED_AT_ONCE) == VETTED_AT_ONCE
 
         copies = CheckpointFolder(self.settings.audit_export_dir)
         every_us = self.settings.audit_checkpoint_minutes * 60_000_000

@@ -54,14 +54,12 @@ from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
-from registry.services.vetting import VettingService
 from registry.services.waivers import WaiverService
 from registry.services.webhook_deliveries import WebhookDeliveryService
 from registry.services.webhook_queue import WebhookQueue
 from registry.services.webhooks import WebhookService
 from registry.services.workloads import DEFAULT_TTL_US, NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
-from registry.vetting.structure import StructureVetter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,7 @@ class Services:
     audit: AuditService
     audit_export: AuditExport
     audit_proofs: AuditProofs
-    vetting: VettingService
+    facts: VersionFacts
     releases: ReleaseService
     workloads: WorkloadService
     webhooks: WebhookService
@@ -230,13 +228,7 @@ def build_services(
         audit=AuditService(database=database, clock=clock, keys=audit_keys),
         audit_export=AuditExport(database=database),
         audit_proofs=AuditProofs(database=database, keys=audit_keys),
-        vetting=VettingService(
-            database=database,
-            clock=clock,
-            policies=policies,
-            facts=facts,
-            vetter=StructureVetter(blobs=blobs),
-        ),
+        facts=facts,
         releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(
             database=database,

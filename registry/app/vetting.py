@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +9,22 @@ from registry.vetting.folder import files_of, open_file
 from registry.vetting.jail import Limits, NoJailError
 from registry.vetting.jail_check import Layer, jail_check
 from registry.vetting.judging import JudgedFile, judge, verdict_of
+from registry.vetting.tools import Tools
+from registry.vetting.yara_rules import read_rules
 
-__all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "verdict_of"]
+__all__ = [
+    "JudgedFile",
+    "Layer",
+    "NoJailError",
+    "Tools",
+    "check_files",
+    "jail_check",
+    "tools_of",
+    "verdict_of",
+]
 
 
-def check_files(paths: Sequence[Path], *, bare: bool) -> Iterator[JudgedFile]:
+def check_files(paths: Sequence[Path], *, bare: bool, tools: Tools) -> Iterator[JudgedFile]:
     """`hallmark vet check`: each file of these paths as if they were pushed together.
 
     `bare`: also where this machine cannot close
@@ -23,6 +33,11 @@ def check_files(paths: Sequence[Path], *, bare: bool) -> Iterator[JudgedFile]:
     files = files_of(paths)
     sizes = {name: path.lstat().st_size for name, path in files.items()}
 
-    return judge(
-        sizes, lambda name: open_file(files[name]), dataclasses.replace(Limits(), bare=bare)
+    return judge(sizes, lambda name: open_file(files[name]), Limits(bare=bare), tools)
+
+
+def tools_of(*, clamav_socket: str, yara_dir: Path | None) -> Tools:
+    """ValueError for rules that cannot be used."""
+    return Tools(
+        yara_rules={} if yara_dir is None else read_rules(yara_dir), clamav_socket=clamav_socket
     )

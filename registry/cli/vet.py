@@ -41,16 +41,36 @@ def vet() -> None:
     is_flag=True,
     help="Look at the files even where this machine has no Landlock or seccomp.",
 )
+@click.option(
+    "--clamav",
+    metavar="SOCKET",
+    default="",
+    envvar="HALLMARK_CLAMAV_SOCKET",
+    help="Ask ClamAV's daemon too.",
+)
+@click.option(
+    "--yara",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    envvar="HALLMARK_YARA_DIR",
+    help="Look at the files by the YARA rules in this folder too.",
+)
 @with_session
-def check(session: Session, paths: Sequence[Path], bare: bool) -> None:
+def check(
+    session: Session, paths: Sequence[Path], bare: bool, clamav: str, yara: Path | None
+) -> None:
     """Look at local files and folders as a server would at a version of them. Needs no server.
 
     Exit code 0 where all pass, 1 where one fails, 5 where one is unknown and none fails.
     """
-    from registry.app.vetting import NoJailError, check_files, verdict_of
+    from registry.app.vetting import NoJailError, check_files, tools_of, verdict_of
 
     try:
-        files = list(check_files(paths, bare=bare))
+        tools = tools_of(clamav_socket=clamav, yara_dir=yara)
+    except ValueError as error:
+        raise click.UsageError(f"The rules in {yara}: {error}.") from error
+    try:
+        files = list(check_files(paths, bare=bare, tools=tools))
     except NoJailError as error:
         raise click.ClickException(str(error)) from error
     verdict = verdict_of(files)

@@ -47,6 +47,11 @@ class Settings:
     #: None: those that come with Hallmark.
     policy_dir: Path | None
     processes: int
+    #: Of ClamAV's daemon; None: it is not asked.
+    clamav_socket: Path | None
+    #: Of YARA's rules, *.yar; None: there are none.
+    yara_dir: Path | None
+    bare_vetting: bool
     calls_per_minute: int
     upload_bytes: int
     log_level: str

@@ -118,6 +118,7 @@ _UNVETTED = (
         # As text, since a partial index answers only to its own condition.
         literal_column("versions.state") == literal_column("'quarantined'"),
         or_(_v.rules_digest.is_(None), _v.rules_digest != bindparam("rules_digest")),
+        _v.key.not_in(numbers("but")),
     )
     .order_by(_v.key)
     .limit(bindparam("limit"))
@@ -424,8 +425,11 @@ class SqlVersions:
         )
         self._connection.execute_later(_SET_VETTING, {"judged": given})
 
-    def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
-        return self._all(_UNVETTED, {"rules_digest": rules_digest, "limit": limit})
+    def unvetted(
+        self, rules_digest: str, limit: int, *, but: Collection[int] = ()
+    ) -> Sequence[Version]:
+        given = {"rules_digest": rules_digest, "limit": limit, "but": array(but)}
+        return self._all(_UNVETTED, given)
 
     def vetted(self, after: int, limit: int) -> Sequence[Version]:
         return self._all(_VETTED, {"after": after, "limit": limit})

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -25,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 
 from registry.db.arrays import array, columns_of, numbers, texts
 from registry.db.arrays import rows as rows_array
-from registry.db.documents import findings_of, findings_text
+from registry.db.documents import findings_of, findings_text, names_of, names_text
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
 from registry.db.tables import (
@@ -56,6 +57,7 @@ _SHOWN = (
     _f.size_bytes,
     _f.found_sha256,
     _f.findings,
+    _f.vouches_for,
     _f.time_us,
     _f.files_digest,
     _asked[0].label("asked_sha256"),
@@ -71,21 +73,22 @@ _KEEP = _insert.on_conflict_do_update(
         name: _insert.excluded[name]
         for name in (
             *("verdict", "format", "size_bytes", "found_sha256"),
-            *("findings", "time_us", "facts"),
+            *("findings", "vouches_for", "time_us", "facts"),
         )
     },
 )
 _FORGET = delete(file_results).where(_f.key.in_(select(_f.key).where(_answers).scalar_subquery()))
+_FORGET_UNKNOWN = delete(file_results).where(_f.verdict == literal(Verdict.UNKNOWN.value))
+# As text, since a partial index answers only to its own condition.
+_FORGET_UNREAD = delete(file_results).where(literal_column("found_sha256 <> sha256"))
 
-_RUNS = select(vetting_runs).where(
-    _u.digest.in_(texts("digests")), _u.rules_digest == bindparam("rules_digest")
-)
+_RUNS = select(vetting_runs).where(_u.digest.in_(texts("digests"))).order_by(_u.update_time_us)
 _insert_run = postgresql.insert(vetting_runs)
 _BEGIN = _insert_run.on_conflict_do_update(
     index_elements=["digest", "rules_digest"],
     set_={
         **{name: _insert_run.excluded[name] for name in ("file_count", "size_bytes", "path")},
-        **{name: _insert_run.excluded[name] for name in ("files_done", "bytes_done")},
+        **{name: _insert_run.excluded[name] for name in ("files_done", "bytes_done", "problem")},
         "attempts": _u.attempts + 1,
         "update_time_us": _insert_run.excluded.update_time_us,
     },
@@ -99,6 +102,11 @@ _ADVANCE = (
         path=bindparam("next_path"),
         update_time_us=bindparam("now_us"),
     )
+)
+_HINDER = (
+    update(vetting_runs)
+    .where(_u.digest == bindparam("of_digest"), _u.rules_digest == bindparam("of_rules"))
+    .values(problem=bindparam("what"), update_time_us=bindparam("now_us"))
 )
 _END = delete(vetting_runs).where(_u.digest.in_(texts("digests")))
 
@@ -156,14 +164,15 @@ _RERUNS = (
 _MARKED = (
     select_versions()
     .join(vetting_marks, _m.version_key == _v.key)
-    .where(_m.version_key > bindparam("after"))
+    .where(_m.version_key.not_in(numbers("but")))
     .order_by(_m.version_key)
     .limit(bindparam("limit"))
 )
+_MARKS = select(vetting_marks).where(_m.version_key.in_(numbers("keys")))
 _UNMARK = (
     delete(vetting_marks)
-    .where(_m.version_key.in_(numbers("keys")))
-    .returning(_m.version_key, _m.rerun)
+    .where(_m.version_key.in_(numbers("keys")), _m.rerun == bindparam("of_rerun"))
+    .returning(_m.version_key)
 )
 _ADD_CHANGE = postgresql.insert(vetting_changes).on_conflict_do_nothing()
 _CHANGES = (
@@ -207,10 +216,17 @@ class SqlVetting:
                 "size_bytes": result.size_bytes,
                 "found_sha256": result.found_sha256,
                 "findings": findings_text(result.findings),
+                "vouches_for": names_text(result.vouches_for, field="vouches_for"),
                 "time_us": result.time_us,
                 "facts": json.dumps(result.facts, separators=(",", ":")),
             },
         )
+
+    def forget_unknown(self) -> None:
+        self._connection.execute(_FORGET_UNKNOWN, {})
+
+    def forget_unread(self) -> None:
+        self._connection.execute(_FORGET_UNREAD, {})
 
     def forget(self, subjects: Collection[Subject], rules_digest: str) -> None:
         if subjects:
@@ -219,8 +235,8 @@ class SqlVetting:
 
     # -- runs
 
-    def runs(self, digests: Collection[str], rules_digest: str) -> Mapping[str, VettingRun]:
-        asked = {"digests": array(digests), "rules_digest": rules_digest}
+    def runs(self, digests: Collection[str]) -> Mapping[str, VettingRun]:
+        asked = {"digests": array(digests)}
         found = (_run(row) for row in self._connection.execute(_RUNS, asked))
         return {run.digest: run for run in found}
 
@@ -233,12 +249,17 @@ class SqlVetting:
             "files_done": run.files_done,
             "bytes_done": run.bytes_done,
             "path": run.path,
+            "problem": "",
             "attempts": 1,
             "start_time_us": run.start_time_us,
             "update_time_us": run.update_time_us,
         }
         row = self._connection.execute(_BEGIN, given).one()
-        return replace(run, attempts=row.attempts, start_time_us=row.start_time_us)
+        return replace(run, attempts=row.attempts, start_time_us=row.start_time_us, problem="")
+
+    def hinder(self, digest: str, rules_digest: str, problem: str, now_us: int) -> None:
+        given = {"of_digest": digest, "of_rules": rules_digest, "what": problem, "now_us": now_us}
+        self._connection.execute(_HINDER, given)
 
     def advance(
         self, digest: str, rules_digest: str, *, files: int, size_bytes: int, path: str, now_us: int
@@ -292,20 +313,23 @@ class SqlVetting:
         asked = {"before": before, "limit": limit}
         return [_rerun(row) for row in self._connection.execute(_RERUNS, asked)]
 
-    def marked(self, limit: int, *, after: int = 0) -> Sequence[Version]:
-        asked = {"after": after, "limit": limit}
+    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[Version]:
+        asked = {"but": array(but), "limit": limit}
         return [version_of(row) for row in self._connection.execute(_MARKED, asked)]
 
-    def unmark(self, changes: Mapping[int, Change | None], now_us: int) -> None:
-        if not changes:
-            return
-        counts: dict[int, int] = {}
-        for row in self._connection.execute(_UNMARK, {"keys": array(changes.keys())}).all():
-            counts[row.rerun] = counts.get(row.rerun, 0) + 1
-            if change := changes[row.version_key]:
-                self._add_change(row.rerun, row.version_key, change)
-        for rerun, count in sorted(counts.items()):
-            self._count_done(rerun, count, now_us)
+    def marks(self, keys: Collection[int]) -> Mapping[int, int]:
+        rows = self._connection.execute(_MARKS, {"keys": array(keys)})
+        return {row.version_key: row.rerun for row in rows}
+
+    def unmark(self, changes: Mapping[tuple[int, int], Change | None], now_us: int) -> None:
+        for rerun in sorted({number for _, number in changes}):
+            keys = array([key for key, number in changes if number == rerun])
+            done = self._connection.execute(_UNMARK, {"keys": keys, "of_rerun": rerun})
+            unmarked = sorted(done.scalars())
+            for key in unmarked:
+                if change := changes[key, rerun]:
+                    self._add_change(rerun, key, change)
+            self._count_done(rerun, len(unmarked), now_us)
 
     def _add_change(self, rerun: int, version_key: int, change: Change) -> None:
         self._connection.execute(
@@ -352,6 +376,7 @@ def _result(subject: Subject, rules_digest: str, row: AnyRow, *, facts: bool) ->
         size_bytes=row.size_bytes,
         found_sha256=row.found_sha256,
         findings=findings_of(row.findings),
+        vouches_for=names_of(row.vouches_for),
         facts=learned,
         time_us=row.time_us,
     )
@@ -366,6 +391,7 @@ def _run(row: AnyRow) -> VettingRun:
         files_done=row.files_done,
         bytes_done=row.bytes_done,
         path=row.path,
+        problem=row.problem,
         attempts=row.attempts,
         start_time_us=row.start_time_us,
         update_time_us=row.update_time_us,

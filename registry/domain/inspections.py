@@ -39,6 +39,9 @@ class FileResult:
     found_sha256: str = ""
     #: Without paths, since other versions hold these bytes under other names.
     findings: tuple[Finding, ...] = ()
+    #: Files beside this one of which it has told what each byte is for, by their way from its
+    #: folder: tensors of an ONNX model.
+    vouches_for: tuple[str, ...] = ()
     #: By name; values are JSON. Empty where they were not asked for.
     facts: Mapping[str, Any] = field(default_factory=dict)
     time_us: int
@@ -57,6 +60,8 @@ class VettingRun:
     bytes_done: int = 0
     #: What is looked at now; empty before the first and behind the last.
     path: str = ""
+    #: What is in its way, as long as something is.
+    problem: str = ""
     #: How often a worker has begun with it.
     attempts: int = 0
     start_time_us: int
@@ -96,6 +101,20 @@ class Change:
     #: None for a version that had none.
     was_verdict: Verdict | None
     verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lot:
+    """Files of one version that are to be looked at."""
+
+    #: Of the version's manifest.
+    digest: str
+    files_digest: str
+    #: Of all its files, by path.
+    sizes: Mapping[str, int]
+    #: A path of each that has no result yet, and its subject, whose files_digest is empty until it
+    #: is known whether the result depends on them.
+    files: tuple[tuple[str, Subject], ...]
 
 
 def files_digest(files: Iterable[ManifestFile]) -> str:

@@ -188,8 +188,11 @@ class Versions(Protocol):
     def set_vetting(self, judged: Iterable[tuple[int, Vetting, VersionState]]) -> None:
         """Record, by key of a version, the verdict and the state that it leads to."""
 
-    def unvetted(self, rules_digest: str, limit: int) -> Sequence[Version]:
-        """Quarantined versions without a verdict under these rules, oldest first."""
+    def unvetted(
+        self, rules_digest: str, limit: int, *, but: Collection[int] = ()
+    ) -> Sequence[Version]:
+        """Quarantined versions without a verdict under these rules, oldest first, but for some by
+        key."""
 
     def vetted(self, after: int, limit: int) -> Sequence[Version]:
         """Versions that wait for the gate release, by key, behind the key `after`."""

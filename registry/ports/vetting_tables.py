@@ -24,9 +24,17 @@ class VettingTables(Protocol):
     def forget(self, subjects: Collection[Subject], rules_digest: str) -> None:
         """Forget what `results` would answer for these."""
 
+    def forget_unknown(self) -> None:
+        """Forget all results that say unknown: what was in the way of looking at the file may be
+        gone."""
+
+    def forget_unread(self) -> None:
+        """Forget all results of bytes that could not be read as what they are: bytes that were
+        missing or damaged may lie there again."""
+
     # -- runs
-    def runs(self, digests: Collection[str], rules_digest: str) -> Mapping[str, VettingRun]:
-        """Those that there are, by digest."""
+    def runs(self, digests: Collection[str]) -> Mapping[str, VettingRun]:
+        """Those that there are, by digest; of several under different rules, the latest."""
 
     def begin(self, run: VettingRun) -> VettingRun:
         """Store a run; one that is there under these rules gets one more attempt and its new
@@ -36,6 +44,9 @@ class VettingTables(Protocol):
         self, digest: str, rules_digest: str, *, files: int, size_bytes: int, path: str, now_us: int
     ) -> None:
         """So much more is done, and `path` is next."""
+
+    def hinder(self, digest: str, rules_digest: str, problem: str, now_us: int) -> None:
+        """Note what is in the way of a run, until it is begun again."""
 
     def end(self, digests: Collection[str]) -> None:
         """Forget runs, under whatever rules."""
@@ -51,12 +62,16 @@ class VettingTables(Protocol):
     def reruns(self, before: int, limit: int) -> Sequence[Rerun]:
         """Newest first, with numbers below `before`."""
 
-    def marked(self, limit: int, *, after: int = 0) -> Sequence[Version]:
-        """Versions that a rerun has marked, by key, behind the key `after`."""
+    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[Version]:
+        """Versions that a rerun has marked, by key, but for some by key."""
 
-    def unmark(self, changes: Mapping[int, Change | None], now_us: int) -> None:
-        """By key of a version, what its new verdict changed. Those that are marked count as done
-        in their rerun, which ends with the last of them; others are passed over."""
+    def marks(self, keys: Collection[int]) -> Mapping[int, int]:
+        """Of these versions, by key, the numbers of the reruns that have marked them."""
+
+    def unmark(self, changes: Mapping[tuple[int, int], Change | None], now_us: int) -> None:
+        """By key of a version and number of a rerun, what the new verdict changed. They count as
+        done in their rerun, which ends with the last of them; versions that this rerun does not
+        mark any more are passed over."""
 
     def changes(self, rerun: int, after: int, limit: int) -> Sequence[tuple[int, Change]]:
         """What a rerun has changed so far, by key of the version, behind the key `after`."""

@@ -1,8 +1,8 @@
 """Vetting: judge what is in quarantine, and let out what passed and what the gate releases.
 
-Versions in quarantine without a verdict are the queue: whatever stops a run, the next one finds
-them again. Judging reads bytes and takes long, hence happens outside the unit of work that stores
-it.
+Versions in quarantine without a verdict are the queue, and those that a rerun has marked: whatever
+stops a run, the next one finds them again. Files are looked at elsewhere, which takes long
+(`ports/vetting.py`); here what is known of them leads to verdicts, and those to states.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from queue import SimpleQueue
 
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.gates import Facts
+from registry.domain.inspections import Change
 from registry.domain.manifests import Manifest
 from registry.domain.versions import Standing, Verdict, Version, VersionState, Vetting
 from registry.errors import StorageError
@@ -29,8 +31,9 @@ from registry.services.releases import released
 
 logger = logging.getLogger(__name__)
 
-#: A version whose bytes could not be read is left alone for so long.
-RETRY_US = 30 * 1_000_000
+#: A version of which nothing can be told yet is left alone for so long, or until its files are
+#: known.
+RETRY_US = 10 * 1_000_000
 FINDINGS_MAX = 100
 #: Manifests are held in memory together up to so many files; one larger than that, by itself.
 FILES_AT_ONCE = 20_000
@@ -53,8 +56,15 @@ class VettingService:
         self._vetter = vetter
         self._policies = policies
         self._facts = facts
-        #: Key of a version whose bytes could not be read, to when it is tried again.
-        self._put_off: dict[int, int] = {}
+        #: Key of a version of which nothing can be told yet, to its digest and when it is tried
+        #: again.
+        self._put_off: dict[int, tuple[str, int]] = {}
+        #: Digests of versions whose files have been looked at since.
+        self._inspected: SimpleQueue[str] = SimpleQueue()
+
+    def inspected(self, digest: str) -> None:
+        """All files of these versions have been looked at. For any thread."""
+        self._inspected.put(digest)
 
     def run_pending(self, limit: int) -> int:
         """Judge versions in quarantine, oldest first, at most so many; how many got a verdict."""
@@ -69,37 +79,61 @@ class VettingService:
 
     def _waiting(self, limit: int) -> list[Version]:
         now = self._clock.now_us()
-        self._put_off = {key: until for key, until in self._put_off.items() if until > now}
-        wanted = limit + len(self._put_off)
-        found = self._database.read(
-            lambda tx: tx.versions.unvetted(self._vetter.rules_digest, wanted)
-        )
-        return [version for version in found if version.key not in self._put_off][:limit]
+        ready = {self._inspected.get() for _ in range(self._inspected.qsize())}
+        self._put_off = {
+            key: (digest, until)
+            for key, (digest, until) in self._put_off.items()
+            if until > now and digest not in ready
+        }
+        rules, but = self._vetter.rules_digest, self._put_off.keys()
+
+        def fn(tx: Transaction) -> list[Version]:
+            found = tx.versions.unvetted(rules, limit, but=but)
+            marked = tx.vetting.marked(limit - len(found), but=but)
+            keys = {version.key for version in found}
+            return [*found, *(version for version in marked if version.key not in keys)]
+
+        return self._database.read(fn)
 
     def _judge(self, lot: list[Version]) -> Iterator[tuple[Version, Vetting]]:
-        """The versions with their verdicts, but for those whose bytes cannot be read now."""
+        """The versions with their verdicts, but for those of which none can be told yet."""
         digests = {version.digest for version in lot}
         manifests = self._database.read(lambda tx: tx.manifests.get_many(digests))
         for version in lot:
             try:
-                yield version, self._vet(version, manifests.get(version.digest))
+                vetting = self._vet(version, manifests.get(version.digest))
             except StorageError as error:
                 logger.warning("vetting of %s is put off: %s", version.name, error)
-                self._put_off[version.key] = self._clock.now_us() + RETRY_US
+                vetting = None
+            if vetting is None:
+                self._put_off[version.key] = (version.digest, self._clock.now_us() + RETRY_US)
+            else:
+                yield version, vetting
 
-    def _vet(self, version: Version, manifest: Manifest | None) -> Vetting:
+    def _vet(self, version: Version, manifest: Manifest | None) -> Vetting | None:
         if manifest is None:
             raise manifest_missing(version)
         self._facts.note(version.digest, manifest.files)
         vetting = self._vetter.vet(version, manifest.files, self._clock.now_us())
-        if len(vetting.findings) > FINDINGS_MAX:
+        if vetting is not None and len(vetting.findings) > FINDINGS_MAX:
             return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
         return vetting
 
     def _moves(self, tx: Transaction, judged: Sequence[tuple[Version, Vetting]]) -> list[_Move]:
         policy = self._policies.active(tx)
         facts = self._facts.of_many(tx, [version for version, _ in judged])
-        found = (self._move(tx, policy, *each, facts[each[0].key]) for each in judged)
+        marks = tx.vetting.marks({version.key for version, _ in judged})
+        found = (
+            self._move(
+                tx,
+                policy,
+                version,
+                vetting,
+                facts[version.key],
+                marks.get(version.key, 0),
+            )
+            for version, vetting in judged
+        )
         return [move for move in found if move is not None]
 
     def _store(self, tx: Transaction, moves: Sequence[_Move]) -> None:
@@ -108,6 +142,11 @@ class VettingService:
         standings = tx.versions.lock_many([move.version.key for move in moves])
         due = [now for move in moves if (now := self._as_it_stands(tx, policy, move, standings))]
         tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in due)
+        tx.vetting.end({move.version.digest for move in due})
+        reruns = {(move.version.key, move.rerun): move.change for move in due if move.rerun}
+        tx.vetting.unmark(reruns, self._clock.now_us())
+        if any(move.vetting.verdict is not Verdict.PASS for move in due):
+            tx.vetting.forget_unread()
         for move in due:
             _tell(tx, move)
             if move.is_yanked:
@@ -134,40 +173,63 @@ class VettingService:
         version = tx.versions.by_key(move.version.key)
         if version is None:
             return None
-        return self._move(tx, policy, version, move.vetting, self._facts.of(tx, version))
+        rerun = move.rerun and tx.vetting.marks({version.key}).get(version.key, 0)
+        if rerun != move.rerun:
+            # Marked anew since, by somebody who has to have a verdict from after that.
+            return None
+        return self._move(tx, policy, version, move.vetting, self._facts.of(tx, version), rerun)
 
     def _move(
-        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting, facts: Facts
+        self,
+        tx: Transaction,
+        policy: Policy,
+        version: Version,
+        vetting: Vetting,
+        facts: Facts,
+        rerun: int,
     ) -> _Move | None:
         """Where the verdict leads the version; None where nothing is to be stored."""
-        if version.vetting and version.vetting.rules_digest == vetting.rules_digest:
+        is_known = version.vetting and version.vetting.rules_digest == vetting.rules_digest
+        if is_known and not rerun:
             # Another replica was first.
             return None
         is_yanked = version.state is VersionState.YANKED
         was = version.yanked_from if is_yanked else version.state
-        if was is not VersionState.QUARANTINED:
+        if was is None or (was is not VersionState.QUARANTINED and not rerun):
             return None
-        to = self._due(tx, policy, version, vetting, facts)
-        if is_yanked and to is VersionState.RELEASED:
+        to = self._due(tx, policy, version, vetting, facts, was)
+        if is_yanked and to is VersionState.RELEASED and was is not to:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
             # had by digest. It is judged again once the yank is undone.
             return None
         return _Move(
             version=version,
             vetting=vetting,
+            was=was,
             to=to,
             judged_by=policy.digest,
             is_yanked=is_yanked,
+            rerun=rerun,
         )
 
     def _due(
-        self, tx: Transaction, policy: Policy, version: Version, vetting: Vetting, facts: Facts
+        self,
+        tx: Transaction,
+        policy: Policy,
+        version: Version,
+        vetting: Vetting,
+        facts: Facts,
+        was: VersionState,
     ) -> VersionState:
-        """Where its verdict leads a version from quarantine."""
-        if vetting.verdict is Verdict.FAIL:
-            return VersionState.REJECTED
+        """Where its verdict leads a version: from quarantine, or from where a rerun found it."""
+        if was is VersionState.RECALLED:
+            return was
         if vetting.verdict is not Verdict.PASS:
-            return VersionState.QUARANTINED
+            # Who runs a released version is to hear why it is gone before it is rejected for good.
+            is_rejected = vetting.verdict is Verdict.FAIL and was is not VersionState.RELEASED
+            return VersionState.REJECTED if is_rejected else VersionState.QUARANTINED
+        if was in (VersionState.VETTED, VersionState.RELEASED):
+            return was
         passed = dataclasses.replace(version, vetting=vetting, state=VersionState.VETTED)
         answer = ask_release(tx, policy, passed, facts, now_us=self._clock.now_us())
         return VersionState.RELEASED if answer.allowed else VersionState.VETTED
@@ -179,13 +241,31 @@ class _Move:
 
     version: Version
     vetting: Vetting
+    was: VersionState
     to: VersionState
     judged_by: str
     is_yanked: bool
+    #: The number of the rerun that has asked for this verdict; 0: it is the first one.
+    rerun: int
 
     @property
     def stored(self) -> VersionState:
         return VersionState.YANKED if self.is_yanked else self.to
+
+    @property
+    def change(self) -> Change | None:
+        """What is another one than before."""
+        vetting = self.version.vetting
+        was_verdict = None if vetting is None else vetting.verdict
+        if self.was is self.to and was_verdict is self.vetting.verdict:
+            return None
+        return Change(
+            version=self.version.name,
+            was=self.was,
+            to=self.to,
+            was_verdict=was_verdict,
+            verdict=self.vetting.verdict,
+        )
 
 
 def _lots(versions: Sequence[Version]) -> Iterator[list[Version]]:
@@ -216,6 +296,7 @@ def _tell(tx: Transaction, move: _Move) -> None:
         "verdict": move.vetting.verdict.value,
         "rules_digest": move.vetting.rules_digest,
         "digest": version.digest,
+        "was": move.was.value,
         "to": move.to.value,
     }
     tx.events.append(
@@ -227,5 +308,5 @@ def _tell(tx: Transaction, move: _Move) -> None:
             detail=detail,
         )
     )
-    if move.to is VersionState.RELEASED:
+    if move.to is VersionState.RELEASED and move.was is not move.to:
         tx.events.append(released(version, move.judged_by))

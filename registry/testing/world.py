@@ -40,6 +40,7 @@ from registry.services.facts import VersionFacts
 from registry.services.gate_trials import GateTrials
 from registry.services.identity import IdentityService
 from registry.services.inbox import InboxService
+from registry.services.inspections import InspectionService
 from registry.services.lineage import LineageService
 from registry.services.login_throttle import LoginThrottle
 from registry.services.models import ModelService
@@ -72,9 +73,10 @@ from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
 from registry.testing.faults import GuardedDatabase
+from registry.testing.inspecting import InlineInspector
 from registry.testing.policies import RememberingReader, activate_shipped
 from registry.testing.webhooks import MemorySender
-from registry.vetting.structure import StructureVetter
+from registry.vetting.stored import StoredVetter
 
 DAY_US = 24 * 3600 * 1_000_000
 
@@ -268,12 +270,18 @@ class World:
         )
         self.inbox = InboxService(database=database, clock=clock, policies=self.active)
         self.lineage = LineageService(database=database, clock=clock)
+        self.inspections = InspectionService(
+            database=database,
+            clock=clock,
+            on_inspected=lambda digest: self.vetting.inspected(digest),
+        )
+        self.inspector = InlineInspector(service=self.inspections, blobs=blobs, clock=clock)
         self.vetting = VettingService(
             database=database,
             clock=clock,
             policies=self.active,
             facts=self.facts,
-            vetter=StructureVetter(blobs=blobs),
+            vetter=StoredVetter(database=database, inspector=self.inspector),
         )
         self.releases = ReleaseService(
             database=database, clock=clock, policies=self.active, facts=self.facts

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +38,8 @@ class Limits:
     descriptors: int = 64
     #: Go on where a layer of the jail cannot be had.
     bare: bool = False
+    #: Of YARA, by the name of their file.
+    yara_rules: Mapping[str, str] = field(default_factory=dict)
 
 
 class JailError(Exception):
@@ -103,14 +105,12 @@ class Jail:
             "cpu_s": self._limits.cpu_s,
             "descriptors": self._limits.descriptors,
             "bare": self._limits.bare,
+            "yara_rules": dict(self._limits.yara_rules),
         }
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "registry.vetting.jailed"),
-                    *(str(theirs.fileno()), json.dumps(limits)),
-                ],
+                [sys.executable, "-m", "registry.vetting.jailed", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -120,8 +120,10 @@ class Jail:
             )
         self._heard = b""
         try:
+            self._channel.settimeout(START_S)
+            self._channel.sendall(json.dumps(limits).encode() + b"\n")
             said = self._hear(START_S)
-        except JailError as error:
+        except (JailError, OSError) as error:
             raise NoJailError(str(error)) from error
         for reason in said["open_layers"].values():
             logger.warning("files are looked at without one layer of the jail: %s", reason)

@@ -1,10 +1,10 @@
 """Inside the jail: looks at the files that come in, one after the other, and answers.
 
-    python -m registry.vetting.jailed DESCRIPTOR LIMITS
+    python -m registry.vetting.jailed DESCRIPTOR
 
-The descriptor is one end of a socket pair. Each request is a line of JSON with the file's own
-descriptor beside it, each answer is another line. Once locked in, the process says so; what it is
-sent before that it would not look at.
+The descriptor is one end of a socket pair. The first line of JSON that comes in has the limits, and
+rules of YARA. Once locked in, the process says so. From then on each request is a line with the
+file's own descriptor beside it, and each answer is another line.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from registry.formats.inspect import Inspection, inspect
-from registry.formats.look import Budget, Note
-from registry.formats.source import FileSource, SourceError
+from registry.formats.look import Budget, Effect, Note
+from registry.formats.source import FileSource, Source, SourceError
+from registry.ports.scanners import Scanner
 from registry.vetting import lockdown
+from registry.vetting.noted_files import NotedFiles
+from registry.vetting.scanners.files import as_file
+from registry.vetting.scanners.modelaudit import ModelAudit
+from registry.vetting.scanners.opinions import opinion
+from registry.vetting.scanners.picklescan import Picklescan
 
 #: A request names the sizes of all files of a version.
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
@@ -30,17 +36,29 @@ REQUEST_BYTES_MAX = 64 * 1024 * 1024
 
 def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
-    limits: Mapping[str, Any] = json.loads(arguments[1])
+    limits: Mapping[str, Any] = json.loads(_line(channel, b""))
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    scanners = build_scanners(limits["yara_rules"])
     open_layers = lock_in(limits)
     _send(channel, {"open_layers": open_layers})
     while request := _receive(channel):
         head, descriptor = request
         try:
-            answer = _answer(head, descriptor)
+            answer = _answer(head, descriptor, scanners)
         finally:
             os.close(descriptor)
         _send(channel, answer)
+
+
+def build_scanners(yara_rules: Mapping[str, str]) -> Sequence[Scanner]:
+    """Those that work in here. ValueError for rules that do not compile."""
+    scanners: list[Scanner] = [Picklescan(), ModelAudit()]
+    if yara_rules:
+        # It takes 20 MB and time to load.
+        from registry.vetting.scanners.yara import Yara
+
+        scanners.append(Yara(yara_rules))
+    return scanners
 
 
 def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
@@ -62,16 +80,34 @@ def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
     return missing
 
 
-def _answer(head: Mapping[str, Any], descriptor: int) -> Mapping[str, Any]:
+def _answer(
+    head: Mapping[str, Any], descriptor: int, scanners: Sequence[Scanner]
+) -> Mapping[str, Any]:
+    files = NotedFiles(head["files"])
+    source = FileSource(descriptor)
     try:
-        found = inspect(FileSource(descriptor), head["role"], head["files"], Budget())
+        found = inspect(source, head["role"], files, Budget())
+        ask_scanners(scanners, source, head["role"], found)
     except SourceError as error:
         return {"unreadable": str(error)}
-    return as_json(found)
+    return as_json(found, files)
 
 
-def as_json(found: Inspection) -> Mapping[str, Any]:
+def ask_scanners(scanners: Iterable[Scanner], source: Source, role: str, found: Inspection) -> None:
+    """Note their opinions. Not of a file that fails already: they could not make it worse."""
+    if found.effect is Effect.FAIL:
+        return
+    # Had one of these names not stood on our own lists, the file would not be sound.
+    allowed = frozenset(found.book.facts.get("globals", ())) if found.book.is_sound else frozenset()
+    for scanner in scanners:
+        note = opinion(scanner, as_file(source), role, allowed.__contains__)
+        if note is not None:
+            found.book.add(note)
+
+
+def as_json(found: Inspection, files: NotedFiles) -> Mapping[str, Any]:
     return {
+        "depends_on_files": files.were_asked,
         "format": found.format,
         "sha256": found.sha256,
         "size_bytes": found.size_bytes,
@@ -92,7 +128,12 @@ def _receive(channel: socket.socket) -> tuple[Mapping[str, Any], int] | None:
     line, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
     if not line:
         return None
-    found = bytearray(line)
+    return json.loads(_line(channel, line)), descriptors[0]
+
+
+def _line(channel: socket.socket, start: bytes) -> bytes:
+    """The line that begins so."""
+    found = bytearray(start)
     while not found.endswith(b"\n"):
         if len(found) > REQUEST_BYTES_MAX:
             raise ValueError("the request is too long")
@@ -100,7 +141,7 @@ def _receive(channel: socket.socket) -> tuple[Mapping[str, Any], int] | None:
         if not more:
             raise EOFError("the request ends within a line")
         found += more
-    return json.loads(found), descriptors[0]
+    return bytes(found)
 
 
 def _send(channel: socket.socket, answer: Mapping[str, Any]) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from registry.domain.file_formats import role_of
 from registry.domain.versions import Finding, Verdict
-from registry.formats.inspect import COVERED
 from registry.formats.look import Effect
+from registry.ports.scanners import Scanner
 from registry.vetting.jail import Jail, JailError, Limits
+from registry.vetting.scanners.clamav import ClamAV
+from registry.vetting.scanners.opinions import opinion
+from registry.vetting.tools import Tools
+from registry.vetting.vouching import EXTERNAL_DATA, beside, is_uncovered
 
 #: Rules of the jail itself, beside those of the parsers.
 JAIL_RULES = {
     "JAIL-1": "The process that looks at a file comes to an end with it, within its limits.",
     "JAIL-2": "The file's bytes can be read.",
 }
-#: Bytes without a format of their own, which a model of the same version refers to piece by piece.
-EXTERNAL_DATA = "onnx-external-data"
 _SMALLER = "Push a smaller file, or one in a simpler format; if it is sound, tell the operator."
 
 
@@ -34,19 +36,35 @@ class JudgedFile:
     size_bytes: int
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether all this is said of these bytes beside these other files only.
+    depends_on_files: bool = True
 
 
 def judge(
-    sizes: Mapping[str, int], open_file: Callable[[str], int], limits: Limits
+    sizes: Mapping[str, int], open_file: Callable[[str], int], limits: Limits, tools: Tools
 ) -> Iterator[JudgedFile]:
-    """Each file of a version by path, in the order of `sizes`. `open_file` gives a descriptor open
-    for reading, which is closed here, or raises OSError.
+    """Each file of a version by path, in the order of `sizes`, as it is judged beside the others.
+    Raises as `look_at`."""
+    yield from _vouched(list(look_at(sizes, sizes, open_file, limits, tools)))
+
+
+def look_at(
+    paths: Iterable[str],
+    sizes: Mapping[str, int],
+    open_file: Callable[[str], int],
+    limits: Limits,
+    tools: Tools,
+) -> Generator[JudgedFile, None, None]:
+    """Each of these files of a version by itself, one after the other as they are asked for, all in
+    one jail. `sizes` are those of all its files. `open_file` gives a descriptor open for reading,
+    which is closed here, or raises OSError.
 
     NoJailError where there is no jail. Whatever else happens in there is a verdict.
     """
-    with Jail(limits) as jail:
-        judged = [_judge_one(jail, path, sizes, open_file) for path in sizes]
-    yield from _vouched(judged)
+    clamav = ClamAV(tools.clamav_socket) if tools.clamav_socket else None
+    with Jail(replace(limits, yara_rules=tools.yara_rules)) as jail:
+        for path in paths:
+            yield _judge_one(jail, clamav, path, sizes, open_file)
 
 
 def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
@@ -58,7 +76,11 @@ def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
 
 
 def _judge_one(
-    jail: Jail, path: str, sizes: Mapping[str, int], open_file: Callable[[str], int]
+    jail: Jail,
+    scanner: Scanner | None,
+    path: str,
+    sizes: Mapping[str, int],
+    open_file: Callable[[str], int],
 ) -> JudgedFile:
     try:
         descriptor = open_file(path)
@@ -66,7 +88,8 @@ def _judge_one(
         return _unknown(path, sizes[path], "JAIL-2", f"it cannot be opened: {error.strerror}")
     try:
         said = jail.look(descriptor, role=role_of(path), files=sizes)
-        return _heard(path, sizes[path], said)
+        judged = heard(path, sizes[path], said)
+        return judged if scanner is None else _scanned(scanner, descriptor, judged)
     except JailError as error:
         return _unknown(path, sizes[path], "JAIL-1", str(error))
     except (KeyError, TypeError, ValueError) as error:
@@ -76,7 +99,26 @@ def _judge_one(
         os.close(descriptor)
 
 
-def _heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
+def _scanned(scanner: Scanner, descriptor: int, judged: JudgedFile) -> JudgedFile:
+    """With the opinion of a scanner that cannot be asked from within the jail. It reads the bytes
+    and passes them on; what they are nobody out here looks at."""
+    if judged.verdict is Verdict.FAIL:
+        return judged
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        note = opinion(scanner, file, role_of(judged.path), lambda _: False)
+    if note is None:
+        return judged
+    said = {**asdict(note), "rule": note.rule.id, "fix": note.rule.fix, "effect": note.effect.value}
+    worse = {Effect.FAIL: Verdict.FAIL, Effect.UNKNOWN: Verdict.UNKNOWN}
+    return replace(
+        judged,
+        verdict=worse.get(note.effect, judged.verdict),
+        findings=(*judged.findings, _finding(judged.path, said)),
+    )
+
+
+def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
+    """A file by the jail's word on it. KeyError, TypeError or ValueError where that is none."""
     if "unreadable" in said:
         return _unknown(path, size_bytes, "JAIL-2", str(said["unreadable"]))
     if said["size_bytes"] != size_bytes:
@@ -93,6 +135,7 @@ def _heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
         size_bytes=size_bytes,
         findings=tuple(_finding(path, note) for note in said["notes"]),
         facts=dict(said["facts"]),
+        depends_on_files=bool(said["depends_on_files"]),
     )
 
 
@@ -117,23 +160,18 @@ def _unknown(path: str, size_bytes: int, rule: str, message: str) -> JudgedFile:
     )
 
 
+def vouched_for(file: JudgedFile) -> tuple[str, ...]:
+    """The files of which a model has told where its tensors lie in them, by their way from its
+    folder; none where it does not pass itself."""
+    if file.verdict is not Verdict.PASS:
+        return ()
+    return tuple(sorted({str(data["location"]) for data in file.facts.get("external_data", ())}))
+
+
 def _vouched(judged: list[JudgedFile]) -> Iterator[JudgedFile]:
-    """Files that are nothing but tensors of an ONNX model beside them, which has said where each of
-    them lies and found it within the file: no parser covers those, and none needs to."""
-    referred = {
-        _beside(file.path, data["location"])
-        for file in judged
-        if file.verdict is Verdict.PASS
-        for data in file.facts.get("external_data", ())
-    }
+    referred = {path for file in judged for path in beside(file.path, vouched_for(file))}
     for file in judged:
-        rules = {finding.rule for finding in file.findings}
-        if file.path in referred and file.verdict is Verdict.UNKNOWN and rules == {COVERED.id}:
+        if file.path in referred and is_uncovered(file.verdict, file.findings):
             yield replace(file, verdict=Verdict.PASS, format=EXTERNAL_DATA, findings=())
         else:
             yield file
-
-
-def _beside(path: str, location: str) -> str:
-    folder, slash, _ = path.rpartition("/")
-    return f"{folder}{slash}{location}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Table
+from sqlalchemy import Column, ForeignKey, Index, Table, text
 
 from registry.db.tables.columns import (
     CLUSTERED,
@@ -31,11 +31,18 @@ file_results = Table(
     number("size_bytes"),
     string("found_sha256"),
     string("findings"),
+    string("vouches_for"),
     number("time_us"),
     # Megabytes at times, that few readers need: last, so that SQLite finds all the others without
     # walking through it.
     string("facts"),
     Index(None, "sha256", "role", "rules_digest", "files_digest", unique=True),
+    Index(
+        "ix_file_results_unread",
+        "key",
+        sqlite_where=text("found_sha256 <> sha256"),
+        postgresql_where=text("found_sha256 <> sha256"),
+    ),
 )
 
 # One for each list of files that is being looked at.
@@ -49,6 +56,7 @@ vetting_runs = Table(
     number("files_done"),
     number("bytes_done"),
     string("path"),
+    string("problem"),
     number("attempts"),
     number("start_time_us"),
     number("update_time_us"),

@@ -29,6 +29,7 @@ def _results() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("found_sha256", _TEXT, nullable=False),
         sa.Column("findings", _TEXT, nullable=False),
+        sa.Column("vouches_for", _TEXT, nullable=False),
         sa.Column("time_us", sa.BigInteger(), nullable=False),
         sa.Column("facts", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_file_results"),
@@ -38,6 +39,14 @@ def _results() -> None:
         "file_results",
         ["sha256", "role", "rules_digest", "files_digest"],
         unique=True,
+    )
+    unread = sa.text("found_sha256 <> sha256")
+    op.create_index(
+        "ix_file_results_unread",
+        "file_results",
+        ["key"],
+        sqlite_where=unread,
+        postgresql_where=unread,
     )
 
 
@@ -51,6 +60,7 @@ def _runs() -> None:
             for name in ("file_count", "size_bytes", "files_done", "bytes_done")
         ),
         sa.Column("path", _TEXT, nullable=False),
+        sa.Column("problem", _TEXT, nullable=False),
         *(
             sa.Column(name, sa.BigInteger(), nullable=False)
             for name in ("attempts", "start_time_us", "update_time_us")

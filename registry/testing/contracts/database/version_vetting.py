@@ -44,6 +44,9 @@ class VersionVettingContract:
 
         assert unvetted(10) == [1, 3, 4]
         assert unvetted(2) == [1, 3]
+        but = {versions[0].key, versions[3].key}
+        rest = database.read(lambda tx: tx.versions.unvetted(VETTING.rules_digest, 10, but=but))
+        assert numbers(rest) == [3]
 
     def test_those_that_wait_for_their_release_are_found(self, database: Database) -> None:
         """Versions that vetting passed and that were not let out are found by key, behind one."""

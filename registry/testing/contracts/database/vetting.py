@@ -32,14 +32,16 @@ FINDING = Finding(
 
 
 def a_result(**changes: object) -> FileResult:
+    sha256 = sha256_of(fresh("bytes"))
     result = FileResult(
-        subject=Subject(sha256_of(fresh("bytes")), "pickle", ""),
+        subject=Subject(sha256, "pickle", ""),
+        found_sha256=sha256,
         rules_digest=RULES,
         verdict=Verdict.UNKNOWN,
         format="pickle",
         size_bytes=2**40,
-        found_sha256=sha256_of("x"),
         findings=(FINDING,),
+        vouches_for=("a b", "ü/c"),
         facts={"tensors": [["a\0\ud800", "F32", [1, 2**60]]], "x": 1.5, "y": None},
         time_us=T0,
     )
@@ -78,9 +80,9 @@ def rerun_of(database: Database, model: Model, number: int = 0) -> Rerun:
     return database.write(lambda tx: tx.vetting.add_rerun(rerun))
 
 
-def unmark(database: Database, *versions: Version, change: bool = False) -> None:
+def unmark(database: Database, rerun: Rerun, *versions: Version, change: bool = False) -> None:
     changes = {
-        version.key: Change(
+        (version.key, rerun.number): Change(
             version=version.name,
             was=VersionState.RELEASED,
             to=VersionState.QUARANTINED,
@@ -162,6 +164,31 @@ class VettingContract:
         found = database.read(lambda tx: tx.vetting.results([result.subject], RULES, facts=True))
         assert found == {result.subject: later}
 
+    def test_unknown_results_are_forgotten_together(self, database: Database) -> None:
+        """Under whatever rules; what is known stays."""
+        rules = fresh("rules")
+        unknown, known = (
+            a_result(rules_digest=rules, verdict=verdict)
+            for verdict in (Verdict.UNKNOWN, Verdict.FAIL)
+        )
+        elsewhere = a_result(subject=unknown.subject)
+        keep(database, unknown, known, elsewhere)
+        database.write(lambda tx: tx.vetting.forget_unknown())
+        asked = [unknown.subject, known.subject]
+        read = database.read
+        assert list(read(lambda tx: tx.vetting.results(asked, rules))) == [known.subject]
+        assert not read(lambda tx: tx.vetting.results(asked, RULES))
+
+    def test_what_could_not_be_read_is_forgotten(self, database: Database) -> None:
+        """Whether its bytes were others or it was not read to the end."""
+        read, unread = a_result(), a_result(found_sha256="")
+        damaged = a_result(found_sha256=sha256_of("others"))
+        keep(database, read, unread, damaged)
+        database.write(lambda tx: tx.vetting.forget_unread())
+        asked = [each.subject for each in (read, unread, damaged)]
+        found = database.read(lambda tx: tx.vetting.results(asked, RULES))
+        assert list(found) == [read.subject]
+
     def test_many_results_are_found_at_once(self, database: Database) -> None:
         """As many as a version has files."""
         results = [a_result() for _ in range(300)]
@@ -177,7 +204,7 @@ class VettingContract:
         digest = run.digest
 
         def now() -> VettingRun | None:
-            return database.read(lambda tx: tx.vetting.runs([digest], RULES)).get(digest)
+            return database.read(lambda tx: tx.vetting.runs([digest])).get(digest)
 
         assert now() is None
         assert database.write(lambda tx: tx.vetting.begin(run)) == replace(run, attempts=1)
@@ -189,6 +216,10 @@ class VettingContract:
         assert now() == replace(
             run, attempts=1, files_done=2, bytes_done=2**39, path="b", update_time_us=T0 + 1
         )
+        database.write(lambda tx: tx.vetting.hinder(digest, RULES, "no jail", T0 + 2))
+        hindered = now()
+        assert hindered is not None
+        assert hindered.problem == "no jail"
         again = replace(run, files_done=1, start_time_us=T0 + 9, update_time_us=T0 + 9)
         expected = replace(again, attempts=2, start_time_us=T0)
         assert database.write(lambda tx: tx.vetting.begin(again)) == expected
@@ -207,6 +238,12 @@ class VettingContract:
         assert (rerun.version_count, rerun.done_count, rerun.end_time_us) == (2, 0, None)
         assert database.read(lambda tx: tx.vetting.rerun(rerun.number)) == rerun
         assert marked(database, model) == [1, 3]
+        keys = [version.key for version in versions]
+        number = rerun.number
+        marks = database.read(lambda tx: tx.vetting.marks(keys))
+        assert marks == {keys[0]: number, keys[2]: number}
+        rest = database.read(lambda tx: tx.vetting.marked(10_000, but=[keys[0]]))
+        assert [each.number for each in rest if each.model == model.path] == [3]
         one = rerun_of(database, model, 3)
         assert one.version_count == 1
         assert rerun_of(database, model, 99).end_time_us == T0
@@ -215,10 +252,10 @@ class VettingContract:
         """And has what it changed."""
         model, versions = vetted_versions(database, 2)
         rerun = rerun_of(database, model)
-        unmark(database, versions[0])
+        unmark(database, rerun, versions[0])
         found = database.read(lambda tx: tx.vetting.rerun(rerun.number))
         assert found == replace(rerun, done_count=1)
-        unmark(database, *versions, change=True)
+        unmark(database, rerun, *versions, change=True)
         found = database.read(lambda tx: tx.vetting.rerun(rerun.number))
         assert found == replace(rerun, done_count=2, end_time_us=T0 + 5)
         assert marked(database, model) == []
@@ -235,7 +272,9 @@ class VettingContract:
         later = rerun_of(database, model, 1)
         read = database.read
         assert read(lambda tx: tx.vetting.rerun(earlier.number)) == replace(earlier, done_count=1)
-        unmark(database, *versions)
+        unmark(database, earlier, *versions)
+        assert marked(database, model) == [1]
+        unmark(database, later, *versions)
         for rerun in (earlier, later):
             found = read(lambda tx, of=rerun: tx.vetting.rerun(of.number))  # type: ignore[misc]
             assert found is not None
