@@ -322,7 +322,7 @@ class CanaryStory:
         model = self._folder / "model"
         model.mkdir()
         (model / "README.md").write_text("---\nlicense: mit\n---\n# Scorer\n")
-        (model / "weights.bin").write_bytes(bytes(range(256)) * 100)
+        (model / "weights.txt").write_bytes(bytes(range(256)) * 100)
         assert self.both("push", str(model), MODEL, token=self.rotated).code == 0
         out = self._folder / "out"
         file = File(path="a.bin", size_bytes=3, sha256="ab" * 32)

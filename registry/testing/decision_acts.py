@@ -17,6 +17,7 @@ from registry.testing.decision_model import (
 )
 from registry.testing.decision_people import person_of
 from registry.testing.decision_sets import DATASET, DAY_US, NOTE
+from registry.testing.sound import pickled, weights
 from registry.testing.world import manifest_file
 
 APPROVE, REJECT = Outcome.APPROVE, Outcome.REJECT
@@ -28,7 +29,8 @@ def _files(h: History) -> tuple[Source, frozenset[str]]:
     """One file that nobody ever sent before, now and then a pickle."""
     kind = h.rng.choice(["safetensors", "safetensors", "safetensors", "pickle"])
     ending = {"safetensors": "safetensors", "pickle": "pkl"}[kind]
-    data = f"{h.company.now_us}".encode()
+    now = h.company.now_us
+    data = pickled(now) if kind == "pickle" else weights(str(now).encode())
     file: ManifestFile = manifest_file(f"m{h.company.now_us}.{ending}", data)
     h.world.store(data)
     h.world.database.write(lambda tx: tx.blob_grants.add(NAMESPACE, {file.sha256}))

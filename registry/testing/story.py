@@ -90,7 +90,7 @@ class Story:
         """A version in quarantine, registered by alice."""
         name = ModelName(path=model)
         declared = tuple(Base(version=base.name, kind=LineageKind.FINETUNE) for base in bases)
-        source = self.send(files or {"weights.bin": b"weights"}, namespace=name.namespace)
+        source = self.send(files or {"weights.txt": b"weights"}, namespace=name.namespace)
         return self.create(source, model=name, spec=spec or VersionSpec(bases=declared), by=by)
 
     def commit(

@@ -151,7 +151,7 @@ def test_bad_values(story: Story, asker: Any, decider: Any) -> None:
 
 def test_lists(story: Story, asker: Any) -> None:
     """Requests are listed by model, namespace or all, by state and stage, in pages."""
-    first, second = (story.ask(story.released({"a": bytes([n])})) for n in range(2))
+    first, second = (story.ask(story.released({"a.txt": b"%d" % n})) for n in range(2))
     story.approve(first)
     for parent in (PARENT, "namespaces/fraud", "namespaces/-"):
         page = asker.ListPromotions(pb.ListPromotionsRequest(parent=parent, page_size=1))
@@ -170,7 +170,7 @@ def test_lists(story: Story, asker: Any) -> None:
 
 def test_rollback(story: Story, asker: Any) -> None:
     """A rollback shows the period that it began; one that empties the stage names no version."""
-    first, second = (story.released({"a": bytes([n])}) for n in range(2))
+    first, second = (story.released({"a.txt": b"%d" % n}) for n in range(2))
     story.promote(first)
     story.world.clock.advance(5_000_000)
     story.promote(second)

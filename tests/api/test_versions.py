@@ -22,7 +22,7 @@ from registry.v1.references_pb2_grpc import ReferenceServiceStub
 from registry.v1.versions_pb2_grpc import VersionServiceStub
 
 PARENT = f"models/{MODEL}"
-FILES = {"README.md": b"---\nlicense: mit\n---\nA model.\n", "weights.bin": b"weights"}
+FILES = {"README.md": b"---\nlicense: mit\n---\nA model.\n", "weights.txt": b"weights"}
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_a_principal_that_announces_too_much(tmp_path: Path) -> None:
     """Beyond HALLMARK_UPLOAD_BYTES a push is refused before a byte is sent."""
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "weights.bin").write_bytes(b"12345")
+    (folder / "weights.txt").write_bytes(b"12345")
     with running_server(tmp_path / "home", {"HALLMARK_UPLOAD_BYTES": "4"}) as server:
         with server.client() as admin:
             admin.namespaces.create("fraud")

@@ -69,5 +69,5 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "model"
     made.mkdir()
     (made / "README.md").write_text("---\nlicense: mit\n---\n# Scorer\n")
-    (made / "weights.bin").write_bytes(bytes(range(256)) * 100)
+    (made / "weights.txt").write_bytes(bytes(range(256)) * 100)
     return made

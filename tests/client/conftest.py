@@ -10,6 +10,7 @@ import pytest
 
 from registry.testing.people import Team
 from registry.testing.server import RunningServer, running_server
+from registry.testing.sound import weights
 
 _NAMESPACES = itertools.count(1)
 
@@ -45,5 +46,5 @@ def folder(tmp_path: Path) -> Path:
         "tags: [fraud]\nlanguage: no\n---\n# Scorer\n"
     )
     (made / "config.json").write_text("{}")
-    (made / "onnx" / "model.bin").write_bytes(bytes(range(256)) * 4096)
+    (made / "onnx" / "model.safetensors").write_bytes(weights(bytes(range(256)) * 4096))
     return made

@@ -156,7 +156,7 @@ def test_versions(team: Team, released: str, folder: Path) -> None:
     assert newest is not None
     assert newest.name == second
     files = [each.path for each in team.alice.versions.files(f"{released}@1")]
-    assert files == ["README.md", "config.json", "onnx/model.bin"]
+    assert files == ["README.md", "config.json", "onnx/model.safetensors"]
     manifest = team.alice.versions.manifest(f"{released}@1")
     assert manifest.digest == first.digest
     diff = team.alice.versions.diff(f"{released}@1", f"{released}@2")

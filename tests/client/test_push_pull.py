@@ -162,7 +162,7 @@ def test_only_what_changed_is_sent(team: Team, folder: Path) -> None:
 
 def test_equal_files_are_sent_once(team: Team, folder: Path) -> None:
     """Files of equal bytes share their way up, and both are there afterwards."""
-    weights = (folder / "onnx" / "model.bin").read_bytes()
+    weights = (folder / "onnx" / "model.safetensors").read_bytes()
     (folder / "copy.bin").write_bytes(weights)
     result = team.alice.push(folder, team.model())
     assert result.size_bytes - result.sent_bytes == len(weights)
@@ -212,7 +212,7 @@ def test_an_unknown_base_creates_nothing(team: Team, folder: Path) -> None:
 @pytest.mark.parametrize("step", ["hash", "send"])
 def test_a_file_that_changes_during_the_push(team: Team, folder: Path, step: str) -> None:
     """A file that is written to while it is pushed is named, and no version is created."""
-    big = folder / "weights.bin"
+    big = folder / "weights.txt"
     big.write_bytes(os.urandom(8_000_000))
     recorder = Recorder()
 
@@ -257,7 +257,7 @@ def test_the_record_says_where_it_came_from(team: Team, released: str, tmp_path:
     assert [file["path"] for file in record["files"]] == [
         "README.md",
         "config.json",
-        "onnx/model.bin",
+        "onnx/model.safetensors",
     ]
 
 

@@ -71,7 +71,7 @@ def test_push_and_pull(
 ) -> None:
     """Calls and bytes both go over TLS, from either address."""
     assert isinstance(team.server, RunningServer)
-    (folder / "weights.bin").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
     monkeypatch.setenv("HALLMARK_URL", address(team.server, scheme))
     monkeypatch.setenv("HALLMARK_TOKEN", team.alice_token)
     with Client() as client:
@@ -80,7 +80,7 @@ def test_push_and_pull(
         assert pushed.sent_bytes > SIZE_BYTES
         vetted(client, f"{team.model()}@1")
         client.pull(f"{team.model()}@1", tmp_path / "out")
-    for name in ("weights.bin", "README.md"):
+    for name in ("weights.txt", "README.md"):
         assert (tmp_path / "out" / name).read_bytes() == (folder / name).read_bytes()
 
 

@@ -164,15 +164,15 @@ def test_a_pull_outlives_its_tokens(
     team: Team, folder: Path, tmp_path: Path, server: RunningServer, token_file: Path
 ) -> None:
     """However often the token ends on the way: each address is asked for anew with the next."""
-    (folder / "weights.bin").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
     team.alice.push(folder, team.model())
     vetted(team.alice, f"{team.model()}@1")
     progress = Revoking(server, SIZE_BYTES // 4)
     with Client() as client:
         client.pull(f"{team.model()}@1", tmp_path / "out", progress=progress)
     assert progress.times >= 3
-    pulled = (tmp_path / "out" / "weights.bin").read_bytes()
-    assert pulled == (folder / "weights.bin").read_bytes()
+    pulled = (tmp_path / "out" / "weights.txt").read_bytes()
+    assert pulled == (folder / "weights.txt").read_bytes()
 
 
 def test_a_library_keeps_it_in_memory(server: RunningServer, token_file: Path) -> None:

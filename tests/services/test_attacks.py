@@ -121,8 +121,8 @@ def test_a_waiver_for_a_whole_model_by_a_contributor(story: Story) -> None:
     )
     assert granted.state is WaiverState.GRANTED
     with pytest.raises(PolicyRefusedError, match="METRIC-1"):
-        story.ask(story.vetted(story.push({"w.bin": b"hers"}, by=both)))
-    assert story.promote(story.released({"w.bin": b"his"})).state is PromotionState.COMPLETED
+        story.ask(story.vetted(story.push({"w.txt": b"hers"}, by=both)))
+    assert story.promote(story.released({"w.txt": b"his"})).state is PromotionState.COMPLETED
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from registry.testing.world import DAY_US, grant, manifest_file
 @pytest.mark.parametrize(
     "path",
     [
-        "../weights.bin",
+        "../weights.txt",
         "/etc/passwd",
         "a//b",
         "a/./b",

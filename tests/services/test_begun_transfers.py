@@ -21,7 +21,7 @@ from registry.testing.world import World, grant, manifest_file
 
 #: How long the tokens live; the next look after that finds them expired.
 BRIEF_US = downloads.RECHECK_US
-BIG = {"big.bin": b"x" * 3_000_000}
+BIG = {"big.txt": b"x" * 3_000_000}
 DATA = b"0123456789"
 FILE = manifest_file("model.bin", DATA)
 
@@ -120,7 +120,7 @@ def test_what_is_taken_away_cuts_a_download(story: Story, end: str) -> None:
 
 def test_a_version_that_leaves_its_stage_cuts_a_download(story: Story) -> None:
     """A token for one stage alone has what it began only as long as the version is there."""
-    first, second = story.released(BIG), story.released({"a": b"2"})
+    first, second = story.released(BIG), story.released({"a.txt": b"2"})
     story.promote(first)
     scope = Scope(action="version.fetch", model="fraud/*", stage="production")
     brief = story.world.login("dora", scopes=[scope], ttl_us=BRIEF_US).caller
@@ -167,7 +167,7 @@ def test_time_alone_cuts_no_download(story: Story) -> None:
     for piece in world.downloads.read(world.downloads.open(ticket)):
         read += piece
         outlive(world)
-    assert bytes(read) == BIG["big.bin"]
+    assert bytes(read) == BIG["big.txt"]
     with pytest.raises(TicketError):
         world.downloads.open(ticket)
 

@@ -189,7 +189,7 @@ def test_terms_and_a_clock_that_jumps(story: Story) -> None:
 
 def test_a_stage_when_the_clock_goes_back(story: Story) -> None:
     """History stays in order: at each moment a stage held one version, and each was in it once."""
-    first, second = story.released({"a": b"1"}), story.released({"a": b"2"})
+    first, second = story.released({"a.txt": b"1"}), story.released({"a.txt": b"2"})
     story.promote(first)
     story.world.clock.advance(-YEAR_US)
     story.promote(second)
@@ -244,7 +244,7 @@ def test_freezes_over_a_change_of_clocks(
         model = f"fraud/night-{number}"
         story.world.model(model)
         story.world.clock.advance(at_us - story.world.clock.now_us())
-        versions[at_us] = story.vetted(story.push({"a": model.encode()}, model=model))
+        versions[at_us] = story.vetted(story.push({"a.txt": model.encode()}, model=model))
         is_frozen = first <= at_us < last
         if is_frozen:
             with pytest.raises(PolicyRefusedError, match="FREEZE"):

@@ -95,7 +95,7 @@ def test_what_a_waiver_lets_out_is_released(story: Story) -> None:
 
 def test_what_another_policy_lets_out_is_released(story: Story) -> None:
     """As soon as the rule is gone; what was yanked meanwhile stays so."""
-    version, yanked = held(story), story.vetted(story.push({"a": b"1"}))
+    version, yanked = held(story), story.vetted(story.push({"a.txt": b"1"}))
     story.world.yanks.yank(story.alice, name_of(yanked), reason="r", validate_only=False)
     activate(story, list(shipped_files().items()))
     assert story.world.releases.release_due() == 1
@@ -105,7 +105,7 @@ def test_what_another_policy_lets_out_is_released(story: Story) -> None:
 
 def test_all_that_wait_have_their_turn(story: Story) -> None:
     """However many are held back for good, those behind them are asked about too."""
-    versions = [held(story)] + [story.vetted(story.push({"a": b"%d" % n})) for n in range(4)]
+    versions = [held(story)] + [story.vetted(story.push({"a.txt": b"%d" % n})) for n in range(4)]
     waived(story, name_of(versions[-1]))
     assert [story.world.releases.release_due(limit=2) for _ in range(3)] == [0, 0, 1]
     waived(story, name_of(versions[0]))
@@ -132,7 +132,7 @@ def test_a_waiver_that_ends_cuts_a_download(story: Story) -> None:
     """The gate is asked again of what is taken slowly, though its token has expired before."""
     world = story.world
     activate(story, with_rule("fetch"))
-    version = story.vetted(story.push({"a": b"1", "b": b"2"}))
+    version = story.vetted(story.push({"a.txt": b"1", "b.txt": b"2"}))
     waiver = waived(story, name_of(version))
     brief = world.login("rosa", ttl_us=RECHECK_US).caller
     made = world.downloads.create(brief, name_of(version), digest="", paths=())
@@ -152,17 +152,17 @@ def test_a_waiver_of_the_model_opens_the_gate_register(story: Story) -> None:
     story.push()
     activate(story, with_rule("register"))
     with pytest.raises(PolicyRefusedError, match="SMALL"):
-        story.push({"a": b"1"})
+        story.push({"a.txt": b"1"})
     both = story.world.caller(
         "olga", grant(Role.SECURITY, "fraud"), grant(Role.REGISTRANT, "fraud")
     )
     waiver = waived(story, NAME, by=both)
-    assert story.push({"a": b"1"}).number == 2
+    assert story.push({"a.txt": b"1"}).number == 2
     with pytest.raises(PolicyRefusedError, match="SMALL"):
-        story.push({"a": b"2"}, by=both)
+        story.push({"a.txt": b"2"}, by=both)
     story.world.waivers.revoke(story.alice, waiver, comment="")
     with pytest.raises(PolicyRefusedError, match="SMALL"):
-        story.push({"a": b"3"})
+        story.push({"a.txt": b"3"})
 
 
 @pytest.mark.parametrize("gate", ["register", "release", "fetch"])

@@ -97,9 +97,9 @@ def test_who_is_involved_is_not_asked(story: Story) -> None:
     """Not the requester, the registrant or a contributor, whatever they may otherwise decide."""
     every = [grant(role, "fraud") for role in Role]
     author, asker = story.world.caller("author", *every), story.world.caller("asker", *every)
-    story.commit({"a": b"1"}, by=author)
+    story.commit({"a.txt": b"1"}, by=author)
     promotion = ask(story, story.vetted(story.cut("main")), by=asker)
-    waiver = waive(story, story.released({"w": b"w"}))
+    waiver = waive(story, story.released({"w.txt": b"w"}))
     assert names(story, author) == [waiver.name]
     assert names(story, asker) == [waiver.name]
     assert names(story, story.ben) == [promotion.name]
@@ -172,7 +172,7 @@ def test_mine_and_all(story: Story) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_pages(story: Story, size: int) -> None:
     """However it is paged, all comes once, the earliest due first, promotions before waivers."""
-    versions = [story.released({"n": bytes([n])}) for n in range(3)]
+    versions = [story.released({"n.txt": b"%d" % n}) for n in range(3)]
     promotions = [
         ask(story, each, days=days) for each, days in zip(versions, (3, 1, 3), strict=True)
     ]
@@ -198,7 +198,7 @@ def test_a_page_ends_after_so_many_that_are_for_others(
     monkeypatch.setattr(service, "_READ_AT_ONCE", 2)
     both = story.world.caller("both", grant(Role.REGISTRANT, "*"), grant(Role.REVIEWER, "fraud"))
     for n in range(5):
-        ask(story, story.vetted(story.push({"own": bytes([n])}, by=both)), days=1)
+        ask(story, story.vetted(story.push({"own.txt": b"%d" % n}, by=both)), days=1)
     last = ask(story, story.released(), days=2)
     page = story.world.inbox.list(both, scope=ME, page=PageRequest())
     assert (page.items, bool(page.next_page_token)) == ((), True)

@@ -106,7 +106,7 @@ def test_a_sponsor_does_not_approve_what_the_robot_registered(story: Story) -> N
     with pytest.raises(PolicyRefusedError, match="SOD-1"):
         decide(story, story.bob, promotion)
     assert decide(story, story.ben, promotion).state is PromotionState.COMPLETED
-    story.commit({"b": b"by the robot"}, by=robot)
+    story.commit({"b.txt": b"by the robot"}, by=robot)
     later = story.cut("main", by=story.ann)
     assert {"ann", "bob", "ci"} <= set(later.contributors)
     assert later.state is VersionState.QUARANTINED
@@ -184,7 +184,7 @@ def test_who_answered_for_a_robot_when_it_wrote(story: Story, admin: Caller) -> 
         request_id="",
         sponsor="bob",
     )
-    story.commit({"a": b"by the robot"}, by=story.world.caller(made.id))
+    story.commit({"a.txt": b"by the robot"}, by=story.world.caller(made.id))
     for sponsor in ("ben", "dora"):
         story.world.clock.advance(1)
         story.world.principals.update(
@@ -201,7 +201,7 @@ def test_who_answered_for_a_robot_when_it_wrote(story: Story, admin: Caller) -> 
     version = story.cut("main", by=story.ann)
     assert version.contributors == ("ann", "ben", "bob", "ci", "dora")
     story.world.clock.advance(1)
-    story.commit({"b": b"later, over it"}, by=story.ann)
+    story.commit({"b.txt": b"later, over it"}, by=story.ann)
     assert {"bob", "ci"} <= set(story.cut("main", by=story.ann).contributors)
 
 
@@ -211,12 +211,12 @@ def test_two_approvals_by_one_person(story: Story, admin: Caller) -> None:
     whose token they made; with a token that nobody else made the other's word counts."""
     by_admin, by_bob = minted(story, admin, "bob"), story.bob
     waits_for_two(story)
-    promotion = story.ask(story.released({"b": b"b"}))
+    promotion = story.ask(story.released({"b.txt": b"b"}))
     assert decide(story, admin, promotion).state is PromotionState.PENDING
     with pytest.raises(NotIndependentError, match="has had a word in it already"):
         decide(story, by_admin, promotion)
     assert decide(story, by_bob, promotion).state is PromotionState.COMPLETED
-    other = story.ask(story.released({"c": b"c"}))
+    other = story.ask(story.released({"c.txt": b"c"}))
     assert decide(story, by_bob, other).state is PromotionState.PENDING
     with pytest.raises(NotIndependentError, match="made a token of somebody who has had a word"):
         decide(story, admin, other)
@@ -318,13 +318,13 @@ def test_a_waiver_for_a_model_by_a_later_contributor(story: Story) -> None:
         return len(json.loads(found[1])["waivers"])
 
     assert counted(story.released()) == 1
-    assert counted(story.vetted(story.push({"b": b"b"}, by=adele))) == 0
+    assert counted(story.vetted(story.push({"b.txt": b"b"}, by=adele))) == 0
     # Nor for those of somebody whose token was made, after the waiver, by who granted it.
     arno = story.world.login("arno", grant(Role.REGISTRANT, "fraud")).caller
-    version = story.vetted(story.push({"c": b"c"}, by=arno))
+    version = story.vetted(story.push({"c.txt": b"c"}, by=arno))
     assert counted(version) == 1
     story.world.login("arno", creator="principals/sam")
-    assert counted(story.vetted(story.push({"d": b"d"}, by=arno))) == 0
+    assert counted(story.vetted(story.push({"d.txt": b"d"}, by=arno))) == 0
 
 
 def test_access_in_anothers_name(story: Story) -> None:

@@ -478,9 +478,9 @@ def test_licenses_are_inherited(story: Story) -> None:
     """A promotion sees the licenses of everything above a version, and of what is gone none."""
     world = story.world
     card = b"---\nlicense: %s\n---\n# m\n"
-    top = story.push({"README.md": card % b"gemma", "a": b"1"})
-    middle = story.push({"README.md": card % b"mit", "a": b"2"}, bases=(top,))
-    bottom = story.push({"README.md": card % b"apache-2.0", "a": b"3"}, bases=(middle,))
+    top = story.push({"README.md": card % b"gemma", "a.txt": b"1"})
+    middle = story.push({"README.md": card % b"mit", "a.txt": b"2"}, bases=(top,))
+    bottom = story.push({"README.md": card % b"apache-2.0", "a.txt": b"3"}, bases=(middle,))
     promotion = story.ask(story.vetted(bottom))
     found = world.policies.explain(story.rosa, PromotionName(number=promotion.number), None)
     assert json.loads(found.document)["version"]["base_licenses"] == ["gemma", "mit"]
@@ -489,7 +489,7 @@ def test_licenses_are_inherited(story: Story) -> None:
 
 def test_pickles_do_not_enter_production(story: Story) -> None:
     """A version with a pickle may be staged, and not go to production."""
-    version = story.released({"model.pkl": b"x"})
+    version = story.released({"model.pkl": b"\x80\x04N."})
     story.ask(version, "staging")
     with pytest.raises(PolicyRefusedError, match="pickle do not enter production"):
         story.ask(version, "production")

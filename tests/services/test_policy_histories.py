@@ -83,7 +83,7 @@ def test_law_of_histories(story: Story, history: list[tuple[str, object]]) -> No
         "ben": story.ben,
         "sam": story.sam,
     }
-    version = story.vetted(story.push({"a": model.encode()}, model=model))
+    version = story.vetted(story.push({"a.txt": model.encode()}, model=model))
     activate(story, 0)
     promotion = story.ask(version)
     opened = world.clock.now_us()

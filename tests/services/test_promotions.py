@@ -128,7 +128,7 @@ def test_contributors_do_not_decide(story: Story) -> None:
     registrant = grant(Role.REGISTRANT, "fraud")
     author = story.world.caller("author", registrant, reviewer)
     cutter = story.world.caller("cutter", registrant, reviewer)
-    story.commit({"a": b"1"}, by=author)
+    story.commit({"a.txt": b"1"}, by=author)
     version = story.vetted(story.cut("main", by=cutter))
     promotion = ask(story, version)
     for contributor in (author, cutter):
@@ -248,7 +248,7 @@ def test_validate_only(story: Story) -> None:
     assert actions(story) == before
     assert ask(story, version, "staging", request_id="r").number == 1
     with pytest.raises(PolicyRefusedError):
-        ask(story, story.push({"b": b"2"}), validate_only=True)
+        ask(story, story.push({"b.txt": b"2"}), validate_only=True)
 
 
 def test_repeated_request(story: Story) -> None:
@@ -313,7 +313,7 @@ def test_robots_do_not_decide(story: Story) -> None:
 
 def test_expected_at_the_request(story: Story) -> None:
     """A request that expects another version in the stage is not completed, and stays open."""
-    first, second, third = (story.released({"a": bytes([n])}) for n in range(3))
+    first, second, third = (story.released({"a.txt": b"%d" % n}) for n in range(3))
     story.promote(first)
     promotion = ask(story, third, expected=first.number)
     story.promote(second)
@@ -326,7 +326,7 @@ def test_expected_at_the_request(story: Story) -> None:
 
 def test_expected_at_the_decision(story: Story) -> None:
     """A decision that expects another version in the stage is not recorded."""
-    first, second = (story.released({"a": bytes([n])}) for n in range(2))
+    first, second = (story.released({"a.txt": b"%d" % n}) for n in range(2))
     promotion = ask(story, first)
     with pytest.raises(TargetMovedError, match="nothing"):
         decide(story, promotion, expected=second.number)
@@ -451,7 +451,7 @@ def listed(story: Story, by: Caller | None = None, **wanted: object) -> list[int
 
 def test_list(story: Story) -> None:
     """Requests come newest first: of a model, a namespace, or all that may be read."""
-    versions = [story.released({"a": bytes([n])}) for n in range(3)]
+    versions = [story.released({"a.txt": b"%d" % n}) for n in range(3)]
     first, second, third = (ask(story, version) for version in versions)
     ask(story, versions[0], "staging")
     decide(story, first)

@@ -69,7 +69,7 @@ def decide(story: Story, promotion: Promotion, *, expected: int = 0) -> Promotio
 def released(story: Story, count: int) -> list[Version]:
     """In order of their numbers."""
     for number in range(count):
-        story.push({"a": str(number).encode()})
+        story.push({"a.txt": str(number).encode()})
     while story.world.vetting.run_pending(100):
         pass
     return list(reversed(story.versions()))
@@ -172,7 +172,7 @@ def test_racing_rollbacks(story: Story) -> None:
 def test_yank_against_promotion(story: Story) -> None:
     """A version is yanked or comes into production, never both."""
     for number in range(8):
-        version = story.released({"b": str(number).encode()})
+        version = story.released({"b.txt": str(number).encode()})
         promotion = story.ask(version)
         results = at_once(
             [
@@ -190,7 +190,7 @@ def test_yank_against_promotion(story: Story) -> None:
 
 def test_racing_versions(story: Story) -> None:
     """Racing calls get a number each, and their commits lie in a line."""
-    sources = [story.send({"a": str(number).encode()}) for number in range(48)]
+    sources = [story.send({"a.txt": str(number).encode()}) for number in range(48)]
     results = at_once([lambda s=s: story.create(s) for s in sources])  # type: ignore[misc]
     assert sorted(v.number for v in won(results)) == list(range(1, 49))
     page = story.world.commits.list(story.rosa, NAME, "", PageRequest(size=1000))
@@ -200,7 +200,7 @@ def test_racing_versions(story: Story) -> None:
 
 def test_racing_repeats(story: Story) -> None:
     """Of many calls with one request_id one makes a version, and all answer with that."""
-    source = story.send({"a": b"1"})
+    source = story.send({"a.txt": b"1"})
     results = at_once([lambda: story.create(source, request_id="r")] * 16)
     assert {version.number for version in won(results)} == {1}
     assert lost(results) == set()
@@ -235,7 +235,7 @@ def test_racing_commits(story: Story) -> None:
 @pytest.mark.parametrize("expected", ["none", "versions/1"])
 def test_racing_references(story: Story, expected: str) -> None:
     """Of moves with one expectation one wins."""
-    versions = [story.push({"a": str(number).encode()}) for number in range(17)]
+    versions = [story.push({"a.txt": str(number).encode()}) for number in range(17)]
 
     def move(to: Version, expected_target: str) -> str:
         return story.world.references.set(
@@ -257,7 +257,7 @@ def test_racing_references(story: Story, expected: str) -> None:
 
 def test_racing_cycles(story: Story) -> None:
     """Of edges that would close a cycle between them at least one fails."""
-    versions = [story.push({"a": str(number).encode()}) for number in range(12)]
+    versions = [story.push({"a.txt": str(number).encode()}) for number in range(12)]
 
     def link(child: Version, parent: Version) -> None:
         story.world.lineage.create(story.alice, name_of(child), name_of(parent), LineageKind.MERGE)
@@ -270,7 +270,7 @@ def test_racing_cycles(story: Story) -> None:
 
 def test_racing_judges(story: Story) -> None:
     """Versions that come while others are judged are judged too, each once."""
-    sources = [story.send({"a": str(number).encode()}) for number in range(24)]
+    sources = [story.send({"a.txt": str(number).encode()}) for number in range(24)]
     done = threading.Event()
 
     def judge() -> None:
@@ -311,7 +311,7 @@ def test_a_policy_changes_while_others_approve(story: Story) -> None:
     for number in range(THREADS):
         model = f"fraud/race-{number}"
         world.model(model)
-        version = story.vetted(story.push({"a": b"%d" % number}, model=model))
+        version = story.vetted(story.push({"a.txt": b"%d" % number}, model=model))
         promotions.append(story.ask(version))
     before = world.policy.digest
     change = world.policies.propose(

@@ -79,7 +79,7 @@ def fresh(story: Story) -> Version:
     """A released version of a model of its own."""
     model = f"fraud/race-{next(_MODELS)}"
     story.world.model(model)
-    return story.vetted(story.push({"a": model.encode()}, model=model))
+    return story.vetted(story.push({"a.txt": model.encode()}, model=model))
 
 
 def activate(story: Story, *changes: tuple[str, bytes, bytes]) -> str:
@@ -185,7 +185,7 @@ def test_approval_against_a_branch_that_moves(story: Story) -> None:
         version = fresh(story)
         model = ModelName(path=version.model)
         promotion = story.ask(version)
-        source = story.send({"b": version.model.encode()})
+        source = story.send({"b.txt": version.model.encode()})
         reference = ReferenceName(model=model, reference="best")
 
         def push_and_point(
@@ -277,9 +277,9 @@ def test_rollback_against_promotion(story: Story) -> None:
         first = fresh(story)
         model = first.model
         story.promote(first)
-        second = story.vetted(story.push({"b": b"b"}, model=model))
+        second = story.vetted(story.push({"b.txt": b"b"}, model=model))
         story.promote(second)
-        third = story.vetted(story.push({"c": b"c"}, model=model))
+        third = story.vetted(story.push({"c.txt": b"c"}, model=model))
         promotion = story.ask(third)
 
         def roll_back(model: str = model) -> int:

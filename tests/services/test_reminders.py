@@ -143,7 +143,7 @@ def access(story: Story) -> Waiting:
 def review(story: Story) -> Waiting:
     """One of two has spoken."""
     moved = story.world.promotions.create(
-        story.sam, name_of(story.released({"b": b"b"})), stage="production", note="it is down",
+        story.sam, name_of(story.released({"b.txt": b"b"})), stage="production", note="it is down",
         expected_current=0, expire_time_us=None, validate_only=False, request_id="",
         break_glass=True,
     )  # fmt: skip

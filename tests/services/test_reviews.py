@@ -124,7 +124,7 @@ def test_what_was_rejected_does_not_come_back(story: Story) -> None:
     """A rollback brings back what was decided on, and that was not; a promotion still may."""
     version = story.released()
     break_glass(story, version)
-    story.promote(story.released({"b": b"b"}))
+    story.promote(story.released({"b.txt": b"b"}))
 
     def rollback(*, validate_only: bool) -> None:
         story.world.stages.rollback(
@@ -151,7 +151,7 @@ def test_who_may_not_break_the_glass(story: Story) -> None:
     every = [grant(role, "fraud") for role in Role]
     author = story.world.caller("author", *every)
     robot = story.world.login("robot", *every, kind=PrincipalKind.ROBOT).caller
-    story.commit({"a": b"1"}, by=author)
+    story.commit({"a.txt": b"1"}, by=author)
     cutter = story.world.caller("cutter", *every)
     version = story.vetted(story.cut("main", by=cutter))
     for by in (story.alice, story.bob, story.dora, story.root, story.mallory, robot):
@@ -208,7 +208,7 @@ def test_who_may_not_review(story: Story) -> None:
 
 def test_an_overdue_review(story: Story) -> None:
     """It is told once, stays in the inbox, and until it is decided its author breaks no more."""
-    first, second = story.released(), story.released({"b": b"b"})
+    first, second = story.released(), story.released({"b.txt": b"b"})
     break_glass(story, first)
     (review,) = reviews(story)
     story.world.clock.advance(3 * DAY_US - 1)

@@ -53,7 +53,7 @@ def roll_back(
 
 def staged(story: Story, count: int) -> list[Version]:
     """Versions that were in production one after the other, the last one still."""
-    versions = [story.released({"a": bytes([n])}) for n in range(count)]
+    versions = [story.released({"a.txt": b"%d" % n}) for n in range(count)]
     for version in versions:
         story.world.clock.advance(1_000_000)
         story.promote(version)
@@ -117,7 +117,7 @@ def test_rollback_to_a_version(story: Story) -> None:
 def test_rollback_to_what_was_never_there(story: Story) -> None:
     """A version that was never in the stage takes a promotion."""
     staged(story, 1)
-    other = story.released({"b": b"1"})
+    other = story.released({"b.txt": b"1"})
     with pytest.raises(NothingBeforeError, match="never there"):
         roll_back(story, to=other)
 
@@ -132,7 +132,7 @@ def test_rollback_to_what_is_there(story: Story) -> None:
 def test_rollback_to_another_model(story: Story) -> None:
     """A version of another model is refused."""
     staged(story, 1)
-    other = dataclasses.replace(story.released({"b": b"1"}), model="fraud/other")
+    other = dataclasses.replace(story.released({"b.txt": b"1"}), model="fraud/other")
     with pytest.raises(InvalidFieldError, match="version"):
         roll_back(story, to=other)
 

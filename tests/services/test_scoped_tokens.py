@@ -63,7 +63,7 @@ def test_bytes_of_a_stage_leave_while_it_holds_them(story: Story) -> None:
     """A token for production fetches what is there now: tickets end when the version leaves, and a
     version that is not there is refused like one that does not exist."""
     world = story.world
-    first, second = story.released({"a": b"1"}), story.released({"a": b"2"})
+    first, second = story.released({"a.txt": b"1"}), story.released({"a.txt": b"2"})
     deploy = scoped(world, "dora", FETCH_PRODUCTION)
 
     def refusal(name: VersionName) -> str:
@@ -155,7 +155,7 @@ def test_a_digest_is_good_for_what_may_be_fetched(story: Story) -> None:
     """A token that may not fetch a model cannot take its bytes into another by their digest."""
     world = story.world
     world.model("lab/copy")
-    story.released({"a": b"secret"})
+    story.released({"a.txt": b"secret"})
     world.login("eve", grant(Role.READER, "fraud"), grant(Role.REGISTRANT, "lab"))
     sha256 = world.store(b"secret")
     everything = scoped(world, "eve")
@@ -260,7 +260,7 @@ def test_own_tokens_take_their_scopes(world: World) -> None:
 
 def test_sessions_need_a_token_for_their_model(story: Story) -> None:
     """An upload session is not there for a token that is not good for its model."""
-    id = story.session({"a": b"a"}, complete=False)
+    id = story.session({"a.txt": b"a"}, complete=False)
     name = UploadName(upload=id)
     narrow = scoped(story.world, "alice", Scope(action="version.create", model="fraud/other"))
     for call in (story.world.uploads.get, story.world.uploads.delete):

@@ -74,6 +74,7 @@ ELSEWHERE = {
     "Authenticator",
     "EventService",
     "IdentityService",
+    "InspectionService",
     "LoginThrottle",
     "PolicyService",
     "PrincipalService",

@@ -30,7 +30,7 @@ from registry.services.sources import Source
 from registry.testing.story import MODEL, NAME, Story, name_of
 from registry.testing.world import grant, manifest_file
 
-FILES = {"README.md": b"---\nlicense: mit\n---\nA model.\n", "weights.bin": b"weights"}
+FILES = {"README.md": b"---\nlicense: mit\n---\nA model.\n", "weights.txt": b"weights"}
 
 
 def test_create(story: Story) -> None:
@@ -160,9 +160,9 @@ def test_contributors_live_on_in_bytes_that_nobody_decided_on(story: Story) -> N
 
 def test_contributors_end_with_a_decision(story: Story) -> None:
     """Once a version was in a stage, those behind it may judge what comes after it."""
-    first = story.vetted(story.push({"a": b"weights", "b": b"1"}))
+    first = story.vetted(story.push({"a.txt": b"weights", "b.txt": b"1"}))
     story.promote(first)
-    second = story.push({"a": b"weights", "b": b"2"}, by=story.ann)
+    second = story.push({"a.txt": b"weights", "b.txt": b"2"}, by=story.ann)
     assert second.contributors == ("ann",)
 
 
@@ -245,9 +245,9 @@ def listed(story: Story, **wanted: object) -> list[int]:
 
 def test_list(story: Story) -> None:
     """Versions come newest first, or oldest first, by state and by digest, page by page."""
-    versions: list[Version] = [story.push({"a": str(n).encode()}) for n in range(5)]
+    versions: list[Version] = [story.push({"a.txt": str(n).encode()}) for n in range(5)]
     story.vetted(versions[0])
-    story.push({"a": b"0"})
+    story.push({"a.txt": b"0"})
     assert listed(story) == [6, 5, 4, 3, 2, 1]
     assert listed(story, order_by="number") == [1, 2, 3, 4, 5, 6]
     assert listed(story, order_by="number desc") == [6, 5, 4, 3, 2, 1]

@@ -346,7 +346,7 @@ def test_failed_commit_is_tried_again(story: Story, vetting: VettingService) -> 
 
 def test_real_bytes(story: Story) -> None:
     """The structural check passes what was sent whole and fails what the disk damaged."""
-    good, bad = story.push({"a": b"good"}), story.push({"a": b"will break"})
+    good, bad = story.push({"a.txt": b"good"}), story.push({"a.txt": b"will break"})
     blobs = story.world.blobs
     assert isinstance(blobs, MemoryBlobStore)
     sha256 = story.world.versions.manifest(story.rosa, name_of(bad)).files[0].sha256

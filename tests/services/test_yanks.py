@@ -75,7 +75,7 @@ def test_yank_in_a_stage(story: Story) -> None:
 
 def test_yank_ends_promotions(story: Story) -> None:
     """Open requests for the version are withdrawn with it, in all stages, and no others."""
-    version, other = story.released({"a": b"1"}), story.released({"a": b"2"})
+    version, other = story.released({"a.txt": b"1"}), story.released({"a.txt": b"2"})
     open_ones = [story.ask(version, "production"), story.ask(version, "staging")]
     kept = story.ask(other)
     yank(story, version)

@@ -27,9 +27,9 @@ def fuzzer_of(server: ServerProcess, folder: Path, seed: int) -> Fuzzer:
         people = People.invite(admin)
         admin.principals.create("victim")
     tokens = [server.admin_token, *people.tokens.values()]
-    (folder / "weights.bin").write_bytes(b"weights")
+    (folder / "weights.txt").write_bytes(b"weights")
     with server.client(people.tokens["alice"]) as alice:
-        made = alice.push(folder / "weights.bin", MODEL)
+        made = alice.push(folder / "weights.txt", MODEL)
         assert made.version is not None
         version = vetted(alice, f"{MODEL}@1")
         alice.references.set(MODEL, "best", version.name)
@@ -63,11 +63,11 @@ def fuzzer_of(server: ServerProcess, folder: Path, seed: int) -> Fuzzer:
         "page_token": [""],
         "etag": [""],
         "request_id": ["", "r-1", "r-2"],
-        "paths": ["description", "weights.bin", "grants", "display_name"],
+        "paths": ["description", "weights.txt", "grants", "display_name"],
         "principal_id": ["p1", "p2"],
         "namespace_id": ["n1", "n2"],
         "model_id": ["m1", "m2"],
-        "path": ["weights.bin", "a/b.bin", "README.md"],
+        "path": ["weights.txt", "a/b.bin", "README.md"],
         "revision": ["main", version.commit],
         "target": [version.name, commit],
         "namespace_pattern": ["*", NAMESPACE],

@@ -30,7 +30,7 @@ WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if AS_ROO
 
 MODEL = f"{NAMESPACE}/m"
 DATA = b"weights"
-FILE = File(path="weights.bin", size_bytes=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
+FILE = File(path="weights.txt", size_bytes=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
 
 
 @pytest.fixture

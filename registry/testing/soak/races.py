@@ -103,7 +103,7 @@ class RaceDriver:
         for who in ("alice", "bob", "ben", "dora", "ada"):
             self.client(who)
         alice = self.client("alice")
-        source = folder / "weights.bin"
+        source = folder / "weights.txt"
         for model in MODELS:
             for number in range(1, VERSIONS + 1):
                 source.write_bytes(f"{model} {number}".encode())

@@ -96,7 +96,7 @@ class RepeatDriver:
 def _prepare(registrant: Client, reviewer: Client) -> File:
     """A model whose versions 1 and 2 were in production; a file of theirs."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "weights.bin").write_bytes(b"weights")
+        (Path(folder) / "weights.txt").write_bytes(b"weights")
         for number in (1, 2):
             made = registrant.push(folder, MODEL, new=True)
             vetted(registrant, f"{MODEL}@{number}")

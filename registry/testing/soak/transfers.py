@@ -14,6 +14,7 @@ from registry.client.progress import FileStep
 from registry.testing.fault_proxy import End, Fault, FaultProxy, Side, after
 from registry.testing.people import vetted
 from registry.testing.soak.people import NAMESPACE
+from registry.testing.sound import weights
 
 MODEL = f"{NAMESPACE}/cut"
 FILE_BYTES_MAX = 12 << 20
@@ -110,8 +111,10 @@ class TransferDriver:
         total = 0
         for number in range(self._random.randint(1, 3)):
             # Each at most a half of the one before, so that the first is the larger half.
-            data = self._random.randbytes(self._random.randint(1, FILE_BYTES_MAX) >> number)
-            (folder / f"part-{number}.bin").write_bytes(data)
+            data = weights(
+                self._random.randbytes(self._random.randint(1, FILE_BYTES_MAX) >> number)
+            )
+            (folder / f"part-{number}.safetensors").write_bytes(data)
             total += len(data)
         return total
 

@@ -15,6 +15,7 @@ from registry.client.errors import AlreadyExistsError
 from registry.domain.manifests import Manifest
 from registry.testing.soak.ledger import Key, Ledger
 from registry.testing.soak.people import NAMESPACE, Connect, People
+from registry.testing.sound import weights
 from registry.testing.world import manifest_file
 
 ALIASES = ("best", "candidate")
@@ -119,9 +120,9 @@ class Worker:
         folder.mkdir(parents=True)
         files = []
         for number in range(self._random.randint(1, 3)):
-            data = self._random.randbytes(self._random.choice(self._sizes_bytes))
-            (folder / f"part-{number}.bin").write_bytes(data)
-            files.append(manifest_file(f"part-{number}.bin", data))
+            data = weights(self._random.randbytes(self._random.choice(self._sizes_bytes)))
+            (folder / f"part-{number}.safetensors").write_bytes(data)
+            files.append(manifest_file(f"part-{number}.safetensors", data))
         return self._models[-1], folder, Manifest.of(files).digest
 
     def _set_alias(self, client: Client) -> None:
