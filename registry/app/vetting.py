@@ -10,6 +10,7 @@ from registry.vetting.folder import files_of, open_file
 from registry.vetting.jail import Limits, NoJailError
 from registry.vetting.jail_check import Layer, jail_check
 from registry.vetting.judging import JudgedFile, judge, verdict_of
+from registry.vetting.tools import Tools
 
 __all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "verdict_of"]
 
@@ -24,5 +25,8 @@ def check_files(paths: Sequence[Path], *, bare: bool) -> Iterator[JudgedFile]:
     sizes = {name: path.lstat().st_size for name, path in files.items()}
 
     return judge(
-        sizes, lambda name: open_file(files[name]), dataclasses.replace(Limits(), bare=bare)
+        sizes,
+        lambda name: open_file(files[name]),
+        dataclasses.replace(Limits(), bare=bare),
+        Tools(),
     )

@@ -1,17 +1,20 @@
-"""Judges the files of a version, one after the other, each by what the jail says of it."""
+"""Judges the files of a version, one after the other, each by what the jail says of it, and by
+what ClamAV does, whose socket cannot be reached from there."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from registry.domain.file_formats import role_of
 from registry.domain.versions import Finding, Verdict
-from registry.formats.inspect import COVERED
-from registry.formats.look import Effect
+from registry.formats.look import Effect, Note
 from registry.vetting.jail import Jail, JailError, Limits
+from registry.vetting.scanners.clamav import ClamAV
+from registry.vetting.scanners.opinions import opinion
+from registry.vetting.tools import Tools
 
 #: Rules of the jail itself, beside those of the parsers.
 JAIL_RULES = {
@@ -20,6 +23,9 @@ JAIL_RULES = {
 }
 #: Bytes without a format of their own, which a model of the same version refers to piece by piece.
 EXTERNAL_DATA = "onnx-external-data"
+#: The rule `registry.formats.inspect.COVERED`: by its id, since all parsers would come with it
+#: into the process that asks.
+UNCOVERED = "FILE-2"
 _SMALLER = "Push a smaller file, or one in a simpler format; if it is sound, tell the operator."
 
 
@@ -34,19 +40,85 @@ class JudgedFile:
     size_bytes: int
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the parser looked at the other files of the version, or nobody knows: then the same
+    #: bytes in another version may be judged otherwise.
+    depends_on_files: bool
+
+
+def to_document(file: JudgedFile) -> dict[str, Any]:
+    """As JSON. Law: `from_document(to_document(file)) == file`, also after JSON's own way."""
+    return {
+        "path": file.path,
+        "verdict": file.verdict.value,
+        "format": file.format,
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "findings": [asdict(finding) for finding in file.findings],
+        "facts": dict(file.facts),
+        "depends_on_files": file.depends_on_files,
+    }
+
+
+def from_document(document: Mapping[str, Any]) -> JudgedFile:
+    """What `to_document` wrote. KeyError, TypeError or ValueError for another form."""
+    return JudgedFile(
+        **{
+            **document,
+            "verdict": Verdict(document["verdict"]),
+            "findings": tuple(Finding(**each) for each in document["findings"]),
+        }
+    )
 
 
 def judge(
-    sizes: Mapping[str, int], open_file: Callable[[str], int], limits: Limits
+    sizes: Mapping[str, int], open_file: Callable[[str], int], limits: Limits, tools: Tools
 ) -> Iterator[JudgedFile]:
-    """Each file of a version by path, in the order of `sizes`. `open_file` gives a descriptor open
-    for reading, which is closed here, or raises OSError.
+    """Each file of a version by path, in the order of `sizes`, all of them at the end.
 
-    NoJailError where there is no jail. Whatever else happens in there is a verdict.
+    As `inspect_files`, with what the files say of each other.
     """
-    with Jail(limits) as jail:
-        judged = [_judge_one(jail, path, sizes, open_file) for path in sizes]
-    yield from _vouched(judged)
+    yield from vouched(list(inspect_files(sizes, open_file, limits, tools)))
+
+
+def inspect_files(
+    sizes: Mapping[str, int],
+    open_file: Callable[[str], int],
+    limits: Limits,
+    tools: Tools,
+    *,
+    paths: Iterable[str] | None = None,
+) -> Iterator[JudgedFile]:
+    """Each file of a version, or those of `paths` alone, one at a time as they are done and before
+    they are `vouched`. `sizes` are those of all files. `open_file` gives a descriptor open for
+    reading, which is closed here, or raises OSError.
+
+    NoJailError where there is no jail. Whatever else happens in there is a verdict. The jail lives
+    as long as the iterator: close it where you stop before its end.
+    """
+    clamav = _clamav(limits, tools)
+    with Jail(limits, tools.yara_rules) as jail:
+        for path in sizes if paths is None else paths:
+            yield _judge_one(jail, clamav, path, sizes, open_file)
+
+
+def vouched(files: Sequence[JudgedFile]) -> list[JudgedFile]:
+    """All files of a version, with what they say of each other. It follows from its argument alone.
+
+    Files that are nothing but tensors of an ONNX model beside them, which has said where each of
+    them lies and found it within the file: no parser covers those, and none needs to.
+    """
+    referred = {
+        _beside(file.path, data["location"])
+        for file in files
+        if file.verdict is Verdict.PASS
+        for data in file.facts.get("external_data", ())
+    }
+    return [
+        replace(file, verdict=Verdict.PASS, format=EXTERNAL_DATA, findings=())
+        if file.path in referred and _is_uncovered(file)
+        else file
+        for file in files
+    ]
 
 
 def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
@@ -57,13 +129,35 @@ def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
     return Verdict.PASS if verdicts <= {Verdict.PASS} else Verdict.UNKNOWN
 
 
+def _clamav(limits: Limits, tools: Tools) -> ClamAV | None:
+    """With the patience that the jail is waited for."""
+    if not tools.clamav_socket:
+        return None
+    return ClamAV(tools.clamav_socket, timeout_s=limits.wall_s, bytes_per_s=limits.bytes_per_s)
+
+
 def _judge_one(
-    jail: Jail, path: str, sizes: Mapping[str, int], open_file: Callable[[str], int]
+    jail: Jail,
+    clamav: ClamAV | None,
+    path: str,
+    sizes: Mapping[str, int],
+    open_file: Callable[[str], int],
 ) -> JudgedFile:
     try:
         descriptor = open_file(path)
     except OSError as error:
         return _unknown(path, sizes[path], "JAIL-2", f"it cannot be opened: {error.strerror}")
+    try:
+        judged = _ask_jail(jail, descriptor, path, sizes)
+        # What fails needs no second opinion, which could only make it worse.
+        if clamav is not None and judged.verdict is not Verdict.FAIL:
+            judged = _with_opinion(judged, clamav, descriptor)
+        return judged
+    finally:
+        os.close(descriptor)
+
+
+def _ask_jail(jail: Jail, descriptor: int, path: str, sizes: Mapping[str, int]) -> JudgedFile:
     try:
         said = jail.look(descriptor, role=role_of(path), files=sizes)
         return _heard(path, sizes[path], said)
@@ -72,8 +166,18 @@ def _judge_one(
     except (KeyError, TypeError, ValueError) as error:
         # The jail's word is that of a process that has read hostile bytes.
         return _unknown(path, sizes[path], "JAIL-1", f"its answer has another form: {error!r:.80}")
-    finally:
-        os.close(descriptor)
+
+
+def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> JudgedFile:
+    """What clamd says of the bytes themselves, over the descriptor that the jail has read."""
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        # It knows names of malware and none of globals, so there is nothing to allow.
+        note = opinion(clamav, file, role_of(judged.path), lambda _: False)
+    if note is None:
+        return judged
+    finding = _finding_of(judged.path, note)
+    verdict = Verdict.FAIL if finding.fails else Verdict.UNKNOWN
+    return replace(judged, verdict=verdict, findings=(*judged.findings, finding))
 
 
 def _heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
@@ -93,6 +197,8 @@ def _heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
         size_bytes=size_bytes,
         findings=tuple(_finding(path, note) for note in said["notes"]),
         facts=dict(said["facts"]),
+        # Anything but a plain no is a yes: the one that costs a reuse, not a wrong verdict.
+        depends_on_files=said["depends_on_files"] is not False,
     )
 
 
@@ -110,28 +216,31 @@ def _finding(path: str, note: Mapping[str, Any]) -> Finding:
     )
 
 
-def _unknown(path: str, size_bytes: int, rule: str, message: str) -> JudgedFile:
-    finding = Finding(rule=rule, message=message, path=path, fix=_SMALLER, fails=False, doubts=True)
-    return JudgedFile(
-        path=path, verdict=Verdict.UNKNOWN, size_bytes=size_bytes, findings=(finding,)
+def _finding_of(path: str, note: Note) -> Finding:
+    return Finding(
+        rule=note.rule.id,
+        message=note.message,
+        path=path,
+        fix=note.rule.fix,
+        fails=note.effect is Effect.FAIL,
+        doubts=note.effect is Effect.UNKNOWN,
     )
 
 
-def _vouched(judged: list[JudgedFile]) -> Iterator[JudgedFile]:
-    """Files that are nothing but tensors of an ONNX model beside them, which has said where each of
-    them lies and found it within the file: no parser covers those, and none needs to."""
-    referred = {
-        _beside(file.path, data["location"])
-        for file in judged
-        if file.verdict is Verdict.PASS
-        for data in file.facts.get("external_data", ())
-    }
-    for file in judged:
-        rules = {finding.rule for finding in file.findings}
-        if file.path in referred and file.verdict is Verdict.UNKNOWN and rules == {COVERED.id}:
-            yield replace(file, verdict=Verdict.PASS, format=EXTERNAL_DATA, findings=())
-        else:
-            yield file
+def _unknown(path: str, size_bytes: int, rule: str, message: str) -> JudgedFile:
+    finding = Finding(rule=rule, message=message, path=path, fix=_SMALLER, fails=False, doubts=True)
+    return JudgedFile(
+        path=path,
+        verdict=Verdict.UNKNOWN,
+        size_bytes=size_bytes,
+        findings=(finding,),
+        depends_on_files=True,
+    )
+
+
+def _is_uncovered(file: JudgedFile) -> bool:
+    rules = {finding.rule for finding in file.findings}
+    return file.verdict is Verdict.UNKNOWN and rules == {UNCOVERED}
 
 
 def _beside(path: str, location: str) -> str:

@@ -14,6 +14,7 @@ from registry.testing.vectors.safetensors import safetensors
 from registry.vetting.jail import Jail, JailError, Limits, NoJailError
 from registry.vetting.jail_check import jail_check
 from registry.vetting.judging import judge, verdict_of
+from registry.vetting.tools import Tools
 
 SOUND = safetensors({})
 
@@ -95,6 +96,7 @@ def test_a_file_that_takes_too_much_memory_is_unknown(tmp_path: Path) -> None:
         {"model.safetensors": path.stat().st_size},
         lambda _: os.open(path, os.O_RDONLY),
         Limits(memory_bytes=300_000_000),
+        Tools(),
     )
 
     assert judged.verdict is Verdict.UNKNOWN
@@ -128,7 +130,9 @@ def test_a_file_that_cannot_be_opened_is_unknown(tmp_path: Path) -> None:
     def open_file(name: str) -> int:
         return os.open(tmp_path / name, os.O_RDONLY)
 
-    judged = list(judge({"a.safetensors": 1, "b.safetensors": len(SOUND)}, open_file, Limits()))
+    judged = list(
+        judge({"a.safetensors": 1, "b.safetensors": len(SOUND)}, open_file, Limits(), Tools())
+    )
 
     assert [file.verdict for file in judged] == [Verdict.UNKNOWN, Verdict.PASS]
     assert [finding.rule for finding in judged[0].findings] == ["JAIL-2"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import encodings.cp437  # noqa: F401 - zipfile looks it up when it opens one, and nothing can be opened in the jail
-import hashlib
-import importlib.metadata
 import io
 import pickletools
 import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from registry.formats.kinds import content_of
 from registry.formats.source import READ_BYTES_MAX, Source
 
 #: One pickle of a zip is read whole.
@@ -53,6 +52,14 @@ def as_file(source: Source) -> BinaryIO:
     return io.BufferedReader(_SourceFile(source))
 
 
+def scanned_role(source: Source, role: str) -> str:
+    """What scanners are told a file is: under a name such as `x.bin`, which says nothing, what
+    looks like one of torch's files is one. Bytes without a format there are not asked about."""
+    if role == "bin" and content_of(source) in ("pickle", "zip"):
+        return "torch-pickle"
+    return role
+
+
 def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """The pickles of a torch or other zip by their names, or the file itself. ValueError for one
     that is too long."""
@@ -92,10 +99,3 @@ def _whole(file: BinaryIO) -> bytes:
     if len(data) > PICKLE_BYTES_MAX:
         raise ValueError(f"a pickle of more than {PICKLE_BYTES_MAX} bytes")
     return data
-
-
-def digest_of_package(name: str) -> str:
-    """Of its version and of what its installer says of its files."""
-    package = importlib.metadata.distribution(name)
-    record = package.read_text("RECORD") or ""
-    return hashlib.sha256(f"{name} {package.version}\n{record}".encode()).hexdigest()

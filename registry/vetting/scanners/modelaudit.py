@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 from modelaudit_picklescan import SafetyVerdict, ScanStatus, scan_bytes
 
 from registry.ports.scanners import Outcome, ScanAnswer
-from registry.vetting.scanners.files import digest_of_package, pickles
+from registry.vetting.scanners.digests import MODELAUDIT, digest_of_package
+from registry.vetting.scanners.files import pickles
 
 # Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
 _ROLES = frozenset(("pickle", "torch-pickle", "torch-archive"))
@@ -25,10 +26,10 @@ _NOTHING = b"\x80\x02N."
 
 
 class ModelAudit:
-    name = "modelaudit-picklescan"
+    name = MODELAUDIT
 
     def __init__(self) -> None:
-        self.digest = digest_of_package("modelaudit-picklescan")
+        self.digest = digest_of_package(MODELAUDIT)
         # It imports its engine when it is first asked.
         if scan_bytes(_NOTHING, enrich_call_graph=False).verdict is not SafetyVerdict.CLEAN:
             raise RuntimeError("modelaudit-picklescan does not work")
