@@ -27,6 +27,7 @@ from registry.app.files import (
 from registry.app.people import people_of
 from registry.app.process import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
+from registry.app.tools import tools_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -72,6 +73,7 @@ class Registry:
         key = ticket_key(settings.ticket_key_file)
         tls = tls_files(settings)
         verifier = workload_verifier(settings, clock)
+        self.tools = tools_of(settings.clamav_socket, settings.yara_dir)
         with ExitStack() as undo:
             self.board = Board.to_share()
             undo.callback(os.close, self.board.file)

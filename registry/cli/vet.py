@@ -41,8 +41,28 @@ def vet() -> None:
     is_flag=True,
     help="Look at the files even where this machine has no Landlock or seccomp.",
 )
+@click.option(
+    "--clamav",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    envvar="HALLMARK_CLAMAV_SOCKET",
+    help="Ask the clamd behind this unix socket, too; HALLMARK_CLAMAV_SOCKET.",
+)
+@click.option(
+    "--yara",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    envvar="HALLMARK_YARA_DIR",
+    help="Scan with the YARA rules of this folder, in files *.yar, too; HALLMARK_YARA_DIR.",
+)
 @with_session
-def check(session: Session, paths: Sequence[Path], bare: bool) -> None:
+def check(
+    session: Session,
+    paths: Sequence[Path],
+    bare: bool,
+    clamav: Path | None,
+    yara: Path | None,
+) -> None:
     """Look at local files and folders as a server would at a version of them. Needs no server.
 
     Exit code 0 where all pass, 1 where one fails, 5 where one is unknown and none fails.
@@ -50,7 +70,7 @@ def check(session: Session, paths: Sequence[Path], bare: bool) -> None:
     from registry.app.vetting import NoJailError, check_files, verdict_of
 
     try:
-        files = list(check_files(paths, bare=bare))
+        files = list(check_files(paths, bare=bare, clamav=clamav, yara=yara))
     except NoJailError as error:
         raise click.ClickException(str(error)) from error
     verdict = verdict_of(files)

@@ -162,6 +162,22 @@ FIELDS = (
         meaning="Bytes that one principal may have announced and not yet sent; 0: any number.",
     ),
     Field(
+        key="clamav_socket",
+        parse=parsing.optional_path,
+        expected="a unix socket's path",
+        default="",
+        meaning="Socket of a clamd that is asked about every file; empty: none is. Files are "
+        "unknown while it cannot be reached, or where they are longer than its StreamMaxLength.",
+    ),
+    Field(
+        key="yara_dir",
+        parse=parsing.optional_path,
+        expected="a folder's path",
+        default="",
+        meaning="Folder of YARA rules, in files *.yar, that every file is scanned with; empty: "
+        "none. Read at the start.",
+    ),
+    Field(
         key="log_level",
         parse=parsing.log_level,
         expected=" or ".join(parsing.LOG_LEVELS),

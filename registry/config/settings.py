@@ -49,6 +49,9 @@ class Settings:
     processes: int
     calls_per_minute: int
     upload_bytes: int
+    #: None: not used.
+    clamav_socket: Path | None
+    yara_dir: Path | None
     log_level: str
     workloads_file: Path | None
     #: How long a token lives that a workload gets, at most.
