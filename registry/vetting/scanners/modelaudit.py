@@ -20,7 +20,14 @@ from registry.vetting.scanners.files import pickles
 
 # Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
 _ROLES = frozenset(("pickle", "torch-pickle", "torch-archive"))
-_STORAGE = re.compile(r"\btorch\.[A-Za-z0-9]+Storage\b")
+#: How it describes the persistent id of a storage: a type by its name, and for the rest texts and
+#: numbers, as our own parser has proved before (PICKLE-12). It knows torch's zips by their five
+#: parts; torch's older files have a sixth, none or a view.
+_STORAGE = re.compile(
+    r"tuple\(str_span\(len=7\), global:([A-Za-z0-9_.]+), str_span\(len=\d+\), "
+    r"str_span\(len=\d+\), int:\d+"
+    r"(?:, NoneType:None|, tuple\(str_span\(len=\d+\), int:\d+, int:\d+\))?\)"
+)
 #: The smallest pickle: protocol 2, None.
 _NOTHING = b"\x80\x02N."
 
@@ -69,8 +76,8 @@ class ModelAudit:
 
 def _name(details: Mapping[str, Any]) -> str:
     """What a finding is about, if that is a name: a global, or the type of a torch storage."""
-    if details.get("pytorch_storage_persistent_id") is True:
-        found = _STORAGE.findall(str(details.get("persistent_id_preview")))
-        return found[0] if len(found) == 1 else ""
+    if "persistent_id_preview" in details:
+        found = _STORAGE.fullmatch(str(details["persistent_id_preview"]))
+        return found[1] if found else ""
     module, name = details.get("module"), details.get("name")
     return f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else ""
