@@ -67,7 +67,7 @@ def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     is_zip = file.read(4) == b"PK\x03\x04"
     file.seek(0)
     if not is_zip:
-        yield from _in_a_row(_whole(file))
+        yield from _in_a_row(file)
         return
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
@@ -76,22 +76,31 @@ def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
                     yield info.filename, _whole(cast("BinaryIO", member))
 
 
-def _in_a_row(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Pickles from the start: torch's legacy files are of five, with raw storages behind them. If
-    the first cannot be told, all bytes; if a further one can't, no more."""
-    stream, at = io.BytesIO(data), 0
+def _in_a_row(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Pickles from the start: torch's older files are of five, with raw storages behind them that
+    are no matter of ours, however long. If the first cannot be told, all bytes; if a further one
+    can't, no more."""
+    at = 0
     for number in range(_IN_A_ROW_MAX):
+        file.seek(at)
         try:
-            for _ in pickletools.genops(stream):
+            for _ in pickletools.genops(file):
                 pass
         except Exception:  # noqa: BLE001 - it raises whatever its parts do
             if number == 0:
-                yield "", data
+                file.seek(0)
+                yield "", _whole(file)
             return
-        yield str(number), data[at : stream.tell()]
-        at = stream.tell()
-        if at == len(data):
+        end = file.tell()
+        file.seek(at)
+        if end - at > PICKLE_BYTES_MAX:
+            raise ValueError(f"a pickle of more than {PICKLE_BYTES_MAX} bytes")
+        data = file.read(end - at)
+        is_last = not file.read(1)
+        yield str(number), data
+        if is_last:
             return
+        at = end
 
 
 def _whole(file: BinaryIO) -> bytes:
