@@ -38,8 +38,11 @@ _NOTHING = b"\x80\x02N."
 _DATA = {"SHORT_BINBYTES": 1, "BINBYTES": 4, "BINBYTES8": 8, "BYTEARRAY8": 8}
 #: Texts may be data as well, before protocol 3, or names.
 _TEXTS = {
-    **{"SHORT_BINSTRING": 1, "BINSTRING": 4},
-    **{"SHORT_BINUNICODE": 1, "BINUNICODE": 4, "BINUNICODE8": 8},
+    "SHORT_BINSTRING": 1,
+    "BINSTRING": 4,
+    "SHORT_BINUNICODE": 1,
+    "BINUNICODE": 4,
+    "BINUNICODE8": 8,
 }
 #: No name on our lists is as long.
 _NAME_BYTES_MAX = 64
