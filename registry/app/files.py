@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
 
 from registry.api.server import TlsFiles
@@ -17,8 +16,6 @@ from registry.jobs.webhooks import HttpSender
 from registry.policies.loader import PolicyFilesError, read_folder
 from registry.policies.shipped import shipped_folder
 from registry.services.tickets import KEY_BYTES_MIN
-from registry.vetting.tools import Tools
-from registry.vetting.yara_rules import read_rules
 
 logger = logging.getLogger(__name__)
 
@@ -43,26 +40,6 @@ def policy_files(folder: Path | None) -> dict[str, bytes]:
             what="The policy files",
             found=str(error),
             fix="Name a folder that has them with HALLMARK_POLICY_DIR, or leave it out.",
-        ) from error
-
-
-def vetting_tools(settings: Settings) -> Tools:
-    """What judges files here. StartError where the rules of YARA cannot be used."""
-    socket = settings.clamav_socket
-    return Tools(
-        yara_rules={} if settings.yara_dir is None else _yara_rules(settings.yara_dir),
-        clamav_socket="" if socket is None else str(socket),
-    )
-
-
-def _yara_rules(folder: Path) -> Mapping[str, str]:
-    try:
-        return read_rules(folder)
-    except ValueError as error:
-        raise StartError(
-            what=f"The rules of YARA in {folder}",
-            found=str(error),
-            fix="Mend them, or choose another folder with HALLMARK_YARA_DIR.",
         ) from error
 
 

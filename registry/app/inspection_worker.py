@@ -41,7 +41,7 @@ from registry.ports.blobs import BlobStore
 from registry.vetting.blob_files import open_blob
 from registry.vetting.inspecting import result_of, result_of_none
 from registry.vetting.jail import Limits, NoJailError
-from registry.vetting.judging import look_at
+from registry.vetting.judging import inspect_files
 from registry.vetting.tools import Tools
 
 logger = logging.getLogger("registry.app.inspection_worker")
@@ -138,7 +138,7 @@ def _look(lot: Lot, rules: str) -> None:
         except NotFoundError as error:
             raise OSError(0, "it is gone from the store") from error
 
-    with closing(look_at(there, lot.sizes, open_file, _LIMITS, _TOOLS)) as looks:
+    with closing(inspect_files(lot.sizes, open_file, _LIMITS, _TOOLS, paths=there)) as looks:
         for path in there:
             with _signs_of_life(lot.digest, rules, path):
                 judged = next(looks)

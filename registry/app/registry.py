@@ -22,13 +22,13 @@ from registry.app.files import (
     policy_files,
     ticket_key,
     tls_files,
-    vetting_tools,
     webhook_sender,
 )
 from registry.app.inspector import WorkerInspector, handover_of
 from registry.app.people import people_of
 from registry.app.process import GRACE_S, SWEEP_EVERY_S
 from registry.app.services import build_services, limits_of
+from registry.app.tools import tools_of
 from registry.app.workloads import workload_verifier
 from registry.blobs.local import LocalBlobStore
 from registry.board import Board
@@ -77,6 +77,7 @@ class Registry:
         key = ticket_key(settings.ticket_key_file)
         tls = tls_files(settings)
         verifier = workload_verifier(settings, clock)
+        self.tools = tools_of(settings.clamav_socket, settings.yara_dir)
         with ExitStack() as undo:
             self.board = Board.to_share()
             undo.callback(os.close, self.board.file)
@@ -177,8 +178,7 @@ class Registry:
             self.wake_vetting()
 
         inspections = InspectionService(database=database, clock=clock, on_inspected=on_inspected)
-        tools = vetting_tools(settings)
-        inspector = WorkerInspector(handover_of(settings, tools), tools, inspections)
+        inspector = WorkerInspector(handover_of(settings, self.tools), self.tools, inspections)
         vetting = VettingService(
             database=database,
             clock=clock,

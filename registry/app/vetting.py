@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from registry.app.tools import tools_of
 from registry.vetting.folder import files_of, open_file
 from registry.vetting.jail import Limits, NoJailError
 from registry.vetting.jail_check import Layer, jail_check
 from registry.vetting.judging import JudgedFile, judge, verdict_of
-from registry.vetting.tools import Tools
-from registry.vetting.yara_rules import read_rules
 
-__all__ = [
-    "JudgedFile",
-    "Layer",
-    "NoJailError",
-    "Tools",
-    "check_files",
-    "jail_check",
-    "tools_of",
-    "verdict_of",
-]
+__all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "verdict_of"]
 
 
-def check_files(paths: Sequence[Path], *, bare: bool, tools: Tools) -> Iterator[JudgedFile]:
+def check_files(
+    paths: Sequence[Path], *, bare: bool, clamav: Path | None = None, yara: Path | None = None
+) -> Iterator[JudgedFile]:
     """`hallmark vet check`: each file of these paths as if they were pushed together.
 
-    `bare`: also where this machine cannot close
-    the jail; else NoJailError. InvalidRequestError where a path is no file or folder.
+    `bare`: also where this machine cannot close the jail; else NoJailError. `clamav` is the path of
+    clamd's socket, `yara` a folder of rules. InvalidRequestError where a path is no file or folder,
+    StartError where rules cannot be used.
     """
     files = files_of(paths)
     sizes = {name: path.lstat().st_size for name, path in files.items()}
 
-    return judge(sizes, lambda name: open_file(files[name]), Limits(bare=bare), tools)
-
-
-def tools_of(*, clamav_socket: str, yara_dir: Path | None) -> Tools:
-    """ValueError for rules that cannot be used."""
-    return Tools(
-        yara_rules={} if yara_dir is None else read_rules(yara_dir), clamav_socket=clamav_socket
+    return judge(
+        sizes,
+        lambda name: open_file(files[name]),
+        dataclasses.replace(Limits(), bare=bare),
+        tools_of(clamav, yara),
     )

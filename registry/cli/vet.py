@@ -43,34 +43,34 @@ def vet() -> None:
 )
 @click.option(
     "--clamav",
-    metavar="SOCKET",
-    default="",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
     envvar="HALLMARK_CLAMAV_SOCKET",
-    help="Ask ClamAV's daemon too.",
+    help="Ask the clamd behind this unix socket, too; HALLMARK_CLAMAV_SOCKET.",
 )
 @click.option(
     "--yara",
-    metavar="FOLDER",
+    metavar="DIR",
     type=click.Path(path_type=Path),
     envvar="HALLMARK_YARA_DIR",
-    help="Look at the files by the YARA rules in this folder too.",
+    help="Scan with the YARA rules of this folder, in files *.yar, too; HALLMARK_YARA_DIR.",
 )
 @with_session
 def check(
-    session: Session, paths: Sequence[Path], bare: bool, clamav: str, yara: Path | None
+    session: Session,
+    paths: Sequence[Path],
+    bare: bool,
+    clamav: Path | None,
+    yara: Path | None,
 ) -> None:
     """Look at local files and folders as a server would at a version of them. Needs no server.
 
     Exit code 0 where all pass, 1 where one fails, 5 where one is unknown and none fails.
     """
-    from registry.app.vetting import NoJailError, check_files, tools_of, verdict_of
+    from registry.app.vetting import NoJailError, check_files, verdict_of
 
     try:
-        tools = tools_of(clamav_socket=clamav, yara_dir=yara)
-    except ValueError as error:
-        raise click.UsageError(f"The rules in {yara}: {error}.") from error
-    try:
-        files = list(check_files(paths, bare=bare, tools=tools))
+        files = list(check_files(paths, bare=bare, clamav=clamav, yara=yara))
     except NoJailError as error:
         raise click.ClickException(str(error)) from error
     verdict = verdict_of(files)

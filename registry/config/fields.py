@@ -147,31 +147,6 @@ FIELDS = (
         "PostgreSQL, which has replicas for that.",
     ),
     Field(
-        key="clamav_socket",
-        parse=parsing.optional_path,
-        expected="a socket's path",
-        default="",
-        meaning="Socket of ClamAV's daemon, which is then asked about every file; empty: it is "
-        "not. Its StreamMaxLength bounds what it looks at; larger files are unknown.",
-    ),
-    Field(
-        key="yara_dir",
-        parse=parsing.optional_path,
-        expected="a folder's path",
-        default="",
-        meaning="Folder of YARA rules, *.yar, by which every file is looked at; empty: none. A "
-        "rule tagged `suspicious` leaves a file unknown, any other fails it.",
-    ),
-    Field(
-        key="bare_vetting",
-        parse=parsing.yes,
-        expected="yes or no",
-        default="no",
-        meaning="Look at files also where this machine cannot close the jail "
-        "(`hallmark vet jail-check`). Then a hostile file that takes over a parser has what the "
-        "server has. no: such a machine vets nothing.",
-    ),
-    Field(
         key="calls_per_minute",
         parse=parsing.whole(0, parsing.COUNT_MAX),
         expected="a whole number",
@@ -185,6 +160,31 @@ FIELDS = (
         expected="a whole number",
         default="10000000000000",
         meaning="Bytes that one principal may have announced and not yet sent; 0: any number.",
+    ),
+    Field(
+        key="clamav_socket",
+        parse=parsing.optional_path,
+        expected="a unix socket's path",
+        default="",
+        meaning="Socket of a clamd that is asked about every file; empty: none is. Files are "
+        "unknown while it cannot be reached, or where they are longer than its StreamMaxLength.",
+    ),
+    Field(
+        key="yara_dir",
+        parse=parsing.optional_path,
+        expected="a folder's path",
+        default="",
+        meaning="Folder of YARA rules, in files *.yar, that every file is scanned with; empty: "
+        "none. Read at the start.",
+    ),
+    Field(
+        key="bare_vetting",
+        parse=parsing.yes,
+        expected="yes or no",
+        default="no",
+        meaning="Look at files also where this machine cannot close the jail "
+        "(`hallmark vet jail-check`). Then a hostile file that takes over a parser has what the "
+        "server has. no: such a machine vets nothing.",
     ),
     Field(
         key="log_level",

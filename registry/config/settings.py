@@ -47,13 +47,12 @@ class Settings:
     #: None: those that come with Hallmark.
     policy_dir: Path | None
     processes: int
-    #: Of ClamAV's daemon; None: it is not asked.
-    clamav_socket: Path | None
-    #: Of YARA's rules, *.yar; None: there are none.
-    yara_dir: Path | None
-    bare_vetting: bool
     calls_per_minute: int
     upload_bytes: int
+    #: None: not used.
+    clamav_socket: Path | None
+    yara_dir: Path | None
+    bare_vetting: bool
     log_level: str
     workloads_file: Path | None
     #: How long a token lives that a workload gets, at most.

@@ -16,9 +16,8 @@ from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.services.inspections import InspectionService
 from registry.vetting.inspecting import result_of, result_of_none
-from registry.vetting.jailed import as_json
+from registry.vetting.jailed import Neighbours, as_json
 from registry.vetting.judging import heard
-from registry.vetting.noted_files import NotedFiles
 
 
 class InlineInspector:
@@ -30,6 +29,8 @@ class InlineInspector:
         self._clock = clock
         #: Tests change it, as a new release would.
         self.rules_digest = "sha256:rules-of-this-process"
+        #: Paths of what was looked at.
+        self.looked: list[str] = []
 
     def want(self, digests: Collection[str]) -> None:
         for digest in digests:
@@ -41,13 +42,15 @@ class InlineInspector:
 
     def _look(self, lot: Lot, path: str, subject: Subject) -> None:
         now_us = self._clock.now_us()
+        self.looked.append(path)
         try:
             data = b"".join(self._blobs.open_range(subject.sha256))
         except (NotFoundError, CorruptBytesError):
             result = result_of_none(subject, rules=self.rules_digest, now_us=now_us)
         else:
-            files = NotedFiles(lot.sizes)
-            said = as_json(inspect(BytesSource(data), subject.role, files), files)
+            files = Neighbours(lot.sizes)
+            found = as_json(inspect(BytesSource(data), subject.role, files))
+            said = {**found, "depends_on_files": files.was_asked}
             judged = heard(path, len(data), said)
             result = result_of(lot, subject, judged, rules=self.rules_digest, now_us=now_us)
         self._service.keep(lot.digest, path, result)

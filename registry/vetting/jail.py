@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,8 +38,6 @@ class Limits:
     descriptors: int = 64
     #: Go on where a layer of the jail cannot be had.
     bare: bool = False
-    #: Of YARA, by the name of their file.
-    yara_rules: Mapping[str, str] = field(default_factory=dict)
 
 
 class JailError(Exception):
@@ -50,11 +48,17 @@ class NoJailError(Exception):
     """It cannot be closed on this machine; the text says which layer is missing."""
 
 
-class Jail:
-    """One process for files of one version, one file at a time."""
+class RulesError(Exception):
+    """The operator's YARA rules do not compile; the text says which file and line."""
 
-    def __init__(self, limits: Limits) -> None:
+
+class Jail:
+    """One process for files of one version, one file at a time. `yara_rules` are texts by the name
+    of their file."""
+
+    def __init__(self, limits: Limits, yara_rules: Mapping[str, str] | None = None) -> None:
         self._limits = limits
+        self._yara_rules = yara_rules or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -75,9 +79,9 @@ class Jail:
 
     def look(self, descriptor: int, *, role: str, files: Mapping[str, int]) -> Mapping[str, Any]:
         """The jail's word on one open file: see `registry/vetting/jailed.py`. JailError where there
-        is none; the next file gets a new process then. NoJailError where there is no jail."""
-        if self._process is None:
-            self._start()
+        is none; the next file gets a new process then. NoJailError where there is no jail, and
+        RulesError where the rules cannot be used."""
+        self.start()
         size_bytes = os.fstat(descriptor).st_size
         patience_s = self._limits.wall_s + size_bytes / self._limits.bytes_per_s
         line = json.dumps({"role": role, "files": dict(files)}).encode() + b"\n"
@@ -99,14 +103,10 @@ class Jail:
             if process.stderr is not None:
                 process.stderr.close()
 
-    def _start(self) -> None:
-        limits = {
-            "memory_bytes": self._limits.memory_bytes,
-            "cpu_s": self._limits.cpu_s,
-            "descriptors": self._limits.descriptors,
-            "bare": self._limits.bare,
-            "yara_rules": dict(self._limits.yara_rules),
-        }
+    def start(self) -> None:
+        """Have it ready for the first file; what a look does by itself. NoJailError, RulesError."""
+        if self._process is not None:
+            return
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -120,13 +120,30 @@ class Jail:
             )
         self._heard = b""
         try:
-            self._channel.settimeout(START_S)
-            self._channel.sendall(json.dumps(limits).encode() + b"\n")
+            self._send_setup()
             said = self._hear(START_S)
-        except (JailError, OSError) as error:
+        except JailError as error:
             raise NoJailError(str(error)) from error
+        if "rules" in said:
+            self.end()
+            raise RulesError(str(said["rules"]))
         for reason in said["open_layers"].values():
             logger.warning("files are looked at without one layer of the jail: %s", reason)
+
+    def _send_setup(self) -> None:
+        """Limits and rules. Rules may be longer than what an argument of a command may be."""
+        setup = {
+            "memory_bytes": self._limits.memory_bytes,
+            "cpu_s": self._limits.cpu_s,
+            "descriptors": self._limits.descriptors,
+            "bare": self._limits.bare,
+            "yara_rules": dict(self._yara_rules),
+        }
+        try:
+            self._channel.settimeout(START_S)
+            self._channel.sendall(json.dumps(setup).encode() + b"\n")
+        except OSError as error:
+            raise self._dead(f"it cannot be told its limits: {error}") from error
 
     def _hear(self, patience_s: float) -> Mapping[str, Any]:
         until = time.monotonic() + patience_s

@@ -2,9 +2,9 @@
 
     python -m registry.vetting.jailed DESCRIPTOR
 
-The descriptor is one end of a socket pair. The first line of JSON that comes in has the limits, and
-rules of YARA. Once locked in, the process says so. From then on each request is a line with the
-file's own descriptor beside it, and each answer is another line.
+The descriptor is one end of a socket pair. First comes a line of JSON with limits and YARA rules.
+Then each request is such a line with the file's own descriptor beside it, each answer is another
+line. Once locked in, the process says so; what it is sent before that it would not look at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from registry.formats.inspect import Inspection, inspect
@@ -24,8 +24,8 @@ from registry.formats.look import Budget, Effect, Note
 from registry.formats.source import FileSource, Source, SourceError
 from registry.ports.scanners import Scanner
 from registry.vetting import lockdown
-from registry.vetting.noted_files import NotedFiles
-from registry.vetting.scanners.files import as_file
+from registry.vetting.scanners.allowed import is_allowed
+from registry.vetting.scanners.files import as_file, scanned_role
 from registry.vetting.scanners.modelaudit import ModelAudit
 from registry.vetting.scanners.opinions import opinion
 from registry.vetting.scanners.picklescan import Picklescan
@@ -34,15 +34,43 @@ from registry.vetting.scanners.picklescan import Picklescan
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
 
 
+class Neighbours(Mapping[str, int]):
+    """Sizes of a version's files by path, which notes whether anybody asked."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
+        self.was_asked = False
+
+    def __getitem__(self, path: str) -> int:
+        self.was_asked = True
+        return self._sizes[path]
+
+    def __iter__(self) -> Iterator[str]:
+        self.was_asked = True
+        return iter(self._sizes)
+
+    def __len__(self) -> int:
+        self.was_asked = True
+        return len(self._sizes)
+
+
 def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
-    limits: Mapping[str, Any] = json.loads(_line(channel, b""))
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
-    scanners = build_scanners(limits["yara_rules"])
-    open_layers = lock_in(limits)
+    # For relative folders a scanner asks for the working folder, which is not to be had in here.
+    sys.path[:] = [os.path.abspath(each) for each in sys.path]
+    setup, _ = _receive(channel) or ({}, None)
+    try:
+        scanners = scanners_for(setup["yara_rules"])
+    except ValueError as error:
+        _send(channel, {"rules": str(error)})
+        return
+    open_layers = lock_in(setup)
     _send(channel, {"open_layers": open_layers})
     while request := _receive(channel):
         head, descriptor = request
+        if descriptor is None:
+            raise ValueError("a request came without its file")
         try:
             answer = _answer(head, descriptor, scanners)
         finally:
@@ -50,11 +78,12 @@ def main(arguments: list[str]) -> None:
         _send(channel, answer)
 
 
-def build_scanners(yara_rules: Mapping[str, str]) -> Sequence[Scanner]:
-    """Those that work in here. ValueError for rules that do not compile."""
+def scanners_for(yara_rules: Mapping[str, str]) -> Sequence[Scanner]:
+    """Those that look at files in the jail, ready: nothing of them is opened later. ValueError for
+    rules that do not compile."""
     scanners: list[Scanner] = [Picklescan(), ModelAudit()]
     if yara_rules:
-        # It takes 20 MB and time to load.
+        # Where no rules are, its engine need not be loaded.
         from registry.vetting.scanners.yara import Yara
 
         scanners.append(Yara(yara_rules))
@@ -83,31 +112,33 @@ def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
 def _answer(
     head: Mapping[str, Any], descriptor: int, scanners: Sequence[Scanner]
 ) -> Mapping[str, Any]:
-    files = NotedFiles(head["files"])
     source = FileSource(descriptor)
+    files = Neighbours(head["files"])
     try:
         found = inspect(source, head["role"], files, Budget())
-        ask_scanners(scanners, source, head["role"], found)
     except SourceError as error:
         return {"unreadable": str(error)}
-    return as_json(found, files)
+    scan(found, source, head["role"], scanners)
+    return {**as_json(found), "depends_on_files": files.was_asked}
 
 
-def ask_scanners(scanners: Iterable[Scanner], source: Source, role: str, found: Inspection) -> None:
-    """Note their opinions. Not of a file that fails already: they could not make it worse."""
+def scan(found: Inspection, source: Source, role: str, scanners: Sequence[Scanner]) -> None:
+    """Add the scanners' words to what was found.
+
+    What fails by our own rules is not shown to them: they only make a verdict worse, and it is the
+    bytes that we refuse which are made to trip whoever reads them.
+    """
     if found.effect is Effect.FAIL:
         return
-    # Had one of these names not stood on our own lists, the file would not be sound.
-    allowed = frozenset(found.book.facts.get("globals", ())) if found.book.is_sound else frozenset()
+    role = scanned_role(source, role)
     for scanner in scanners:
-        note = opinion(scanner, as_file(source), role, allowed.__contains__)
+        note = opinion(scanner, as_file(source), role, lambda name: is_allowed(role, name))
         if note is not None:
             found.book.add(note)
 
 
-def as_json(found: Inspection, files: NotedFiles) -> Mapping[str, Any]:
+def as_json(found: Inspection) -> Mapping[str, Any]:
     return {
-        "depends_on_files": files.were_asked,
         "format": found.format,
         "sha256": found.sha256,
         "size_bytes": found.size_bytes,
@@ -123,17 +154,12 @@ def _note(note: Note) -> Mapping[str, Any]:
     return {**said, "rule": note.rule.id, "fix": note.rule.fix, "effect": note.effect.value}
 
 
-def _receive(channel: socket.socket) -> tuple[Mapping[str, Any], int] | None:
-    """A request and the file it is about; None when there are no more."""
+def _receive(channel: socket.socket) -> tuple[Mapping[str, Any], int | None] | None:
+    """A line and the file that came with it; None when there are no more."""
     line, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
     if not line:
         return None
-    return json.loads(_line(channel, line)), descriptors[0]
-
-
-def _line(channel: socket.socket, start: bytes) -> bytes:
-    """The line that begins so."""
-    found = bytearray(start)
+    found = bytearray(line)
     while not found.endswith(b"\n"):
         if len(found) > REQUEST_BYTES_MAX:
             raise ValueError("the request is too long")
@@ -141,7 +167,7 @@ def _line(channel: socket.socket, start: bytes) -> bytes:
         if not more:
             raise EOFError("the request ends within a line")
         found += more
-    return bytes(found)
+    return json.loads(found), descriptors[0] if descriptors else None
 
 
 def _send(channel: socket.socket, answer: Mapping[str, Any]) -> None:

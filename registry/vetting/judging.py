@@ -1,16 +1,16 @@
-"""Judges the files of a version, one after the other, each by what the jail says of it."""
+"""Judges the files of a version, one after the other, each by what the jail says of it, and by
+what ClamAV does, whose socket cannot be reached from there."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from registry.domain.file_formats import role_of
 from registry.domain.versions import Finding, Verdict
-from registry.formats.look import Effect
-from registry.ports.scanners import Scanner
+from registry.formats.look import Effect, Note
 from registry.vetting.jail import Jail, JailError, Limits
 from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
@@ -36,35 +36,88 @@ class JudgedFile:
     size_bytes: int
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    #: Whether all this is said of these bytes beside these other files only.
-    depends_on_files: bool = True
+    #: Whether the parser looked at the other files of the version, or nobody knows: then the same
+    #: bytes in another version may be judged otherwise.
+    depends_on_files: bool
+
+
+def to_document(file: JudgedFile) -> dict[str, Any]:
+    """As JSON. Law: `from_document(to_document(file)) == file`, also after JSON's own way."""
+    return {
+        "path": file.path,
+        "verdict": file.verdict.value,
+        "format": file.format,
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "findings": [asdict(finding) for finding in file.findings],
+        "facts": dict(file.facts),
+        "depends_on_files": file.depends_on_files,
+    }
+
+
+def from_document(document: Mapping[str, Any]) -> JudgedFile:
+    """What `to_document` wrote. KeyError, TypeError or ValueError for another form."""
+    return JudgedFile(
+        **{
+            **document,
+            "verdict": Verdict(document["verdict"]),
+            "findings": tuple(Finding(**each) for each in document["findings"]),
+        }
+    )
 
 
 def judge(
     sizes: Mapping[str, int], open_file: Callable[[str], int], limits: Limits, tools: Tools
 ) -> Iterator[JudgedFile]:
-    """Each file of a version by path, in the order of `sizes`, as it is judged beside the others.
-    Raises as `look_at`."""
-    yield from _vouched(list(look_at(sizes, sizes, open_file, limits, tools)))
+    """Each file of a version by path, in the order of `sizes`, all of them at the end.
+
+    As `inspect_files`, with what the files say of each other.
+    """
+    yield from vouched(list(inspect_files(sizes, open_file, limits, tools)))
 
 
-def look_at(
-    paths: Iterable[str],
+def inspect_files(
     sizes: Mapping[str, int],
     open_file: Callable[[str], int],
     limits: Limits,
     tools: Tools,
+    *,
+    paths: Iterable[str] | None = None,
 ) -> Generator[JudgedFile, None, None]:
-    """Each of these files of a version by itself, one after the other as they are asked for, all in
-    one jail. `sizes` are those of all its files. `open_file` gives a descriptor open for reading,
-    which is closed here, or raises OSError.
+    """Each file of a version, or those of `paths` alone, one at a time as they are done and before
+    they are `vouched`. `sizes` are those of all files. `open_file` gives a descriptor open for
+    reading, which is closed here, or raises OSError.
 
-    NoJailError where there is no jail. Whatever else happens in there is a verdict.
+    NoJailError where there is no jail. Whatever else happens in there is a verdict. The jail lives
+    as long as the iterator: close it where you stop before its end.
     """
-    clamav = ClamAV(tools.clamav_socket) if tools.clamav_socket else None
-    with Jail(replace(limits, yara_rules=tools.yara_rules)) as jail:
-        for path in paths:
+    clamav = _clamav(limits, tools)
+    with Jail(limits, tools.yara_rules) as jail:
+        for path in sizes if paths is None else paths:
             yield _judge_one(jail, clamav, path, sizes, open_file)
+
+
+def vouched(files: Sequence[JudgedFile]) -> list[JudgedFile]:
+    """All files of a version, with what they say of each other. It follows from its argument alone.
+
+    Files that are nothing but tensors of an ONNX model beside them, which has said where each of
+    them lies and found it within the file: no parser covers those, and none needs to.
+    """
+    referred = {path for file in files for path in beside(file.path, vouched_for(file))}
+    return [
+        replace(file, verdict=Verdict.PASS, format=EXTERNAL_DATA, findings=())
+        if file.path in referred and is_uncovered(file.verdict, file.findings)
+        else file
+        for file in files
+    ]
+
+
+def vouched_for(file: JudgedFile) -> tuple[str, ...]:
+    """The files of which a model has told where its tensors lie in them, by their way from its
+    folder; none where it does not pass itself."""
+    if file.verdict is not Verdict.PASS:
+        return ()
+    return tuple(sorted({str(data["location"]) for data in file.facts.get("external_data", ())}))
 
 
 def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
@@ -75,9 +128,16 @@ def verdict_of(files: Iterable[JudgedFile]) -> Verdict:
     return Verdict.PASS if verdicts <= {Verdict.PASS} else Verdict.UNKNOWN
 
 
+def _clamav(limits: Limits, tools: Tools) -> ClamAV | None:
+    """With the patience that the jail is waited for."""
+    if not tools.clamav_socket:
+        return None
+    return ClamAV(tools.clamav_socket, timeout_s=limits.wall_s, bytes_per_s=limits.bytes_per_s)
+
+
 def _judge_one(
     jail: Jail,
-    scanner: Scanner | None,
+    clamav: ClamAV | None,
     path: str,
     sizes: Mapping[str, int],
     open_file: Callable[[str], int],
@@ -87,34 +147,36 @@ def _judge_one(
     except OSError as error:
         return _unknown(path, sizes[path], "JAIL-2", f"it cannot be opened: {error.strerror}")
     try:
+        judged = _ask_jail(jail, descriptor, path, sizes)
+        # What fails needs no second opinion, which could only make it worse.
+        if clamav is not None and judged.verdict is not Verdict.FAIL:
+            judged = _with_opinion(judged, clamav, descriptor)
+        return judged
+    finally:
+        os.close(descriptor)
+
+
+def _ask_jail(jail: Jail, descriptor: int, path: str, sizes: Mapping[str, int]) -> JudgedFile:
+    try:
         said = jail.look(descriptor, role=role_of(path), files=sizes)
-        judged = heard(path, sizes[path], said)
-        return judged if scanner is None else _scanned(scanner, descriptor, judged)
+        return heard(path, sizes[path], said)
     except JailError as error:
         return _unknown(path, sizes[path], "JAIL-1", str(error))
     except (KeyError, TypeError, ValueError) as error:
         # The jail's word is that of a process that has read hostile bytes.
         return _unknown(path, sizes[path], "JAIL-1", f"its answer has another form: {error!r:.80}")
-    finally:
-        os.close(descriptor)
 
 
-def _scanned(scanner: Scanner, descriptor: int, judged: JudgedFile) -> JudgedFile:
-    """With the opinion of a scanner that cannot be asked from within the jail. It reads the bytes
-    and passes them on; what they are nobody out here looks at."""
-    if judged.verdict is Verdict.FAIL:
-        return judged
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        note = opinion(scanner, file, role_of(judged.path), lambda _: False)
+def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> JudgedFile:
+    """What clamd says of the bytes themselves, over the descriptor that the jail has read."""
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        # It knows names of malware and none of globals, so there is nothing to allow.
+        note = opinion(clamav, file, role_of(judged.path), lambda _: False)
     if note is None:
         return judged
-    said = {**asdict(note), "rule": note.rule.id, "fix": note.rule.fix, "effect": note.effect.value}
-    worse = {Effect.FAIL: Verdict.FAIL, Effect.UNKNOWN: Verdict.UNKNOWN}
-    return replace(
-        judged,
-        verdict=worse.get(note.effect, judged.verdict),
-        findings=(*judged.findings, _finding(judged.path, said)),
-    )
+    finding = _finding_of(judged.path, note)
+    verdict = Verdict.FAIL if finding.fails else Verdict.UNKNOWN
+    return replace(judged, verdict=verdict, findings=(*judged.findings, finding))
 
 
 def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
@@ -135,7 +197,8 @@ def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
         size_bytes=size_bytes,
         findings=tuple(_finding(path, note) for note in said["notes"]),
         facts=dict(said["facts"]),
-        depends_on_files=bool(said["depends_on_files"]),
+        # Anything but a plain no is a yes: the one that costs a reuse, not a wrong verdict.
+        depends_on_files=said["depends_on_files"] is not False,
     )
 
 
@@ -153,25 +216,23 @@ def _finding(path: str, note: Mapping[str, Any]) -> Finding:
     )
 
 
-def _unknown(path: str, size_bytes: int, rule: str, message: str) -> JudgedFile:
-    finding = Finding(rule=rule, message=message, path=path, fix=_SMALLER, fails=False, doubts=True)
-    return JudgedFile(
-        path=path, verdict=Verdict.UNKNOWN, size_bytes=size_bytes, findings=(finding,)
+def _finding_of(path: str, note: Note) -> Finding:
+    return Finding(
+        rule=note.rule.id,
+        message=note.message,
+        path=path,
+        fix=note.rule.fix,
+        fails=note.effect is Effect.FAIL,
+        doubts=note.effect is Effect.UNKNOWN,
     )
 
 
-def vouched_for(file: JudgedFile) -> tuple[str, ...]:
-    """The files of which a model has told where its tensors lie in them, by their way from its
-    folder; none where it does not pass itself."""
-    if file.verdict is not Verdict.PASS:
-        return ()
-    return tuple(sorted({str(data["location"]) for data in file.facts.get("external_data", ())}))
-
-
-def _vouched(judged: list[JudgedFile]) -> Iterator[JudgedFile]:
-    referred = {path for file in judged for path in beside(file.path, vouched_for(file))}
-    for file in judged:
-        if file.path in referred and is_uncovered(file.verdict, file.findings):
-            yield replace(file, verdict=Verdict.PASS, format=EXTERNAL_DATA, findings=())
-        else:
-            yield file
+def _unknown(path: str, size_bytes: int, rule: str, message: str) -> JudgedFile:
+    finding = Finding(rule=rule, message=message, path=path, fix=_SMALLER, fails=False, doubts=True)
+    return JudgedFile(
+        path=path,
+        verdict=Verdict.UNKNOWN,
+        size_bytes=size_bytes,
+        findings=(finding,),
+        depends_on_files=True,
+    )

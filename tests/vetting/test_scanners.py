@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 import io
 import pickle
-import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +24,6 @@ from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
 
 RULES = {"own.yar": r'rule os_system { strings: $a = "cos\nsystem" condition: $a }'}
-PATTERN = b"cos\nsystem"
-CLAMD = shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin:/usr/local/sbin")
-NO_CLAMD = "clamd is missing. Install it: apt-get install clamav-daemon"
 #: What torch.save writes for one tensor of two axes.
 TENSOR = (
     b"\x80\x02}q\x00X\x01\0\0\0wq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\0\0\0storage"
@@ -89,28 +83,6 @@ class TestClamAV(ScannerContract):
         """clamd hangs up; that is no error and no clean answer."""
         answer = case.scanner.scan(io.BytesIO(bytes(5_000_000)), "other")
         assert answer.outcome is Outcome.INCONCLUSIVE
-
-
-@pytest.fixture(scope="module")
-def clamd_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a real clamd with one signature of ours."""
-    folder = tmp_path_factory.mktemp("clamd")
-    (folder / "db").mkdir()
-    (folder / "db/own.ndb").write_text(f"Own.Pickle:0:*:{PATTERN.hex()}\n")
-    path = folder / "s"
-    (folder / "conf").write_text(
-        f"DatabaseDirectory {folder}/db\nLocalSocket {path}\nForeground yes\nStreamMaxLength 2M\n"
-    )
-    assert CLAMD is not None, NO_CLAMD
-    command = [CLAMD, "--config-file", str(folder / "conf")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
-        while not path.exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield str(path)
-        process.terminate()
 
 
 def test_a_clamd_that_is_not_there_is_no_answer(tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import encodings.cp437  # noqa: F401 - zipfile looks it up when it opens one, and nothing can be opened in the jail
-import hashlib
-import importlib.metadata
 import io
 import pickletools
 import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from registry.formats.kinds import content_of
 from registry.formats.source import READ_BYTES_MAX, Source
 
 #: One pickle of a zip is read whole.
@@ -53,6 +52,14 @@ def as_file(source: Source) -> BinaryIO:
     return io.BufferedReader(_SourceFile(source))
 
 
+def scanned_role(source: Source, role: str) -> str:
+    """What scanners are told a file is: under a name such as `x.bin`, which says nothing, what
+    looks like one of torch's files is one. Bytes without a format there are not asked about."""
+    if role == "bin" and content_of(source) in ("pickle", "zip"):
+        return "torch-pickle"
+    return role
+
+
 def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """The pickles of a torch or other zip by their names, or the file itself. ValueError for one
     that is too long."""
@@ -60,7 +67,7 @@ def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     is_zip = file.read(4) == b"PK\x03\x04"
     file.seek(0)
     if not is_zip:
-        yield from _in_a_row(_whole(file))
+        yield from _in_a_row(file)
         return
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
@@ -69,22 +76,31 @@ def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
                     yield info.filename, _whole(cast("BinaryIO", member))
 
 
-def _in_a_row(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Pickles from the start: torch's legacy files are of five, with raw storages behind them. If
-    the first cannot be told, all bytes; if a further one can't, no more."""
-    stream, at = io.BytesIO(data), 0
+def _in_a_row(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Pickles from the start: torch's older files are of five, with raw storages behind them that
+    are no matter of ours, however long. If the first cannot be told, all bytes; if a further one
+    can't, no more."""
+    at = 0
     for number in range(_IN_A_ROW_MAX):
+        file.seek(at)
         try:
-            for _ in pickletools.genops(stream):
+            for _ in pickletools.genops(file):
                 pass
         except Exception:  # noqa: BLE001 - it raises whatever its parts do
             if number == 0:
-                yield "", data
+                file.seek(0)
+                yield "", _whole(file)
             return
-        yield str(number), data[at : stream.tell()]
-        at = stream.tell()
-        if at == len(data):
+        end = file.tell()
+        file.seek(at)
+        if end - at > PICKLE_BYTES_MAX:
+            raise ValueError(f"a pickle of more than {PICKLE_BYTES_MAX} bytes")
+        data = file.read(end - at)
+        is_last = not file.read(1)
+        yield str(number), data
+        if is_last:
             return
+        at = end
 
 
 def _whole(file: BinaryIO) -> bytes:
@@ -92,10 +108,3 @@ def _whole(file: BinaryIO) -> bytes:
     if len(data) > PICKLE_BYTES_MAX:
         raise ValueError(f"a pickle of more than {PICKLE_BYTES_MAX} bytes")
     return data
-
-
-def digest_of_package(name: str) -> str:
-    """Of its version and of what its installer says of its files."""
-    package = importlib.metadata.distribution(name)
-    record = package.read_text("RECORD") or ""
-    return hashlib.sha256(f"{name} {package.version}\n{record}".encode()).hexdigest()

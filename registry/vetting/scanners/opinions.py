@@ -52,7 +52,7 @@ def reading(scanner: Scanner, answer: ScanAnswer, is_allowed: Callable[[str], bo
     strange = sorted(name for name in answer.names if not is_allowed(name))
     is_advice = answer.is_names_only and answer.names and not strange
     rule = SUSPICIOUS if answer.outcome is Outcome.SUSPICIOUS else ANSWERED
-    about = ", ".join(strange) or answer.message
+    about = ", ".join(strange or (sorted(answer.names) if is_advice else [])) or answer.message
     return _note(rule, scanner, quoted(about), Effect.ADVICE if is_advice else Effect.UNKNOWN)
 
 

@@ -11,17 +11,17 @@ from typing import BinaryIO
 from picklescan import scanner
 
 from registry.ports.scanners import Outcome, ScanAnswer
-from registry.vetting.scanners.files import digest_of_package
+from registry.vetting.scanners.digests import PICKLESCAN, digest_of_package
 
 # Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
 _ROLES = frozenset(("pickle", "skops", "torch-pickle", "torch-archive"))
 
 
 class Picklescan:
-    name = "picklescan"
+    name = PICKLESCAN
 
     def __init__(self) -> None:
-        self.digest = digest_of_package("picklescan")
+        self.digest = digest_of_package(PICKLESCAN)
 
     def covers(self, role: str) -> bool:
         return role in _ROLES
