@@ -307,6 +307,9 @@ def _vetting_to_proto(vetting: Vetting) -> pb.Vetting:
                 message=finding.message,
                 fix=finding.fix,
                 fails=finding.fails,
+                doubts=finding.doubts,
+                member=finding.member,
+                offset=finding.offset,
             )
             for finding in vetting.findings
         ],

@@ -24,6 +24,7 @@ from registry.api.terms import TermsServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.vetting import VettingServicer
 from registry.api.waivers import WaiverServicer
 from registry.api.webhooks import WebhookServicer
 from registry.api.workloads import WorkloadServicer
@@ -88,6 +89,7 @@ def build_api(
             InboxServicer(services.inbox),
             PolicyServicer(services.policies, services.trials),
             LineageServicer(services.lineage),
+            VettingServicer(services.vetting_reports),
             TransferServicer(
                 services.uploads,
                 services.downloads,

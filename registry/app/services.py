@@ -54,6 +54,7 @@ from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
+from registry.services.vetting_reports import VettingReports
 from registry.services.waivers import WaiverService
 from registry.services.webhook_deliveries import WebhookDeliveryService
 from registry.services.webhook_queue import WebhookQueue
@@ -109,6 +110,7 @@ class Services:
     audit_export: AuditExport
     audit_proofs: AuditProofs
     facts: VersionFacts
+    vetting_reports: VettingReports
     releases: ReleaseService
     workloads: WorkloadService
     webhooks: WebhookService
@@ -229,6 +231,7 @@ def build_services(
         audit_export=AuditExport(database=database),
         audit_proofs=AuditProofs(database=database, keys=audit_keys),
         facts=facts,
+        vetting_reports=VettingReports(database=database, clock=clock),
         releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(
             database=database,

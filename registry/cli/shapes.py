@@ -52,14 +52,23 @@ def held_lines(version: Version) -> list[str]:
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:
-    """One finding a line, its mend below; what fails the version is marked ✗, the rest !."""
+    """One finding a line, its mend below; what fails the version is marked ✗, what leaves it
+    unknown ?, the rest !."""
     lines = []
     for each in findings:
-        where = f"{each.path}: " if each.path else ""
-        lines.append(f"  {'✗' if each.fails else '!'} {each.rule}  {where}{each.message}")
+        mark = "✗" if each.fails else "?" if each.doubts else "!"
+        lines.append(f"  {mark} {each.rule}  {place_of(each)}{each.message}")
         if each.fix:
             lines.append(f"    {' ' * len(each.rule)}  {each.fix}")
     return lines
+
+
+def place_of(finding: Finding) -> str:
+    """`model.pt, data.pkl at byte 12: ` or as much of that as there is."""
+    place = ", ".join(each for each in (finding.path, finding.member) if each)
+    if finding.offset is not None:
+        place = f"{place} at byte {finding.offset:,}".strip()
+    return f"{place}: " if place else ""
 
 
 def said(decision: Decision) -> str:

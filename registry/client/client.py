@@ -34,6 +34,7 @@ from registry.client.transfers import Transfers
 from registry.client.usage import Usage
 from registry.client.values import Base, CodeRevision, Dataset, Resolved, ServerInfo, VersionSpec
 from registry.client.versions import Versions
+from registry.client.vetting import Vetting
 from registry.client.waivers import Waivers
 from registry.client.webhooks import Webhooks
 from registry.v1 import server_pb2
@@ -77,6 +78,7 @@ class Client:
         self.access = Access(connection)
         self.models = Models(connection)
         self.versions = Versions(connection)
+        self.vetting = Vetting(connection)
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)

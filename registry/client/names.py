@@ -18,6 +18,7 @@ from registry.names import (
     ReviewName,
     VersionName,
     VersionNumber,
+    VettingRerunName,
     WaiverName,
     WebhookName,
     parse_selector,
@@ -72,6 +73,10 @@ def acceptance_name(text: str | int) -> str:
 
 def review_name(text: str | int) -> str:
     return _of_number(text, ReviewName, "review")
+
+
+def vetting_rerun_name(text: str | int) -> str:
+    return _of_number(text, VettingRerunName, "rerun")
 
 
 def waiver_name(text: str | int) -> str:

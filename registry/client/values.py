@@ -224,6 +224,9 @@ class Finding:
     message: str
     fix: str
     fails: bool
+    doubts: bool
+    member: str
+    offset: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,6 +63,7 @@ class Action(StrEnum):
     PROMOTION_WITHDRAW = "promotion.withdraw"
     PROMOTION_BREAK_GLASS = "promotion.break_glass"
     STAGE_ROLLBACK = "stage.rollback"
+    VETTING_RERUN = "vetting.rerun"
     WAIVER_READ = "waiver.read"
     WAIVER_REQUEST = "waiver.request"
     WAIVER_DECIDE = "waiver.decide"
@@ -161,6 +162,7 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.POLICY_DECIDE,
         Action.USAGE_READ,
         Action.EVENT_READ,
+        Action.VETTING_RERUN,
     },
     Role.DEPLOYER: _READ
     | {
@@ -201,6 +203,7 @@ TABLE: dict[Role, frozenset[Action]] = {
         Action.AUDIT_REPLACE_KEY,
         Action.WEBHOOK_READ,
         Action.WEBHOOK_WRITE,
+        Action.VETTING_RERUN,
     },
 }
 

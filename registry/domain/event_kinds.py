@@ -73,6 +73,7 @@ KINDS: dict[str, str] = {
     "version.unyank": "a yanked version is back",
     "version.vet": "vetting came to a verdict",
     "version.yank": "a version was withdrawn from every name",
+    "vetting.rerun": "somebody has versions vetted anew",
     "waiver.decide": "somebody decided on a waiver",
     "waiver.expire": "a waiver came to its end",
     "waiver.remind": "a request for a waiver still waits",

@@ -31,6 +31,7 @@ DESCRIPTIONS: dict[Action, str] = {
     Action.PROMOTION_DECIDE: "approve or reject a promotion (people only)",
     Action.PROMOTION_WITHDRAW: "withdraw somebody else's promotion",
     Action.PROMOTION_BREAK_GLASS: "let a version into a stage at once, to be reviewed after",
+    Action.VETTING_RERUN: "have versions vetted anew",
     Action.WAIVER_READ: "see waivers of rules",
     Action.WAIVER_REQUEST: "ask for a rule to be waived for a time (people only)",
     Action.WAIVER_DECIDE: "grant, refuse and revoke waivers (people only)",

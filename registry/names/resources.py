@@ -232,6 +232,12 @@ class ReviewName(NumberedName):
     FORM: ClassVar[str] = "reviews/<number>"
 
 
+class VettingRerunName(NumberedName):
+    """A rerun of vetting."""
+
+    FORM: ClassVar[str] = "vettingReruns/<number>"
+
+
 class AcceptanceName(NumberedName):
     """An acceptance."""
 

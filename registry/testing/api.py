@@ -29,6 +29,7 @@ from registry.api.terms import TermsServicer
 from registry.api.transfers import TransferServicer
 from registry.api.usage import UsageServicer
 from registry.api.versions import VersionServicer
+from registry.api.vetting import VettingServicer
 from registry.api.waivers import WaiverServicer
 from registry.api.webhooks import WebhookServicer
 from registry.api.workloads import WorkloadServicer
@@ -96,6 +97,7 @@ def servicers_of(world: World) -> list[Any]:
         InboxServicer(world.inbox),
         PolicyServicer(world.policies, world.trials),
         LineageServicer(world.lineage),
+        VettingServicer(world.vetting_reports),
         TransferServicer(
             world.uploads,
             world.downloads,

@@ -29,6 +29,7 @@ from registry.v1 import (
     transfers_pb2,
     usage_pb2,
     versions_pb2,
+    vetting_pb2,
     waivers_pb2,
     webhooks_pb2,
 )
@@ -323,6 +324,19 @@ NEEDS = {
         ),
     },
     "InboxService": {"ListInbox": Need(inbox_pb2.ListInboxRequest(), None)},
+    "VettingService": {
+        "GetVetting": Need(vetting_pb2.GetVettingRequest(version=VERSION), Action.VERSION_READ),
+        "ListFileFacts": Need(
+            vetting_pb2.ListFileFactsRequest(version=VERSION), Action.VERSION_READ
+        ),
+        "RerunVetting": Need(vetting_pb2.RerunVettingRequest(scope=VERSION), Action.VETTING_RERUN),
+        "GetVettingRerun": _wide(
+            vetting_pb2.GetVettingRerunRequest(name="vettingReruns/99"), Action.VETTING_RERUN
+        ),
+        "ListVettingChanges": _wide(
+            vetting_pb2.ListVettingChangesRequest(name="vettingReruns/99"), Action.VETTING_RERUN
+        ),
+    },
     "LineageService": {
         "CreateEdge": Need(lineage_pb2.CreateEdgeRequest(edge=EDGE), Action.VERSION_CREATE),
         "DeleteEdge": Need(lineage_pb2.DeleteEdgeRequest(edge=EDGE), Action.VERSION_CREATE),

@@ -63,6 +63,7 @@ from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
 from registry.services.versions import VersionService
 from registry.services.vetting import VettingService
+from registry.services.vetting_reports import VettingReports
 from registry.services.waivers import WaiverService
 from registry.services.webhook_deliveries import WebhookDeliveryService
 from registry.services.webhook_queue import WebhookQueue
@@ -283,6 +284,7 @@ class World:
             facts=self.facts,
             vetter=StoredVetter(database=database, inspector=self.inspector),
         )
+        self.vetting_reports = VettingReports(database=database, clock=clock)
         self.releases = ReleaseService(
             database=database, clock=clock, policies=self.active, facts=self.facts
         )

@@ -399,6 +399,9 @@ class Finding(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     FIX_FIELD_NUMBER: _builtins.int
     FAILS_FIELD_NUMBER: _builtins.int
+    DOUBTS_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     """Such as "STRUCT-2"."""
     path: _builtins.str
@@ -409,6 +412,12 @@ class Finding(_message.Message):
     """How to mend it."""
     fails: _builtins.bool
     """The finding alone fails the version."""
+    doubts: _builtins.bool
+    """The finding alone keeps the verdict from being a pass."""
+    member: _builtins.str
+    """The way through archives to where it was found; empty: the file itself."""
+    offset: _builtins.int
+    """Bytes from the start of the member or the file; unset where it is about no single place."""
     def __init__(
         self,
         *,
@@ -417,12 +426,17 @@ class Finding(_message.Message):
         message: _builtins.str = ...,
         fix: _builtins.str = ...,
         fails: _builtins.bool = ...,
+        doubts: _builtins.bool = ...,
+        member: _builtins.str = ...,
+        offset: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fails", b"fails", "fix", b"fix", "message", b"message", "path", b"path", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "doubts", b"doubts", "fails", b"fails", "fix", b"fix", "member", b"member", "message", b"message", "offset", b"offset", "path", b"path", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
+    _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__offset) -> _WhichOneofReturnType__offset | None: ...
 
 Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
