@@ -170,6 +170,15 @@ def test_scanners_keep_no_sound_pickle_from_passing() -> None:
 
 
 @pytest.mark.slow
+def test_a_long_array_is_answered() -> None:
+    """Of more than a scanner reads by its own limits."""
+    data = pickle.dumps({"a": bytes(20_000_000)}, 4)
+    found = inspect(BytesSource(data), "pickle", {})
+    scan(found, BytesSource(data), "pickle", scanners_for({}))
+    assert found.book.notes == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_random_numbers_are_no_pickles(protocol: int) -> None:
     """One scanner would call nine in ten of these malicious, for what their bytes look like."""
