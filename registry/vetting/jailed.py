@@ -57,6 +57,8 @@ class Neighbours(Mapping[str, int]):
 def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    # Nobody reads that before this process ends: what no longer fits is lost, not waited for.
+    os.set_blocking(sys.stderr.fileno(), False)
     # For relative folders a scanner asks for the working folder, which is not to be had in here.
     sys.path[:] = [os.path.abspath(each) for each in sys.path]
     setup, _ = _receive(channel) or ({}, None)

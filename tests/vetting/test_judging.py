@@ -170,6 +170,15 @@ def test_scanners_keep_no_sound_pickle_from_passing() -> None:
 
 
 @pytest.mark.slow
+def test_a_long_array_is_answered() -> None:
+    """Of more than a scanner reads by its own limits."""
+    data = pickle.dumps({"a": bytes(20_000_000)}, 4)
+    found = inspect(BytesSource(data), "pickle", {})
+    scan(found, BytesSource(data), "pickle", scanners_for({}))
+    assert found.book.notes == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_random_numbers_are_no_pickles(protocol: int) -> None:
     """One scanner would call nine in ten of these malicious, for what their bytes look like."""
@@ -243,6 +252,23 @@ class TestInTheJail:
         files = {f"{n}-{each.path}": each.data for n, each in enumerate(SOUND_PICKLES)}
         for file in judged(tmp_path, files, OWN):
             assert file.verdict is Verdict.PASS, (file.path, file.findings)
+
+    def test_a_scanner_that_crashes_leaves_each_file_unknown(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However often: what it logs is read by nobody while the jail lives, and must not keep it
+        from the next file."""
+        hook = tmp_path / "site" / "sitecustomize.py"
+        hook.parent.mkdir()
+        hook.write_text(
+            "from registry.vetting.scanners.picklescan import Picklescan\n"
+            "def scan(self, file, role):\n    raise RuntimeError('x' * 3000)\n"
+            "Picklescan.scan = scan\n"
+        )
+        monkeypatch.syspath_prepend(str(hook.parent))
+        files = {f"{number}.pkl": pickle.dumps(number, 4) for number in range(50)}
+        for file in judged(tmp_path, files, Tools(), Limits(wall_s=3.0)):
+            assert (file.verdict, rules_of(file)) == (Verdict.UNKNOWN, ["SCAN-3"])
 
     def test_rules_that_do_not_compile_are_no_jail(self, tmp_path: Path) -> None:
         with pytest.raises(RulesError, match=r"^own\.yar:1: error"):

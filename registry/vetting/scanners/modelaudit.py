@@ -14,11 +14,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from modelaudit_picklescan import SafetyVerdict, ScanStatus, scan_bytes
+from modelaudit_picklescan import PickleReport, SafetyVerdict, ScanOptions, ScanStatus, scan_bytes
 
+from registry.formats.pickle_rules import OPCODES_MAX
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.vetting.scanners.digests import MODELAUDIT, digest_of_package
-from registry.vetting.scanners.files import pickles
+from registry.vetting.scanners.files import PICKLE_BYTES_MAX, pickles
 
 # Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
 _ROLES = frozenset(("pickle", "torch-pickle", "torch-archive"))
@@ -29,6 +30,13 @@ _STORAGE = re.compile(
     r"tuple\(str_span\(len=7\), global:([A-Za-z0-9_.]+), str_span\(len=\d+\), "
     r"str_span\(len=\d+\), int:\d+"
     r"(?:, NoneType:None|, tuple\(str_span\(len=\d+\), int:\d+, int:\d+\))?\)"
+)
+#: As much as our own parser and the reading of pickles allow: with its own limits it comes to no
+#: answer on an array of more than 8 MiB.
+_OPTIONS = ScanOptions(
+    max_opcodes=OPCODES_MAX,
+    max_known_stream_read_bytes=PICKLE_BYTES_MAX,
+    max_string_literal_scan_chars=PICKLE_BYTES_MAX,
 )
 #: The smallest pickle: protocol 2, None.
 _NOTHING = b"\x80\x02N."
@@ -65,7 +73,7 @@ class ModelAudit:
         messages: list[str] = []
         outcome, is_names_only = Outcome.CLEAN, True
         for _, data in pickles(file):
-            report = scan_bytes(without_data(data), enrich_call_graph=False)
+            report = _scan(data)
             if report.verdict is SafetyVerdict.MALICIOUS:
                 found = ", ".join(each.message for each in report.findings)
                 return ScanAnswer(outcome=Outcome.MALICIOUS, message=found)
@@ -88,6 +96,10 @@ class ModelAudit:
             is_names_only=is_names_only,
             message=", ".join(messages),
         )
+
+
+def _scan(pickled: bytes) -> PickleReport:
+    return scan_bytes(without_data(pickled), options=_OPTIONS, enrich_call_graph=False)
 
 
 def _name(details: Mapping[str, Any]) -> str:
