@@ -20,7 +20,7 @@ OUTSIDE = {
     "db": {"alembic", "psycopg", "sqlalchemy"},
     "doors": {"starlette", "uvicorn"},
     "formats": {"jinja2", "numpy", "onnx", "yaml"},
-    "jobs": {"cryptography"},
+    "jobs": {"cryptography", "dbos"},
     "policies": {"cel_expr_python", "yaml"},
     "v1": GRPC,
     "vetting": {"modelaudit_picklescan", "picklescan", "yara_x"},

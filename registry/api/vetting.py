@@ -8,8 +8,7 @@ from typing import ClassVar
 from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
-from registry.api.convert import page_request, timestamp
-from registry.api.convert import VERSION_STATES
+from registry.api.convert import VERSION_STATES, page_request, timestamp
 from registry.api.versions import VERDICTS
 from registry.domain.inspections import Change, Rerun
 from registry.names import VersionName, VettingRerunName

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 #: With more files than this, one bar stands for all of them.
 BARS_MAX = 12
 LINE_EVERY_S = 10.0
-_VERBS = {"hash": "hashing", "send": "sending", "fetch": "fetching", "check": "checking"}
+_VERBS = {
+    "hash": "hashing",
+    "send": "sending",
+    "fetch": "fetching",
+    "check": "checking",
+    "vet": "vetting",
+}
 #: Steps whose bars stay on the screen, since they say what went over the wire.
 _KEPT = ("send", "fetch")
 

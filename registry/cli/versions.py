@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.cli import output
+from registry.cli.facts import facts
 from registry.cli.finding import find_model, find_reference
 from registry.cli.params import DatasetParam, numbers_of
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
@@ -83,6 +84,9 @@ def files(session: Session, reference: str, limit: int) -> None:
         for each in found
     ]
     session.emit({"files": found}, session.table(rows, ("path", "size", "digest", "type")))
+
+
+version.add_command(facts)
 
 
 @version.command("cut")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from registry.cli import exits, output
+from registry.cli import exits, output, vetting
 from registry.cli.session import Session, with_session
 from registry.cli.tree import Group
 from registry.domain.versions import Verdict
@@ -96,6 +96,11 @@ def jail_check(session: Session) -> None:
         [line for layer in layers for line in _layer_lines(layer)],
     )
     raise click.exceptions.Exit(exits.DONE if layers[-1].holds else exits.REFUSED)
+
+
+vet.add_command(vetting.status)
+vet.add_command(vetting.rerun)
+vet.add_command(vetting.changes)
 
 
 def _layer_lines(layer: Layer) -> list[str]:
