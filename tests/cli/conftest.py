@@ -11,6 +11,7 @@ import pytest
 from registry.testing.command import CommandLine, Done
 from registry.testing.people import Team
 from registry.testing.server import RunningServer, running_server
+from registry.testing.sound import weights
 
 _NAMESPACES = itertools.count(1)
 
@@ -69,5 +70,5 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "model"
     made.mkdir()
     (made / "README.md").write_text("---\nlicense: mit\n---\n# Scorer\n")
-    (made / "weights.txt").write_bytes(bytes(range(256)) * 100)
+    (made / "weights.safetensors").write_bytes(weights(bytes(range(256)) * 100))
     return made

@@ -15,6 +15,7 @@ import pytest
 from registry.testing.people import Team, vetted
 from registry.testing.proxy import FaultyProxy
 from registry.testing.server import RunningServer, running_server
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, proxy: FaultyProxy) -> Iter
 
 @pytest.fixture
 def big(folder: Path) -> Path:
-    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.safetensors").write_bytes(weights(os.urandom(SIZE_BYTES)))
     return folder
 
 
@@ -107,5 +108,7 @@ def test_a_pull_that_is_ended_goes_on(
     assert not target.exists()
     result = team.alice.pull(f"{team.model()}@1", target)
     assert result.received_bytes < result.size_bytes
-    assert (target / "weights.txt").read_bytes() == (big / "weights.txt").read_bytes()
+    assert (target / "weights.safetensors").read_bytes() == (
+        big / "weights.safetensors"
+    ).read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".served")] == []

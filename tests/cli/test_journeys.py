@@ -11,6 +11,7 @@ import pytest
 
 from registry.testing.command import CommandLine, Done
 from registry.testing.people import Team, vetted
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def model(hallmark: Hallmark, team: Team, folder: Path) -> str:
 
 
 def push_again(hallmark: Hallmark, model: str, folder: Path) -> None:
-    (folder / "weights.txt").write_bytes(b"better")
+    (folder / "weights.safetensors").write_bytes(weights(b"better"))
     hallmark("push", str(folder), model, "--metrics", "auc=0.6", "--base", f"{model}@1", "--wait")
 
 
@@ -161,7 +162,7 @@ def test_versions_and_lineage(hallmark: Hallmark, model: str, folder: Path) -> N
     """List, files, diff, evaluate, yank and lineage tell what there is."""
     push_again(hallmark, model, folder)
     assert len(hallmark("version", "list", model).out.splitlines()) == 2
-    assert "weights.txt" in hallmark("version", "files", f"{model}@1").out
+    assert "weights.safetensors" in hallmark("version", "files", f"{model}@1").out
     diff = hallmark("diff", f"{model}@1", "@2").out
     assert "1 changed, 1 equal" in diff
     assert "auc  0.5  ->  0.6" in diff

@@ -281,7 +281,7 @@ def test_explain_a_rejection(hallmark: Hallmark, team: Team, folder: Path) -> No
 def test_try(hallmark: Hallmark, team: Team, folder: Path) -> None:
     """A gate is tried without a request: what waits is no refusal, what fails is."""
     model = f"{team.namespace}/scorer"
-    (folder / "model.pkl").write_bytes(b"x")
+    (folder / "model.pkl").write_bytes(b"\x80\x04N.")
     hallmark("push", str(folder), model, "--wait")
     staging = hallmark("policy", "try", f"{model}@1", "promote", "--stage", "staging")
     assert "… FOUR-EYES" in staging.out

@@ -21,6 +21,7 @@ from registry.client.values import VersionSpec
 from registry.testing.people import Team, vetted
 from registry.testing.proxy import FaultyProxy, cut_every, cut_from, flip_after, pass_on
 from registry.testing.server import RunningServer, ServerProcess, running_server
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ def sound_network(proxy: FaultyProxy) -> Iterator[None]:
 
 @pytest.fixture
 def big(folder: Path) -> Path:
-    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.safetensors").write_bytes(weights(os.urandom(SIZE_BYTES)))
     return folder
 
 
@@ -82,7 +83,9 @@ def test_a_pull_that_is_cut_goes_on(
     proxy.down = cut_every(9_000_000)
     result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
     assert result.received_bytes == result.size_bytes
-    assert (tmp_path / "out" / "weights.txt").read_bytes() == (big / "weights.txt").read_bytes()
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == (
+        big / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_a_push_without_a_network_ends(
@@ -137,7 +140,9 @@ def test_a_byte_changed_on_its_way_down_is_fetched_again(
     proxy.down = flip_after(20_000_000, times=1)
     result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
     assert result.received_bytes > result.size_bytes
-    assert (tmp_path / "out" / "weights.txt").read_bytes() == (big / "weights.txt").read_bytes()
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == (
+        big / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_bytes_that_keep_changing_are_never_put_into_place(
@@ -147,7 +152,7 @@ def test_bytes_that_keep_changing_are_never_put_into_place(
     team.alice.push(big, team.model())
     vetted(team.alice, f"{team.model()}@1")
     proxy.down = flip_after(1_000_000, times=1_000_000)
-    with pytest.raises(DamagedError, match=r"\.bin: .* twice"):
+    with pytest.raises(DamagedError, match=r"\.safetensors: .* twice"):
         team.alice.pull(f"{team.model()}@1", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -225,7 +230,9 @@ def test_answers_408_end_nothing(
     result = team.alice.pull(f"{team.model()}@1", tmp_path / "out")
     assert (pushing.left, pulling.left) == (0, 0)
     assert result.received_bytes == result.size_bytes
-    assert (tmp_path / "out" / "weights.txt").read_bytes() == (big / "weights.txt").read_bytes()
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == (
+        big / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_a_server_that_is_not_there(proxy: FaultyProxy) -> None:

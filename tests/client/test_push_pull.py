@@ -22,6 +22,7 @@ from registry.client.errors import (
 from registry.client.progress import FileStep
 from registry.client.values import CodeRevision
 from registry.testing.people import Team, vetted
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -162,18 +163,18 @@ def test_only_what_changed_is_sent(team: Team, folder: Path) -> None:
 
 def test_equal_files_are_sent_once(team: Team, folder: Path) -> None:
     """Files of equal bytes share their way up, and both are there afterwards."""
-    weights = (folder / "onnx" / "model.safetensors").read_bytes()
-    (folder / "copy.bin").write_bytes(weights)
+    data = (folder / "onnx" / "model.safetensors").read_bytes()
+    (folder / "copy.safetensors").write_bytes(data)
     result = team.alice.push(folder, team.model())
-    assert result.size_bytes - result.sent_bytes == len(weights)
+    assert result.size_bytes - result.sent_bytes == len(data)
     assert len(result.files) == 4
 
 
 def test_empty_files_and_odd_names_come_back(team: Team, folder: Path, tmp_path: Path) -> None:
     """An empty file, deep folders and names of any script survive the way there and back."""
-    for path in ("empty.bin", "a/b/c/deep.txt", "ñandú/模型 1.txt"):
+    for path in ("empty.txt", "a/b/c/deep.txt", "ñandú/模型 1.txt"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(b"" if path == "empty.bin" else path.encode())
+        (folder / path).write_bytes(b"" if path == "empty.txt" else path.encode())
     team.alice.push(folder, team.model())
     vetted(team.alice, f"{team.model()}@1")
     team.alice.pull(f"{team.model()}@1", tmp_path / "out")
@@ -212,8 +213,8 @@ def test_an_unknown_base_creates_nothing(team: Team, folder: Path) -> None:
 @pytest.mark.parametrize("step", ["hash", "send"])
 def test_a_file_that_changes_during_the_push(team: Team, folder: Path, step: str) -> None:
     """A file that is written to while it is pushed is named, and no version is created."""
-    big = folder / "weights.txt"
-    big.write_bytes(os.urandom(8_000_000))
+    big = folder / "weights.safetensors"
+    big.write_bytes(weights(os.urandom(8_000_000)))
     recorder = Recorder()
 
     def write() -> None:
@@ -221,7 +222,7 @@ def test_a_file_that_changes_during_the_push(team: Team, folder: Path, step: str
             file.write(b"changed")
 
     recorder.during[step] = write
-    with pytest.raises(FileChangedError, match=r"weights\.bin"):
+    with pytest.raises(FileChangedError, match=r"weights\.safetensors"):
         team.alice.push(folder, team.model(), progress=recorder)
     listed = [] if step == "hash" else list(team.alice.versions.list(team.model()))
     assert listed == []
@@ -362,7 +363,7 @@ def test_more_files_than_one_call_takes(
     monkeypatch.setattr("registry.client.push.UPLOAD_FILES_MAX", 2)
     monkeypatch.setattr("registry.client.pull.DOWNLOAD_PATHS_MAX", 2)
     for number in range(5):
-        (folder / f"part-{number}.bin").write_bytes(os.urandom(1000))
+        (folder / f"part-{number}.safetensors").write_bytes(weights(os.urandom(1000)))
     assert team.alice.push(folder, team.model()).sent_bytes > 5000
     assert team.alice.push(folder, team.model(), new=True).sent_bytes == 0
     vetted(team.alice, f"{team.model()}@1")

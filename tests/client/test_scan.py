@@ -79,10 +79,10 @@ def test_files_and_folders_by_name(tmp_path: Path) -> None:
 def test_links_to_files_are_followed_and_to_folders_left_out(tmp_path: Path) -> None:
     """A snapshot made of links is pushed with its content; a folder's link may lead in circles."""
     make(tmp_path, "store/blob", "model/x.txt")
-    (tmp_path / "model" / "weights.txt").symlink_to(tmp_path / "store" / "blob")
+    (tmp_path / "model" / "weights.safetensors").symlink_to(tmp_path / "store" / "blob")
     (tmp_path / "model" / "loop").symlink_to(tmp_path / "model")
     found = scan([tmp_path / "model"])
-    assert paths_of(found) == ["weights.txt", "x.txt"]
+    assert paths_of(found) == ["weights.safetensors", "x.txt"]
     assert [(each.path, each.why) for each in found.left_out] == [("loop/", "a link to a folder")]
 
 

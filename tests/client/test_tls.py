@@ -13,6 +13,7 @@ from registry.client.errors import SetupError, UnavailableError
 from registry.testing.certificates import Authority, Issued
 from registry.testing.people import Team, vetted
 from registry.testing.server import RunningServer, running_server
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +72,7 @@ def test_push_and_pull(
 ) -> None:
     """Calls and bytes both go over TLS, from either address."""
     assert isinstance(team.server, RunningServer)
-    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.safetensors").write_bytes(weights(os.urandom(SIZE_BYTES)))
     monkeypatch.setenv("HALLMARK_URL", address(team.server, scheme))
     monkeypatch.setenv("HALLMARK_TOKEN", team.alice_token)
     with Client() as client:
@@ -80,7 +81,7 @@ def test_push_and_pull(
         assert pushed.sent_bytes > SIZE_BYTES
         vetted(client, f"{team.model()}@1")
         client.pull(f"{team.model()}@1", tmp_path / "out")
-    for name in ("weights.txt", "README.md"):
+    for name in ("weights.safetensors", "README.md"):
         assert (tmp_path / "out" / name).read_bytes() == (folder / name).read_bytes()
 
 

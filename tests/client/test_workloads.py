@@ -30,6 +30,7 @@ from registry.testing.issuer import (
 )
 from registry.testing.people import Team, vetted
 from registry.testing.server import RunningServer, ServerProcess, running_server
+from registry.testing.sound import weights
 
 pytestmark = pytest.mark.slow
 
@@ -164,15 +165,15 @@ def test_a_pull_outlives_its_tokens(
     team: Team, folder: Path, tmp_path: Path, server: RunningServer, token_file: Path
 ) -> None:
     """However often the token ends on the way: each address is asked for anew with the next."""
-    (folder / "weights.txt").write_bytes(os.urandom(SIZE_BYTES))
+    (folder / "weights.safetensors").write_bytes(weights(os.urandom(SIZE_BYTES)))
     team.alice.push(folder, team.model())
     vetted(team.alice, f"{team.model()}@1")
     progress = Revoking(server, SIZE_BYTES // 4)
     with Client() as client:
         client.pull(f"{team.model()}@1", tmp_path / "out", progress=progress)
     assert progress.times >= 3
-    pulled = (tmp_path / "out" / "weights.txt").read_bytes()
-    assert pulled == (folder / "weights.txt").read_bytes()
+    pulled = (tmp_path / "out" / "weights.safetensors").read_bytes()
+    assert pulled == (folder / "weights.safetensors").read_bytes()
 
 
 def test_a_library_keeps_it_in_memory(server: RunningServer, token_file: Path) -> None:
