@@ -39,7 +39,9 @@ class VettingServicer:
             files=[_facts(each) for each in page.items], next_page_token=page.next_page_token
         )
 
-    def rerun_vetting(self, call: Call, request: pb.RerunVettingRequest) -> pb.VettingRerun:
+    def create_vetting_rerun(
+        self, call: Call, request: pb.CreateVettingRerunRequest
+    ) -> pb.VettingRerun:
         return _rerun(
             self._reports.rerun(
                 call.caller,

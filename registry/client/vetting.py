@@ -31,8 +31,10 @@ class Vetting(Service):
 
     def rerun(self, scope: str = "") -> VettingRerun:
         """Have versions vetted anew: `models/...` or `models/.../versions/{n}`; empty: all."""
-        request = pb.RerunVettingRequest(scope=scope, all=not scope, request_id=new_request_id())
-        return self._read(self._stub.RerunVetting, request, VettingRerun)
+        request = pb.CreateVettingRerunRequest(
+            scope=scope, all=not scope, request_id=new_request_id()
+        )
+        return self._read(self._stub.CreateVettingRerun, request, VettingRerun)
 
     def get_rerun(self, rerun: str | int) -> VettingRerun:
         request = pb.GetVettingRerunRequest(name=vetting_rerun_name(rerun))

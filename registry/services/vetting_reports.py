@@ -106,7 +106,7 @@ class VettingReports:
             return once(
                 tx,
                 caller,
-                "RerunVetting",
+                "CreateVettingRerun",
                 request_id,
                 content_of(scope, everything),
                 now_us=now,

@@ -31,6 +31,7 @@ from registry.testing.issuer import encoded, kubernetes_claims, sign
 from registry.testing.people import vetted
 from registry.testing.receiver import Receiver, replies
 from registry.testing.server import RunningServer, ServerProcess
+from registry.testing.sound import weights
 from registry.v1 import identity_pb2, principals_pb2, server_pb2, webhooks_pb2, workloads_pb2
 
 NAMESPACE = "fraud"
@@ -322,7 +323,7 @@ class CanaryStory:
         model = self._folder / "model"
         model.mkdir()
         (model / "README.md").write_text("---\nlicense: mit\n---\n# Scorer\n")
-        (model / "weights.txt").write_bytes(bytes(range(256)) * 100)
+        (model / "weights.safetensors").write_bytes(weights(bytes(range(256)) * 100))
         assert self.both("push", str(model), MODEL, token=self.rotated).code == 0
         out = self._folder / "out"
         file = File(path="a.bin", size_bytes=3, sha256="ab" * 32)

@@ -329,7 +329,9 @@ NEEDS = {
         "ListFileFacts": Need(
             vetting_pb2.ListFileFactsRequest(version=VERSION), Action.VERSION_READ
         ),
-        "RerunVetting": Need(vetting_pb2.RerunVettingRequest(scope=VERSION), Action.VETTING_RERUN),
+        "CreateVettingRerun": Need(
+            vetting_pb2.CreateVettingRerunRequest(scope=VERSION), Action.VETTING_RERUN
+        ),
         "GetVettingRerun": _wide(
             vetting_pb2.GetVettingRerunRequest(name="vettingReruns/99"), Action.VETTING_RERUN
         ),

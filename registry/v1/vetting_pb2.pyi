@@ -311,8 +311,8 @@ class ListFileFactsResponse(_message.Message):
 Global___ListFileFactsResponse: _TypeAlias = ListFileFactsResponse  # noqa: Y015
 
 @_typing.final
-class RerunVettingRequest(_message.Message):
-    """Request of RerunVetting."""
+class CreateVettingRerunRequest(_message.Message):
+    """Request of CreateVettingRerun."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -338,7 +338,7 @@ class RerunVettingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RerunVettingRequest: _TypeAlias = RerunVettingRequest  # noqa: Y015
+Global___CreateVettingRerunRequest: _TypeAlias = CreateVettingRerunRequest  # noqa: Y015
 
 @_typing.final
 class GetVettingRerunRequest(_message.Message):

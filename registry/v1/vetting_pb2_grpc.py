@@ -49,9 +49,9 @@ class VettingServiceStub:
                 request_serializer=registry_dot_v1_dot_vetting__pb2.ListFileFactsRequest.SerializeToString,
                 response_deserializer=registry_dot_v1_dot_vetting__pb2.ListFileFactsResponse.FromString,
                 _registered_method=True)
-        self.RerunVetting = channel.unary_unary(
-                '/registry.v1.VettingService/RerunVetting',
-                request_serializer=registry_dot_v1_dot_vetting__pb2.RerunVettingRequest.SerializeToString,
+        self.CreateVettingRerun = channel.unary_unary(
+                '/registry.v1.VettingService/CreateVettingRerun',
+                request_serializer=registry_dot_v1_dot_vetting__pb2.CreateVettingRerunRequest.SerializeToString,
                 response_deserializer=registry_dot_v1_dot_vetting__pb2.VettingRerun.FromString,
                 _registered_method=True)
         self.GetVettingRerun = channel.unary_unary(
@@ -90,7 +90,7 @@ class VettingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RerunVetting(self, request, context):
+    def CreateVettingRerun(self, request, context):
         """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,
         and where a file was unknown for a reason that is gone. Files that are known under the rules of
         today are not looked at again, but for those that are unknown. Needs vetting.rerun, of all models
@@ -136,9 +136,9 @@ def add_VettingServiceServicer_to_server(servicer, server):
                     request_deserializer=registry_dot_v1_dot_vetting__pb2.ListFileFactsRequest.FromString,
                     response_serializer=registry_dot_v1_dot_vetting__pb2.ListFileFactsResponse.SerializeToString,
             ),
-            'RerunVetting': grpc.unary_unary_rpc_method_handler(
-                    servicer.RerunVetting,
-                    request_deserializer=registry_dot_v1_dot_vetting__pb2.RerunVettingRequest.FromString,
+            'CreateVettingRerun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVettingRerun,
+                    request_deserializer=registry_dot_v1_dot_vetting__pb2.CreateVettingRerunRequest.FromString,
                     response_serializer=registry_dot_v1_dot_vetting__pb2.VettingRerun.SerializeToString,
             ),
             'GetVettingRerun': grpc.unary_unary_rpc_method_handler(
@@ -222,7 +222,7 @@ class VettingService:
             _registered_method=True)
 
     @staticmethod
-    def RerunVetting(request,
+    def CreateVettingRerun(request,
             target,
             options=(),
             channel_credentials=None,
@@ -235,8 +235,8 @@ class VettingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/registry.v1.VettingService/RerunVetting',
-            registry_dot_v1_dot_vetting__pb2.RerunVettingRequest.SerializeToString,
+            '/registry.v1.VettingService/CreateVettingRerun',
+            registry_dot_v1_dot_vetting__pb2.CreateVettingRerunRequest.SerializeToString,
             registry_dot_v1_dot_vetting__pb2.VettingRerun.FromString,
             options,
             channel_credentials,

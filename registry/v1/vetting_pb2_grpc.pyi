@@ -45,7 +45,7 @@ class VettingServiceStub:
     templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
     nothing is known under the rules of the version's verdict are left out.
     """
-    RerunVetting: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.RerunVettingRequest, _vetting_pb2.VettingRerun]
+    CreateVettingRerun: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]
     """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,
     and where a file was unknown for a reason that is gone. Files that are known under the rules of
     today are not looked at again, but for those that are unknown. Needs vetting.rerun, of all models
@@ -83,7 +83,7 @@ class VettingServiceAsyncStub(VettingServiceStub):
     templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
     nothing is known under the rules of the version's verdict are left out.
     """
-    RerunVetting: _aio.UnaryUnaryMultiCallable[_vetting_pb2.RerunVettingRequest, _vetting_pb2.VettingRerun]  # type: ignore[assignment]
+    CreateVettingRerun: _aio.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]  # type: ignore[assignment]
     """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,
     and where a file was unknown for a reason that is gone. Files that are known under the rules of
     today are not looked at again, but for those that are unknown. Needs vetting.rerun, of all models
@@ -132,9 +132,9 @@ class VettingServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def RerunVetting(
+    def CreateVettingRerun(
         self,
-        request: _vetting_pb2.RerunVettingRequest,
+        request: _vetting_pb2.CreateVettingRerunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_vetting_pb2.VettingRerun, _abc.Awaitable[_vetting_pb2.VettingRerun]]:
         """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,

@@ -26,9 +26,8 @@ from registry.ports.scanners import Scanner
 from registry.vetting import lockdown
 from registry.vetting.scanners.allowed import is_allowed
 from registry.vetting.scanners.files import as_file, scanned_role
-from registry.vetting.scanners.modelaudit import ModelAudit
 from registry.vetting.scanners.opinions import opinion
-from registry.vetting.scanners.picklescan import Picklescan
+from registry.vetting.scanners.roles import PERHAPS_PICKLED
 
 #: A request names the sizes of all files of a version.
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
@@ -63,7 +62,7 @@ def main(arguments: list[str]) -> None:
     sys.path[:] = [os.path.abspath(each) for each in sys.path]
     setup, _ = _receive(channel) or ({}, None)
     try:
-        scanners = scanners_for(setup["yara_rules"])
+        scanners = scanners_for(setup["yara_rules"], pickles=setup["pickles"])
     except ValueError as error:
         _send(channel, {"rules": str(error)})
         return
@@ -74,16 +73,22 @@ def main(arguments: list[str]) -> None:
         if descriptor is None:
             raise ValueError("a request came without its file")
         try:
-            answer = _answer(head, descriptor, scanners)
+            answer = _answer(head, descriptor, scanners, pickles=setup["pickles"])
         finally:
             os.close(descriptor)
         _send(channel, answer)
 
 
-def scanners_for(yara_rules: Mapping[str, str]) -> Sequence[Scanner]:
+def scanners_for(yara_rules: Mapping[str, str], *, pickles: bool) -> Sequence[Scanner]:
     """Those that look at files in the jail, ready: nothing of them is opened later. ValueError for
     rules that do not compile."""
-    scanners: list[Scanner] = [Picklescan(), ModelAudit()]
+    scanners: list[Scanner] = []
+    if pickles:
+        # They take a quarter of a second to load.
+        from registry.vetting.scanners.modelaudit import ModelAudit
+        from registry.vetting.scanners.picklescan import Picklescan
+
+        scanners += [Picklescan(), ModelAudit()]
     if yara_rules:
         # Where no rules are, its engine need not be loaded.
         from registry.vetting.scanners.yara import Yara
@@ -112,8 +117,10 @@ def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _answer(
-    head: Mapping[str, Any], descriptor: int, scanners: Sequence[Scanner]
+    head: Mapping[str, Any], descriptor: int, scanners: Sequence[Scanner], *, pickles: bool
 ) -> Mapping[str, Any]:
+    if head["role"] in PERHAPS_PICKLED and not pickles:
+        raise ValueError("a file with pickles came in where no scanner of pickles is")
     source = FileSource(descriptor)
     files = Neighbours(head["files"])
     try:

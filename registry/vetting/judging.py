@@ -14,6 +14,7 @@ from registry.formats.look import Effect, Note
 from registry.vetting.jail import Jail, JailError, Limits
 from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
+from registry.vetting.scanners.roles import PERHAPS_PICKLED
 from registry.vetting.tools import Tools
 from registry.vetting.vouching import EXTERNAL_DATA, beside, is_uncovered
 
@@ -92,8 +93,10 @@ def inspect_files(
     as long as the iterator: close it where you stop before its end.
     """
     clamav = _clamav(limits, tools)
-    with Jail(limits, tools.yara_rules) as jail:
-        for path in sizes if paths is None else paths:
+    wanted = list(sizes if paths is None else paths)
+    pickles = any(role_of(path) in PERHAPS_PICKLED for path in wanted)
+    with Jail(limits, tools.yara_rules, pickles=pickles) as jail:
+        for path in wanted:
             yield _judge_one(jail, clamav, path, sizes, open_file)
 
 

@@ -141,7 +141,7 @@ def test_a_deny_shuts_what_it_covers(world: World, api: Api) -> None:
     make_what_is_asked_for(world)
     roles = (*map(grant, Role), *(grant(role, "gone", deny=True) for role in Role))
     secret = world.login("most", *roles).secret
-    about_others = {"CreateNamespace", "VerifyEvents"}
+    about_others = {"CreateNamespace", "VerifyEvents", "GetVettingRerun", "ListVettingChanges"}
     about_models = {"EvaluateGate", "ExplainDecision"}
     for service, method, need in cases():
         if need.action is None:

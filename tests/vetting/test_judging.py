@@ -158,7 +158,7 @@ SOUND_PICKLES: list[Vector] = [
 @pytest.mark.slow
 def test_scanners_keep_no_sound_pickle_from_passing() -> None:
     """What they are suspicious of in torch's and numpy's files stands on our own lists."""
-    scanners = scanners_for({})
+    scanners = scanners_for({}, pickles=True)
     said = set()
     for vector in SOUND_PICKLES:
         source, role = BytesSource(vector.data), role_of(vector.path)
@@ -174,7 +174,7 @@ def test_a_long_array_is_answered() -> None:
     """Of more than a scanner reads by its own limits."""
     data = pickle.dumps({"a": bytes(20_000_000)}, 4)
     found = inspect(BytesSource(data), "pickle", {})
-    scan(found, BytesSource(data), "pickle", scanners_for({}))
+    scan(found, BytesSource(data), "pickle", scanners_for({}, pickles=True))
     assert found.book.notes == []
 
 
@@ -182,7 +182,7 @@ def test_a_long_array_is_answered() -> None:
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_random_numbers_are_no_pickles(protocol: int) -> None:
     """One scanner would call nine in ten of these malicious, for what their bytes look like."""
-    scanners = scanners_for({})
+    scanners = scanners_for({}, pickles=True)
     for seed in range(5):
         data = pickle.dumps({"a": random.Random(seed).randbytes(5000)}, protocol)
         found = inspect(BytesSource(data), "pickle", {})

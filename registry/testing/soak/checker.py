@@ -15,7 +15,7 @@ from registry.client.values import Version
 from registry.testing.soak.ledger import Key, Ledger, Value
 from registry.testing.soak.workload import Made
 
-RELEASE_WAIT_S = 60.0
+RELEASE_WAIT_S = 600.0
 
 
 class Checker:

@@ -20,9 +20,9 @@ from registry.formats.pickle_rules import OPCODES_MAX
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.vetting.scanners.digests import MODELAUDIT, digest_of_package
 from registry.vetting.scanners.files import PICKLE_BYTES_MAX, pickles
+from registry.vetting.scanners.roles import PICKLED
 
-# Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
-_ROLES = frozenset(("pickle", "torch-pickle", "torch-archive"))
+_ROLES = PICKLED - {"skops"}
 #: How it describes the persistent id of a storage: a type by its name, and for the rest texts and
 #: numbers, as our own parser has proved before (PICKLE-12). It knows torch's zips by their five
 #: parts; torch's older files have a sixth, none or a view.

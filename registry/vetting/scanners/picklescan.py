@@ -12,9 +12,7 @@ from picklescan import scanner
 
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.vetting.scanners.digests import PICKLESCAN, digest_of_package
-
-# Not joblib: arrays lie as they are between its opcodes, where the scanner loses the thread.
-_ROLES = frozenset(("pickle", "skops", "torch-pickle", "torch-archive"))
+from registry.vetting.scanners.roles import PICKLED
 
 
 class Picklescan:
@@ -24,7 +22,7 @@ class Picklescan:
         self.digest = digest_of_package(PICKLESCAN)
 
     def covers(self, role: str) -> bool:
-        return role in _ROLES
+        return role in PICKLED
 
     def scan(self, file: BinaryIO, role: str) -> ScanAnswer:
         file.seek(0)
