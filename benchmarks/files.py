@@ -15,13 +15,15 @@ from benchmarks.hallmark_server import HallmarkServer
 from benchmarks.mlflow_server import MlflowServer
 from benchmarks.processes import resting
 from benchmarks.report import Row
+from registry.testing.sound import weights_header
 
 SIZE_MB = 1024
 PIECE_BYTES = 1 << 20
 #: More than one copy of the file, which is what the page cache is to hold.
 _MEMORY_PIECES = 1536
 _PIECE = bytes(PIECE_BYTES)
-NAME = "weights.bin"
+NAME = "weights.safetensors"
+_HEADER = weights_header(SIZE_MB * PIECE_BYTES)
 MODEL = "team-0/files"
 
 
@@ -36,6 +38,7 @@ def measure(*, rounds: int, seconds: float) -> Iterator[Row]:
         source = folder / "source" / NAME
         source.parent.mkdir()
         with source.open("wb") as out:
+            out.write(_HEADER)
             for _ in range(SIZE_MB):
                 out.write(os.urandom(PIECE_BYTES))
         with MlflowServer(folder / "mlflow") as mlflow, HallmarkServer(folder / "hallmark") as ours:
@@ -142,6 +145,7 @@ def _same(one: Path, other: Path) -> None:
 def _renew(path: Path, number: int) -> None:
     """Bytes that nobody has sent before."""
     with path.open("r+b") as file:
+        file.seek(len(_HEADER))
         file.write(f"round {number} of {os.getpid()}".encode())
 
 

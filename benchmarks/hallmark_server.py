@@ -18,6 +18,7 @@ from registry.client import Client
 from registry.client.values import Grant, VersionSpec
 from registry.client.versions import file_messages, spec_message
 from registry.testing.server import ServerProcess
+from registry.testing.sound import weights
 from registry.v1 import references_pb2, versions_pb2
 
 ALIAS = "champion"
@@ -107,7 +108,8 @@ class HallmarkServer:
         folder = self._folder / "source"
         folder.mkdir(exist_ok=True)
         (folder / "README.md").write_bytes(CARD)
-        (folder / "model.onnx").write_bytes(model.encode().ljust(WEIGHTS_BYTES, b"."))
+        data = weights(model.encode().ljust(WEIGHTS_BYTES, b"."))
+        (folder / "model.safetensors").write_bytes(data)
         version = self.client.push(folder, model, parameters=SPEC.parameters).version
         if version is None:
             raise SystemExit(f"nothing was pushed to {model}")

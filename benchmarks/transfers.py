@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 from registry.client import Client
 from registry.client.values import File, Grant
 from registry.testing.server import ServerProcess
+from registry.testing.sound import weights_header
 
 MODEL = "bench/bytes"
 PIECE_BYTES = 1 << 20
@@ -253,6 +254,7 @@ def measure(
     """All rows, each with the row that it is compared with; nginx may be left out."""
     source = folder / "source.bin"
     with source.open("wb") as out:
+        out.write(weights_header(size_bytes))
         for _ in range(size_bytes // PIECE_BYTES):
             out.write(os.urandom(PIECE_BYTES))
     with ServerProcess(folder / "home") as server:
@@ -321,11 +323,13 @@ def _forget(blobs: Path, *, but: str) -> None:
 def _renewed(path: Path, number: int) -> File:
     """The file with bytes that nobody has sent before."""
     with path.open("r+b") as file:
+        # Behind the header.
+        file.seek(PIECE_BYTES // 2)
         file.write(f"round {number} of {os.getpid()}".encode())
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return File(
-        path="bytes.bin",
+        path="bytes.safetensors",
         size_bytes=path.stat().st_size,
         sha256=sha256,
         media_type="application/octet-stream",

@@ -7,10 +7,15 @@ import json
 
 def weights(data: bytes) -> bytes:
     """A safetensors file with one tensor of these bytes: dtype U8, shape (len(data),)."""
-    tensor = {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}
+    return weights_header(len(data)) + data
+
+
+def weights_header(size_bytes: int) -> bytes:
+    """What stands before so many bytes of that tensor."""
+    tensor = {"dtype": "U8", "shape": [size_bytes], "data_offsets": [0, size_bytes]}
     header = json.dumps({"weights": tensor}).encode()
     header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data
+    return len(header).to_bytes(8, "little") + header
 
 
 def pickled(number: int) -> bytes:
