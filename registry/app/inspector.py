@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,6 +90,12 @@ class WorkerInspector:
                 # It ends just now; whatever is wanted is asked for again.
                 logger.debug("the inspecting process does not listen: %s", error)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        process = self._process
+        return None if process is None else process.pid
+
     def stop(self) -> None:
         """End the process. What it was at goes on at the next start."""
         with self._lock:
@@ -139,7 +146,8 @@ class WorkerInspector:
 
     def _serve(self, process: subprocess.Popen[bytes], asks: socket.socket) -> None:
         """Answer what it asks until it ends."""
-        with asks, asks.makefile("rb") as lines:
+        # Where it ends in the middle of a question, nobody hears the answer.
+        with suppress(OSError), asks, asks.makefile("rb") as lines:
             for line in lines:
                 asks.sendall(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
         code = process.wait()
