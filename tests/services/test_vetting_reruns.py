@@ -1,0 +1,273 @@
+"""Vetting anew: what is asked for, where it leads, what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from registry.domain.access import Caller, Grant, Role
+from registry.domain.inspections import Change, Rerun
+from registry.domain.pages import PageRequest
+from registry.domain.versions import Verdict, Version, VersionState
+from registry.errors import InvalidFieldError, NotFoundError, PermissionDeniedError
+from registry.names import VettingRerunName
+from registry.ports.tables import EventQuery
+from registry.testing.sound import pickled, weights
+from registry.testing.story import Story, name_of
+from registry.testing.world import grant
+
+
+class Judge:
+    """Judges as the inspector does, but for versions of which a test says otherwise."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.says: dict[int, Verdict] = {}
+        self.inner = story.world.vetting._vetter
+        story.world.vetting._vetter = self  # type: ignore[assignment]
+
+    @property
+    def rules_digest(self) -> str:
+        return self.story.world.inspector.rules_digest
+
+    def vet(self, version: Version, files: object, now_us: int) -> object:
+        from dataclasses import replace
+
+        vetting = self.inner.vet(version, files, now_us)  # type: ignore[arg-type]
+        said = self.says.get(version.number)
+        return vetting if said is None or vetting is None else replace(vetting, verdict=said)
+
+
+@pytest.fixture
+def judge(story: Story) -> Judge:
+    return Judge(story)
+
+
+@pytest.fixture
+def eve(story: Story) -> Caller:
+    return story.world.caller("eve", grant(Role.SECURITY))
+
+
+def rerun(story: Story, caller: Caller, scope: str = "") -> Rerun:
+    return story.world.vetting_reports.rerun(caller, scope, everything=not scope)
+
+
+def run_all(story: Story) -> None:
+    while story.world.vetting.run_pending(100):
+        pass
+
+
+def changes(story: Story, caller: Caller, made: Rerun) -> tuple[Change, ...]:
+    name = VettingRerunName.parse(made.name)
+    return story.world.vetting_reports.changes(caller, name, PageRequest()).items
+
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+QUARANTINED, REJECTED = VersionState.QUARANTINED, VersionState.REJECTED
+RELEASED, VETTED = VersionState.RELEASED, VersionState.VETTED
+
+
+@pytest.mark.parametrize(
+    ("was", "verdict", "to"),
+    [
+        (RELEASED, PASS, RELEASED),
+        (RELEASED, FAIL, QUARANTINED),
+        (RELEASED, UNKNOWN, QUARANTINED),
+        (VETTED, PASS, VETTED),
+        (VETTED, FAIL, REJECTED),
+        (VETTED, UNKNOWN, QUARANTINED),
+        (REJECTED, PASS, RELEASED),
+        (REJECTED, FAIL, REJECTED),
+        (REJECTED, UNKNOWN, QUARANTINED),
+        (QUARANTINED, PASS, RELEASED),
+        (QUARANTINED, FAIL, REJECTED),
+        (QUARANTINED, UNKNOWN, QUARANTINED),
+        (VersionState.RECALLED, PASS, VersionState.RECALLED),
+    ],
+)
+def test_where_a_new_verdict_leads(
+    story: Story, judge: Judge, eve: Caller, was: VersionState, verdict: Verdict, to: VersionState
+) -> None:
+    """From each state a version can be in."""
+    version = story.released({"a.txt": b"1"})
+    story.world.database.write(lambda tx: tx.versions.set_state(version.key, was))
+    judge.says[version.number] = verdict
+    made = rerun(story, eve, version.name)
+    run_all(story)
+    now = story.now(version)
+    assert now.state is to
+    done = story.world.vetting_reports.get_rerun(eve, VettingRerunName.parse(made.name))
+    is_recalled = was is VersionState.RECALLED
+    assert (done.version_count, done.done_count) == ((0, 0) if is_recalled else (1, 1))
+    assert done.end_time_us is not None
+    changed = [(each.was, each.to, each.verdict) for each in changes(story, eve, made)]
+    is_same = is_recalled or (was is to and verdict is PASS)
+    assert changed == ([] if is_same else [(was, to, verdict)])
+
+
+def test_a_yanked_version_comes_back_to_what_is_due(
+    story: Story, judge: Judge, eve: Caller
+) -> None:
+    """It stays yanked, and is not what it was before once that is undone."""
+    version = story.released({"a.txt": b"1"})
+    story.world.yanks.yank(story.alice, name_of(version), reason="bad", validate_only=False)
+    judge.says[version.number] = FAIL
+    rerun(story, eve, version.name)
+    run_all(story)
+    now = story.now(version)
+    assert (now.state, now.yanked_from) == (VersionState.YANKED, QUARANTINED)
+
+
+def test_a_model_or_all_are_vetted_anew(story: Story, judge: Judge, eve: Caller) -> None:
+    """Each version once; those that wait for their first verdict are in no rerun."""
+    versions = [story.released({"a.txt": b"%d" % number}) for number in range(3)]
+    waiting = story.push({"b.txt": b"b"})
+    made = rerun(story, eve, versions[0].model_name)
+    assert made.version_count == 3
+    judge.says = {versions[1].number: UNKNOWN}
+    run_all(story)
+    assert [story.now(version).state for version in versions] == [RELEASED, QUARANTINED, RELEASED]
+    assert story.now(waiting).state is RELEASED
+    (changed,) = changes(story, eve, made)
+    assert changed.version == versions[1].name
+    judge.says = {}
+    everything = rerun(story, eve)
+    run_all(story)
+    assert everything.version_count == 4
+    assert story.now(versions[1]).state is RELEASED
+
+
+def test_unknown_files_are_looked_at_again(story: Story, eve: Caller) -> None:
+    """And no others: those are known."""
+    looked = story.world.inspector.looked
+    story.vetted(story.push({"a.txt": b"1", "b.xyz": b"\xff"}))
+    assert sorted(looked) == ["a.txt", "b.xyz"]
+    rerun(story, eve)
+    run_all(story)
+    assert sorted(looked) == ["a.txt", "b.xyz", "b.xyz"]
+
+
+def test_new_rules_reach_what_was_released_by_a_rerun_alone(story: Story, eve: Caller) -> None:
+    """Until then it is what it was."""
+    version = story.released({"a.txt": b"1"})
+    story.world.inspector.rules_digest = "sha256:new"
+    run_all(story)
+    vetting = story.now(version).vetting
+    assert vetting is not None
+    assert vetting.rules_digest != "sha256:new"
+    rerun(story, eve)
+    run_all(story)
+    vetting = story.now(version).vetting
+    assert vetting is not None
+    assert vetting.rules_digest == "sha256:new"
+
+
+def test_who_may(story: Story, eve: Caller) -> None:
+    """Security and administrators, of the namespace or of all."""
+    version = story.released({"a.txt": b"1"})
+    for caller in (story.alice, story.bob, story.rosa):
+        for scope in (version.name, version.model_name, ""):
+            with pytest.raises(PermissionDeniedError):
+                rerun(story, caller, scope)
+    local = story.world.caller("local", grant(Role.SECURITY, "fraud"))
+    made = rerun(story, local, version.name)
+    run_all(story)
+    with pytest.raises(PermissionDeniedError):
+        rerun(story, local)
+    everything = rerun(story, eve)
+    name = VettingRerunName.parse(everything.name)
+    with pytest.raises(PermissionDeniedError):
+        story.world.vetting_reports.get_rerun(local, name)
+    assert story.world.vetting_reports.get_rerun(local, VettingRerunName.parse(made.name))
+    with pytest.raises(NotFoundError):
+        story.world.vetting_reports.get_rerun(eve, VettingRerunName(number=99))
+
+
+def test_changes_of_what_one_may_not_read_are_left_out(
+    story: Story, judge: Judge, eve: Caller
+) -> None:
+    version = story.released({"a.txt": b"1"})
+    judge.says[version.number] = FAIL
+    made = rerun(story, eve)
+    run_all(story)
+    assert len(changes(story, eve, made)) == 1
+    hidden = Grant(role=Role.SECURITY, namespace_pattern="fraud", deny=True)
+    blind = story.world.caller("blind", grant(Role.SECURITY), hidden)
+    assert changes(story, blind, made) == ()
+
+
+def test_bad_scopes_are_refused(story: Story, eve: Caller) -> None:
+    version = story.released({"a.txt": b"1"})
+    reports = story.world.vetting_reports
+    with pytest.raises(InvalidFieldError):
+        reports.rerun(eve, "", everything=False)
+    with pytest.raises(InvalidFieldError):
+        reports.rerun(eve, version.name, everything=True)
+    for scope in ("models/fraud/none", f"{version.model_name}/versions/99"):
+        with pytest.raises(NotFoundError):
+            rerun(story, eve, scope)
+
+
+def test_it_is_in_the_log(story: Story, eve: Caller) -> None:
+    """Who asked, and each verdict with what was before."""
+    version = story.released({"a.txt": b"1"})
+    rerun(story, eve, version.name)
+    run_all(story)
+    query = EventQuery(namespace="fraud")
+    events = story.world.database.read(lambda tx: tx.events.list(query, None, 50))
+    asked = [event for event in events if event.action == "vetting.rerun"]
+    assert [(event.actor, event.resource) for event in asked] == [("principals/eve", version.name)]
+    told = [json.loads(event.detail_json) for event in events if event.action == "version.vet"]
+    assert sorted(each["was"] for each in told) == ["quarantined", "released"]
+
+
+def facts(story: Story, version: Version, path: str = "") -> Mapping[str, Mapping[str, object]]:
+    page = story.world.vetting_reports.facts(
+        story.rosa, name_of(version), path=path, page=PageRequest()
+    )
+    return {each.file.path: each.facts for each in page.items}
+
+
+def test_facts_are_of_each_file(story: Story) -> None:
+    """In quarantine and after a rejection too; of one file where it is named."""
+    files = {"w.safetensors": weights(b"abc"), "p.pkl": pickled(1), "x.xyz": b"\xff"}
+    version = story.vetted(story.push(files))
+    assert version.state is QUARANTINED
+    found = facts(story, version)
+    assert sorted(found) == sorted(files)
+    assert "weights" in str(found["w.safetensors"]["tensors"])
+    assert list(facts(story, version, "p.pkl")) == ["p.pkl"]
+    with pytest.raises(NotFoundError):
+        facts(story, version, "none")
+    assert facts(story, story.push({"n.txt": b"new"})) == {}
+
+
+def test_facts_come_in_pages(story: Story) -> None:
+    version = story.released({f"{number}.txt": b"%d" % number for number in range(5)})
+    token, paths = "", []
+    while True:
+        page = story.world.vetting_reports.facts(
+            story.rosa, name_of(version), path="", page=PageRequest(size=2, token=token)
+        )
+        paths += [each.file.path for each in page.items]
+        token = page.next_page_token
+        if not token:
+            break
+    assert paths == [f"{number}.txt" for number in range(5)]
+
+
+def test_status(story: Story, eve: Caller) -> None:
+    """Waiting, then done; not done again while a rerun has it marked."""
+    reports = story.world.vetting_reports
+    version = story.push({"a.txt": b"1"})
+    before = reports.status(story.rosa, name_of(version))
+    assert (before.done, before.run) == (False, None)
+    story.vetted(version)
+    after = reports.status(story.rosa, name_of(version))
+    assert (after.done, after.run) == (True, None)
+    rerun(story, eve, version.name)
+    assert not reports.status(story.rosa, name_of(version)).done
+    with pytest.raises(PermissionDeniedError):
+        reports.status(story.world.caller("nobody"), name_of(version))
