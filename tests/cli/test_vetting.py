@@ -1,0 +1,67 @@
+"""vet status, rerun and changes, and version facts, against a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry.testing.command import Done
+from registry.testing.people import Team
+
+Hallmark = Callable[..., Done]
+pytestmark = pytest.mark.slow
+
+
+def test_status_tells_the_verdict(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """Followed to its end: exit code 0 for a pass, 1 for a fail, 5 for unknown."""
+    model = team.model()
+    hallmark("push", str(folder), model)
+    done = hallmark("vet", "status", f"{model}@1", "--follow")
+    assert f"{model}@1 is released: vetting says pass." in done.out
+    (folder / "model.pkl").write_bytes(b"\x80\x02cos\nsystem\nX\x02\0\0\0id\x85R.")
+    hallmark("push", str(folder), model)
+    done = hallmark("vet", "status", f"{model}@2", "--follow", code=1)
+    assert "✗ PICKLE-8  model.pkl" in done.out
+    assert "os.system" in done.out
+    (folder / "model.pkl").unlink()
+    (folder / "data.xyz").write_bytes(b"\xff")
+    hallmark("push", str(folder), model)
+    done = hallmark("vet", "status", f"{model}@3", "--follow", code=5)
+    assert "? FILE-2  data.xyz" in done.out
+    found = json.loads(hallmark("vet", "status", f"{model}@3", "--json").out)
+    assert (found["status"]["done"], found["status"]["verdict"]) == (True, "unknown")
+
+
+def test_a_rerun_says_what_it_changed(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """Nothing, where nothing is different; it can be looked at later."""
+    model = team.model()
+    hallmark("push", str(folder), model, "--wait")
+    hallmark("vet", "rerun", f"{model}@1", code=3)
+    done = hallmark("vet", "rerun", f"{model}@1", "--follow", who="admin")
+    assert f"of {model}" in done.out
+    assert "1 of 1 version have their new verdict, done" in done.out
+    assert "Nothing has changed." in done.out
+    begun = json.loads(hallmark("vet", "rerun", model, "--json", who="admin").out)
+    number = begun["name"].rpartition("/")[2]
+    assert f"Rerun {number} of {model}" in hallmark("vet", "changes", number, who="admin").out
+    hallmark("vet", "rerun", who="admin", code=2)
+    hallmark("vet", "rerun", model, "--all", who="admin", code=2)
+
+
+def test_facts(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """In short for all files, in full for one."""
+    model = team.model()
+    hallmark("push", str(folder), model, "--wait")
+    brief = hallmark("version", "facts", f"{model}@1").out
+    assert "weights.safetensors  safetensors, 26 kB" in brief
+    assert "tensors  1" in brief
+    full = hallmark("version", "facts", f"{model}@1", "weights.safetensors").out
+    assert "U8" in full
+    assert "25600" in full
+    found = json.loads(hallmark("version", "facts", f"{model}@1", "--json").out)
+    assert [file["path"] for file in found["files"]] == ["README.md", "weights.safetensors"]
+    assert found["files"][0]["facts"]
+    hallmark("version", "facts", f"{model}@1", "none", code=3)
