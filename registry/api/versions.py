@@ -347,6 +347,9 @@ def diff_to_proto(diff: VersionDiff) -> pb.VersionDiff:
         card=[_value_change(change) for change in diff.card],
         metrics=[_value_change(change) for change in diff.metrics],
         parameters=[_value_change(change) for change in diff.parameters],
+        tensors=[_value_change(change) for change in diff.tensors],
+        config=[_value_change(change) for change in diff.config],
+        template=diff.template,
     )
 
 

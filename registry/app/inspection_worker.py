@@ -41,6 +41,7 @@ logger = logging.getLogger("registry.app.inspection_worker")
 #: It ends when there was nothing to do for so long, and gives its memory back.
 IDLE_S = 30.0
 ALIVE_EVERY_S = 15.0
+LOOK_EVERY_S = 2.0
 #: Serving goes before.
 NICENESS = 10
 
@@ -184,13 +185,26 @@ def main(arguments: list[str]) -> int:
         os._exit(0)
 
     threading.Thread(target=hear, name="nudges", daemon=True).start()
+    try:
+        _watch(work, heard)
+    except Exception:
+        logger.exception("work cannot be looked at; it is begun anew")
+        # Threads of the work would keep the process alive.
+        os._exit(1)
+    os._exit(0)
+
+
+def _watch(work: DurableVetting, heard: threading.Event) -> None:
+    """Return when there was nothing to do for a while."""
     idle_since_s = time.monotonic()
     while time.monotonic() - idle_since_s < IDLE_S:
-        time.sleep(IDLE_S / 10)
+        time.sleep(LOOK_EVERY_S)
+        if work.is_stuck():
+            logger.error("work is stuck, as after a full disk; it is begun anew")
+            os._exit(1)
         if heard.is_set() or not work.is_idle():
             heard.clear()
             idle_since_s = time.monotonic()
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 #: One that ended badly is replaced after a while, which doubles as long as none gets ready.
 RESTART_AFTER_S = 1.0
-RESTART_AFTER_S_MAX = 60.0
+RESTART_AFTER_S_MAX = 5.0
 #: So long a digest of the tools is taken for what it is: ClamAV may get new signatures.
 DIGEST_S = 10.0
 _STOP_S = 5.0

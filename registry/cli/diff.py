@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("other", metavar="[MODEL]@REF")
 @with_session
 def diff(session: Session, base: str, other: str) -> None:
-    """Compare two versions: files, card, metrics, parameters.
+    """Compare two versions: files, card, metrics, parameters, config, tensors, chat templates.
 
     The second may leave the model out: hallmark diff fraud/scorer@6 @7
     """
@@ -56,7 +56,14 @@ def _lines(session: Session, found: VersionDiff) -> list[str]:
         *_values("card", found.card),
         *_values("metrics", found.metrics),
         *_values("parameters", found.parameters),
+        *_values("config", found.config),
+        *_values("tensors", found.tensors),
+        *_template(found.template),
     ]
+
+
+def _template(lines: Sequence[str]) -> list[str]:
+    return ["template:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _files(sign: str, files: Sequence[File], count: int) -> list[str]:

@@ -299,6 +299,9 @@ class VersionDiff:
     card: tuple[ValueChange, ...]
     metrics: tuple[ValueChange, ...]
     parameters: tuple[ValueChange, ...]
+    tensors: tuple[ValueChange, ...]
+    config: tuple[ValueChange, ...]
+    template: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

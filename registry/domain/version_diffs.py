@@ -1,4 +1,5 @@
-"""What changes from one version to another: files, card, metrics, parameters."""
+"""What changes from one version to another: files, card, metrics, parameters, and what is in
+files: tensors, config, chat templates."""
 
 from __future__ import annotations
 
@@ -6,10 +7,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from registry.domain.canonical import Json, canonical_json
+from registry.domain.fact_diffs import (
+    FactsByPath,
+    config_of,
+    shown,
+    template_lines,
+    tensors_of,
+)
 from registry.domain.manifests import FileChange, Manifest, ManifestFile, diff
 from registry.domain.pages import weight
 from registry.domain.versions import Card, Version
@@ -48,6 +56,12 @@ class VersionDiff:
     card: tuple[ValueChange, ...]
     metrics: tuple[ValueChange, ...]
     parameters: tuple[ValueChange, ...]
+    #: By `path: name`.
+    tensors: tuple[ValueChange, ...]
+    #: By `path: JSON pointer`.
+    config: tuple[ValueChange, ...]
+    #: As `diff -u` has it.
+    template: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +72,8 @@ class Side:
     manifest: Manifest
     #: With its text.
     card: Card
+    #: Of the files whose bytes the other side has not.
+    facts: FactsByPath
 
 
 def compare(base: Side, other: Side) -> VersionDiff:
@@ -75,6 +91,11 @@ def compare(base: Side, other: Side) -> VersionDiff:
         ),
         parameters=room.take(
             _changes(dict(base.version.spec.parameters), dict(other.version.spec.parameters))
+        ),
+        template=room.take(shown(template_lines(base.facts, other.facts))),
+        config=room.take(_changes(_config(base), _config(other))),
+        tensors=room.take(
+            islice(_changes(tensors_of(base.facts), tensors_of(other.facts)), NAMED_MAX)
         ),
         changed=room.take(changed[:NAMED_MAX]),
         added=room.take(files.added[:NAMED_MAX]),
@@ -127,6 +148,14 @@ def _card_changes(base: Card, other: Card) -> Iterator[ValueChange]:
         _changes(_text(base), _text(other)),
         _changes(_leaves(base), _leaves(other)),
     )
+
+
+def _config(side: Side) -> dict[str, Json]:
+    return {
+        f"{path}: {key}": leaf
+        for path, value in config_of(side.facts).items()
+        for key, leaf in pointers(value)
+    }
 
 
 def _text(card: Card) -> dict[str, Json]:

@@ -11,6 +11,7 @@ Sources: transformers `dynamic_module_utils.py`, peft `auto.py`, sentence-transf
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,6 +59,8 @@ TEMPLATE = Rule(
 )
 RULES = (JSON, LARGE, REMOTE, LOCAL, TRUST, BUILDS, TEMPLATE)
 
+CONFIG_BYTES_MAX = 65_536
+
 #: By which transformers finds code: `module.Class` for each class that it makes.
 _CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_pipeline"))
 _REFERENCE = re.compile(
@@ -80,11 +83,24 @@ _KERAS_PACKAGES = ("keras", "tensorflow.keras", "tf_keras", "keras_nlp", "keras_
 
 def read(look: Look) -> None:
     """Facts where a file has them: `architectures`, `model_type`, `quantization_config`,
-    `auto_map`, `custom_pipelines`, `code_present`, `base_model`, `chat_templates`."""
+    `auto_map`, `custom_pipelines`, `code_present`, `base_model`, `chat_templates`; of a
+    `config.json` all of it as `config`, unless it is long."""
     value = load(look)
     judge(look, value)
     if isinstance(value, dict):
         _note_facts(look, value)
+        if look.role == "config" and look.source.size_bytes <= CONFIG_BYTES_MAX:
+            look.facts["config"] = _finite(value)
+
+
+def _finite(value: Any) -> Any:
+    """The same, with words for numbers that JSON proper does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    is_odd = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if is_odd else value
 
 
 def read_template(look: Look) -> None:

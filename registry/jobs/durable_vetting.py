@@ -7,7 +7,9 @@ lot until every file has a result.
 What trials of DBOS showed, and what stands here because of it: its admin server stays off; the
 executor's id is unique and stays; the application's version is pinned, since by default it is a
 hash of the source, and a new release would strand what is in progress; what belongs to a server
-that is gone is handed over by whoever is asked for it and finds no sign of life. Whatever is not in
+that is gone is handed over by whoever is asked for it and finds no sign of life; and where its tables
+could not be written (a full disk), rows stay that nobody works on, in the places of others, so who
+finds that (`is_stuck`) has to begin anew. Whatever is not in
 its tables (a kill before anything was put there) is asked for again by the registry's sweep.
 """
 
@@ -55,6 +57,9 @@ class DurableVetting:
         raises. `is_stale` tells whether nobody works on a manifest any more."""
         self._executor = executor.name
         self._is_stale = is_stale
+        #: Ids of workflows that a thread of ours is in.
+        self._running: set[str] = set()
+        self._looked_dead: set[str] = set()
         DBOS(config=_config(executor))
 
         @DBOS.step(
@@ -69,9 +74,13 @@ class DurableVetting:
 
         @DBOS.workflow(name="vet")
         def vet(digest: str, rules: str) -> None:
-            is_first = True
-            while step(digest, rules, is_first):
-                is_first = False
+            self._running.add(_id(digest, rules))
+            try:
+                is_first = True
+                while step(digest, rules, is_first):
+                    is_first = False
+            finally:
+                self._running.discard(_id(digest, rules))
 
         self._vet = vet
         DBOS.launch()
@@ -79,7 +88,7 @@ class DurableVetting:
 
     def want(self, digests: Collection[str], rules: str) -> None:
         """Have these manifests looked at, unless that is under way."""
-        ids = {f"vet:{digest}:{rules}": digest for digest in digests}
+        ids = {_id(digest, rules): digest for digest in digests}
         known = {each.workflow_id: each for each in DBOS.list_workflows(workflow_ids=list(ids))}
         for id, digest in ids.items():
             found = known.get(id)
@@ -101,6 +110,16 @@ class DurableVetting:
             logger.warning("taking over %s from %s, which gives no sign of life", id, executor)
             DBOS.resume_workflow(id)
 
+    def is_stuck(self) -> bool:
+        """Whether there is a workflow that counts as ours, in which no thread of ours is, now and
+        when this was asked the last time. Then the process has to end: at the next start whatever
+        was in progress is begun anew."""
+        pending = DBOS.list_workflows(status=["PENDING"], load_input=False)
+        ours = {each.workflow_id for each in pending if each.executor_id == self._executor}
+        dead = ours - self._running
+        was_dead, self._looked_dead = self._looked_dead, dead
+        return bool(dead & was_dead)
+
     def is_idle(self) -> bool:
         """Whether nothing of ours is in progress or waits. Forgets what has come to its end."""
         ended = DBOS.list_workflows(status=list(_ENDED), load_input=False)
@@ -110,6 +129,10 @@ class DurableVetting:
         return not any(
             each.status != "PENDING" or each.executor_id == self._executor for each in waiting
         )
+
+
+def _id(digest: str, rules: str) -> str:
+    return f"vet:{digest}:{rules}"
 
 
 def _config(executor: Executor) -> DBOSConfig:

@@ -84,7 +84,7 @@ class VettingReports:
                 for file in files
                 if file.path.encode() > behind.encode() and path in ("", file.path)
             ]
-            found = _facts_of(tx, version, files, wanted[:limit])
+            found = facts_of(tx, version, files, wanted[:limit])
             token = encode_token((wanted[limit - 1].path,), of) if len(wanted) > limit else ""
             return Page(items=tuple(found), next_page_token=token)
 
@@ -218,12 +218,13 @@ def _rerun_of(tx: Transaction, name: VettingRerunName) -> Rerun:
     return found
 
 
-def _facts_of(
+def facts_of(
     tx: Transaction,
     version: Version,
     files: tuple[ManifestFile, ...],
     wanted: list[ManifestFile],
 ) -> list[FileFacts]:
+    """What was learned of some of a version's files under the rules of its verdict."""
     if version.vetting is None:
         return []
     listed = files_digest(files)

@@ -1074,6 +1074,9 @@ class VersionDiff(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    TENSORS_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     added_count: _builtins.int
     """Complete counts."""
     removed_count: _builtins.int
@@ -1116,6 +1119,20 @@ class VersionDiff(_message.Message):
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionDiff.ValueChange]:
         """Training parameters."""
 
+    @_builtins.property
+    def tensors(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionDiff.ValueChange]:
+        """What tensors are, such as `F32 [2, 3]`, by `path: name`; parts of one model count as one file. Of
+        files that differ and that vetting has looked at, at most 200 a side, here and below.
+        """
+
+    @_builtins.property
+    def config(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionDiff.ValueChange]:
+        """Values of configuration files, by `path: JSON pointer`."""
+
+    @_builtins.property
+    def template(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Chat templates that differ, a line each as `diff -u` has them, at most 1,000."""
+
     def __init__(
         self,
         *,
@@ -1132,10 +1149,13 @@ class VersionDiff(_message.Message):
         card: _abc.Iterable[Global___VersionDiff.ValueChange] | None = ...,
         metrics: _abc.Iterable[Global___VersionDiff.ValueChange] | None = ...,
         parameters: _abc.Iterable[Global___VersionDiff.ValueChange] | None = ...,
+        tensors: _abc.Iterable[Global___VersionDiff.ValueChange] | None = ...,
+        config: _abc.Iterable[Global___VersionDiff.ValueChange] | None = ...,
+        template: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "added_count", b"added_count", "card", b"card", "changed", b"changed", "changed_count", b"changed_count", "equal_count", b"equal_count", "metrics", b"metrics", "new_bytes", b"new_bytes", "parameters", b"parameters", "removed", b"removed", "removed_count", b"removed_count", "renamed", b"renamed", "renamed_count", b"renamed_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "added_count", b"added_count", "card", b"card", "changed", b"changed", "changed_count", b"changed_count", "config", b"config", "equal_count", b"equal_count", "metrics", b"metrics", "new_bytes", b"new_bytes", "parameters", b"parameters", "removed", b"removed", "removed_count", b"removed_count", "renamed", b"renamed", "renamed_count", b"renamed_count", "template", b"template", "tensors", b"tensors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

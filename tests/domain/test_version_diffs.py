@@ -64,7 +64,7 @@ def side(
         yanked_from=None,
         contributors=("alice",),
     )
-    return Side(version=version, manifest=manifest, card=card)
+    return Side(version=version, manifest=manifest, card=card, facts={})
 
 
 def change(key: str, base: str, other: str) -> ValueChange:
@@ -99,7 +99,7 @@ def test_media_type_alone_is_no_change() -> None:
     )
     diff = compare(
         base,
-        Side(version=other.version, manifest=Manifest(files=(typed,)), card=other.card),
+        Side(version=other.version, manifest=Manifest(files=(typed,)), card=other.card, facts={}),
     )
     assert (diff.changed_count, diff.equal_count) == (0, 1)
 

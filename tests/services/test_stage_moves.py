@@ -81,6 +81,7 @@ ELSEWHERE = {
     "Reception",
     "ReminderService",
     "TokenService",
+    "VettingReports",
     "WebhookDeliveryService",
     "WebhookQueue",
     "WebhookService",

@@ -271,3 +271,34 @@ def test_status(story: Story, eve: Caller) -> None:
     assert not reports.status(story.rosa, name_of(version)).done
     with pytest.raises(PermissionDeniedError):
         reports.status(story.world.caller("nobody"), name_of(version))
+
+
+def test_a_diff_compares_what_is_in_files(story: Story) -> None:
+    """Tensors by name, whatever file they are in; configuration by value; templates by line."""
+    template = "{%% for m in messages %%}\n%s{{ m.content }}\n{%% endfor %%}\n"
+    config = '{"model_type": "llama", "hidden_size": %d, "rope": {"theta": 1.5}}'
+    first = story.released(
+        {
+            "model.safetensors": weights(b"abc"),
+            "config.json": (config % 768).encode(),
+            "chat_template.jinja": (template % "").encode(),
+            "same.txt": b"same",
+        }
+    )
+    second = story.released(
+        {
+            "model-00001-of-00001.safetensors": weights(b"abcd"),
+            "config.json": (config % 1024).encode(),
+            "chat_template.jinja": (template % "System: ").encode(),
+            "same.txt": b"same",
+        }
+    )
+    found = story.world.version_diffs.diff(story.rosa, name_of(first), name_of(second))
+    tensors = [(each.key, each.base, each.other) for each in found.tensors]
+    assert tensors == [("model.safetensors: weights", "U8 [3]", "U8 [4]")]
+    changed = [(each.key, each.base, each.other) for each in found.config]
+    assert changed == [("config.json: /hidden_size", "768", "1024")]
+    assert "+System: {{ m.content }}" in found.template
+    assert "-{{ m.content }}" in found.template
+    same = story.world.version_diffs.diff(story.rosa, name_of(first), name_of(first))
+    assert (same.tensors, same.config, same.template) == ((), (), ())

@@ -233,7 +233,7 @@ BAD = (
 )
 #: Under names of other formats.
 DISGUISED = (
-    Vector(name="pickle", path="weights.txt.json", data=whole(_RUN), rule="FILE-1"),
+    Vector(name="pickle", path="weights.bin.json", data=whole(_RUN), rule="FILE-1"),
     Vector(name="pickle-0", path="config.json", data=b"cos\nsystem\n(S'echo'\ntR.", rule="FILE-1"),
     Vector(name="pickle-0", path="README.md", data=b"cos\nsystem\n(S'echo'\ntR.", rule="FILE-1"),
     Vector(name="pickle-0", path="vocab.txt", data=b"(S'x'\nios\nsystem\n.", rule="FILE-1"),

@@ -202,7 +202,7 @@ VECTORS = (
     _bad("python", 6, _custom("FlexPyFunc")),
     _bad("no-such-tensorflow", 6, _custom("FlexEvil")),
     _bad("unlisted-tensorflow", 6, _custom("FlexTensorSliceDataset"), fails=False),
-    _bad("external-buffers", 7, model(more={8: [Table({0: "../weights.txt"})]})),
+    _bad("external-buffers", 7, model(more={8: [Table({0: "../weights.bin"})]})),
     _bad("packed-files", 8, _PLAIN + _zip(), fails=False),
     _bad("trailing-bytes", 8, _PLAIN + b"\x80\x04cos\nsystem\n" * 16),
 )

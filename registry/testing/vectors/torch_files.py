@@ -250,7 +250,7 @@ VECTORS = (
         legacy(named("torch.nn.modules.linear", "Linear") + b")\x81}b", {}),
     ),
     _bad("pickle-0", "PICKLE-8", b"cos\nsystem\n(S'echo'\ntR."),
-    _bad("pickle-0-in-bin", "PICKLE-8", b"cos\nsystem\n(S'echo'\ntR.", "weights.txt"),
-    _bad("pickle-in-bin", "PICKLE-8", whole(RUN), "weights.txt"),
+    _bad("pickle-0-in-bin", "PICKLE-8", b"cos\nsystem\n(S'echo'\ntR.", "weights.bin"),
+    _bad("pickle-in-bin", "PICKLE-8", whole(RUN), "weights.bin"),
     _bad("pickle-in-ckpt", "PICKLE-8", whole(RUN), "model.ckpt"),
 )
