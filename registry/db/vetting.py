@@ -162,7 +162,7 @@ _RERUNS = (
     .limit(bindparam("limit"))
 )
 _MARKED = (
-    select_versions()
+    select_versions(_m.rerun.label("rerun"))
     .join(vetting_marks, _m.version_key == _v.key)
     .where(_m.version_key.not_in(numbers("but")))
     .order_by(_m.version_key)
@@ -313,9 +313,9 @@ class SqlVetting:
         asked = {"before": before, "limit": limit}
         return [_rerun(row) for row in self._connection.execute(_RERUNS, asked)]
 
-    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[Version]:
+    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[tuple[Version, int]]:
         asked = {"but": array(but), "limit": limit}
-        return [version_of(row) for row in self._connection.execute(_MARKED, asked)]
+        return [(version_of(row), row.rerun) for row in self._connection.execute(_MARKED, asked)]
 
     def marks(self, keys: Collection[int]) -> Mapping[int, int]:
         rows = self._connection.execute(_MARKS, {"keys": array(keys)})

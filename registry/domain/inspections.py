@@ -49,7 +49,7 @@ class FileResult:
 
 @dataclass(frozen=True, kw_only=True)
 class VettingRun:
-    """How far the inspection of a version's files is. There is one until the verdict is stored."""
+    """How far the inspection of a version's files is. There is one until each has a result."""
 
     #: Of the version: all versions with these files share the run.
     digest: str

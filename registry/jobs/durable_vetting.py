@@ -7,7 +7,7 @@ lot until every file has a result.
 What trials of DBOS showed, and what stands here because of it: its admin server stays off; the
 executor's id is unique and stays; the application's version is pinned, since by default it is a
 hash of the source, and a new release would strand what is in progress; what belongs to a server
-that is gone is handed over by whoever is asked for it and finds no sign of life; and where its tables
+that is gone is handed over by whoever is asked for it and finds no sign of life; where its tables
 could not be written (a full disk), rows stay that nobody works on, in the places of others, so who
 finds that (`is_stuck`) has to begin anew. Whatever is not in
 its tables (a kill before anything was put there) is asked for again by the registry's sweep.

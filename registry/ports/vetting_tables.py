@@ -62,8 +62,8 @@ class VettingTables(Protocol):
     def reruns(self, before: int, limit: int) -> Sequence[Rerun]:
         """Newest first, with numbers below `before`."""
 
-    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[Version]:
-        """Versions that a rerun has marked, by key, but for some by key."""
+    def marked(self, limit: int, *, but: Collection[int] = ()) -> Sequence[tuple[Version, int]]:
+        """Versions that a rerun has marked, with its number, by key; but for some by key."""
 
     def marks(self, keys: Collection[int]) -> Mapping[int, int]:
         """Of these versions, by key, the numbers of the reruns that have marked them."""

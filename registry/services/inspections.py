@@ -42,7 +42,7 @@ class InspectionService:
         """Count one more attempt at the files of a manifest, and give the first lot of them."""
         lot, manifest = self._rest(digest, rules_digest)
         if not lot.files:
-            self._on_inspected(digest)
+            self._end(digest)
             return None
         missing = {subject.sha256 for _, subject in lot.files}
         done = [file for file in manifest.files if file.sha256 not in missing]
@@ -65,9 +65,13 @@ class InspectionService:
         """The next files that have no result; None where all have one."""
         lot, _ = self._rest(digest, rules_digest)
         if not lot.files:
-            self._on_inspected(digest)
+            self._end(digest)
             return None
         return _first(lot)
+
+    def _end(self, digest: str) -> None:
+        self._database.write(lambda tx: tx.vetting.end([digest]))
+        self._on_inspected(digest)
 
     def keep(self, digest: str, path: str, result: FileResult) -> None:
         """Store what was found in a file of the manifest, and count it as done."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
 
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 #: known.
 RETRY_US = 10 * 1_000_000
 FINDINGS_MAX = 100
+#: Reruns are looked for at most so often.
+MARKS_EVERY_US = 1_000_000
 #: Manifests are held in memory together up to so many files; one larger than that, by itself.
 FILES_AT_ONCE = 20_000
 
@@ -59,6 +61,8 @@ class VettingService:
         #: Key of a version of which nothing can be told yet, to its digest and when it is tried
         #: again.
         self._put_off: dict[int, tuple[str, int]] = {}
+        #: When marks of reruns are looked for again.
+        self._marks_from_us = 0
         #: Digests of versions whose files have been looked at since.
         self._inspected: SimpleQueue[str] = SimpleQueue()
 
@@ -68,7 +72,10 @@ class VettingService:
 
     def run_pending(self, limit: int) -> int:
         """Judge versions in quarantine, oldest first, at most so many; how many got a verdict."""
-        judged = [each for lot in _lots(self._waiting(limit)) for each in self._judge(lot)]
+        waiting = self._waiting(limit)
+        reruns = {version.key: rerun for version, rerun in waiting if rerun}
+        lots = _lots([version for version, _ in waiting])
+        judged = [(*each, reruns.get(each[0].key, 0)) for lot in lots for each in self._judge(lot)]
         if judged:
             # Most versions stand then as they stand now, and only what is stored takes the turn of
             # other writers.
@@ -77,7 +84,8 @@ class VettingService:
                 self._database.write(partial(self._store, moves=its_own), namespace=namespace)
         return len(judged)
 
-    def _waiting(self, limit: int) -> list[Version]:
+    def _waiting(self, limit: int) -> list[tuple[Version, int]]:
+        """With the number of the rerun that asks for a verdict, 0 for the first one."""
         now = self._clock.now_us()
         ready = {self._inspected.get() for _ in range(self._inspected.qsize())}
         self._put_off = {
@@ -87,13 +95,23 @@ class VettingService:
         }
         rules, but = self._vetter.rules_digest, self._put_off.keys()
 
-        def fn(tx: Transaction) -> list[Version]:
+        def fn(tx: Transaction) -> list[tuple[Version, int]]:
             found = tx.versions.unvetted(rules, limit, but=but)
-            marked = tx.vetting.marked(limit - len(found), but=but)
-            keys = {version.key for version in found}
-            return [*found, *(version for version in marked if version.key not in keys)]
+            first = [(version, 0) for version in found]
+            known = but | {version.key for version in found}
+            return [*first, *self._marked(tx, limit - len(first), known, now)]
 
         return self._database.read(fn)
+
+    def _marked(
+        self, tx: Transaction, limit: int, but: Collection[int], now_us: int
+    ) -> Sequence[tuple[Version, int]]:
+        """What reruns have marked: looked for now and then, and often while there is something."""
+        if now_us < self._marks_from_us or limit <= 0:
+            return ()
+        found = tx.vetting.marked(limit, but=but)
+        self._marks_from_us = 0 if found else now_us + MARKS_EVERY_US
+        return found
 
     def _judge(self, lot: list[Version]) -> Iterator[tuple[Version, Vetting]]:
         """The versions with their verdicts, but for those of which none can be told yet."""
@@ -119,20 +137,14 @@ class VettingService:
             return dataclasses.replace(vetting, findings=vetting.findings[:FINDINGS_MAX])
         return vetting
 
-    def _moves(self, tx: Transaction, judged: Sequence[tuple[Version, Vetting]]) -> list[_Move]:
+    def _moves(
+        self, tx: Transaction, judged: Sequence[tuple[Version, Vetting, int]]
+    ) -> list[_Move]:
         policy = self._policies.active(tx)
-        facts = self._facts.of_many(tx, [version for version, _ in judged])
-        marks = tx.vetting.marks({version.key for version, _ in judged})
+        facts = self._facts.of_many(tx, [version for version, *_ in judged])
         found = (
-            self._move(
-                tx,
-                policy,
-                version,
-                vetting,
-                facts[version.key],
-                marks.get(version.key, 0),
-            )
-            for version, vetting in judged
+            self._move(tx, policy, version, vetting, facts[version.key], rerun)
+            for version, vetting, rerun in judged
         )
         return [move for move in found if move is not None]
 
@@ -142,9 +154,8 @@ class VettingService:
         standings = tx.versions.lock_many([move.version.key for move in moves])
         due = [now for move in moves if (now := self._as_it_stands(tx, policy, move, standings))]
         tx.versions.set_vetting((move.version.key, move.vetting, move.stored) for move in due)
-        tx.vetting.end({move.version.digest for move in due})
-        reruns = {(move.version.key, move.rerun): move.change for move in due if move.rerun}
-        tx.vetting.unmark(reruns, self._clock.now_us())
+        if reruns := {(move.version.key, move.rerun): move.change for move in due if move.rerun}:
+            tx.vetting.unmark(reruns, self._clock.now_us())
         if any(move.vetting.verdict is not Verdict.PASS for move in due):
             tx.vetting.forget_unread()
         for move in due:

@@ -14,6 +14,7 @@ from registry.domain.versions import Verdict, Version, VersionState
 from registry.errors import InvalidFieldError, NotFoundError, PermissionDeniedError
 from registry.names import VettingRerunName
 from registry.ports.tables import EventQuery
+from registry.services.vetting import MARKS_EVERY_US
 from registry.testing.sound import pickled, weights
 from registry.testing.story import Story, name_of
 from registry.testing.world import grant
@@ -55,6 +56,7 @@ def rerun(story: Story, caller: Caller, scope: str = "") -> Rerun:
 
 
 def run_all(story: Story) -> None:
+    story.world.clock.advance(MARKS_EVERY_US)
     while story.world.vetting.run_pending(100):
         pass
 

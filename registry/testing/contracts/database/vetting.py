@@ -109,7 +109,7 @@ def vetted_versions(database: Database, count: int) -> tuple[Model, list[Version
 
 def marked(database: Database, model: Model) -> list[int]:
     found = database.read(lambda tx: tx.vetting.marked(10_000))
-    return [version.number for version in found if version.model == model.path]
+    return [version.number for version, _ in found if version.model == model.path]
 
 
 class VettingContract:
@@ -243,7 +243,8 @@ class VettingContract:
         marks = database.read(lambda tx: tx.vetting.marks(keys))
         assert marks == {keys[0]: number, keys[2]: number}
         rest = database.read(lambda tx: tx.vetting.marked(10_000, but=[keys[0]]))
-        assert [each.number for each in rest if each.model == model.path] == [3]
+        found = [(each.number, of) for each, of in rest if each.model == model.path]
+        assert found == [(3, number)]
         one = rerun_of(database, model, 3)
         assert one.version_count == 1
         assert rerun_of(database, model, 99).end_time_us == T0
