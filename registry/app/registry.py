@@ -7,6 +7,7 @@ but the commands that start or check a registry.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from contextlib import ExitStack
 from functools import partial
@@ -52,6 +53,8 @@ from registry.services.vetting import VettingService
 from registry.services.webhook_queue import Claim
 from registry.services.webhook_shares import SENT_AT_ONCE
 from registry.vetting.stored import StoredVetter
+
+logger = logging.getLogger(__name__)
 
 FORGET_EVERY_S = 3600.0
 WEBHOOKS_EVERY_S = 1.0
@@ -178,6 +181,11 @@ class Registry:
             self.wake_vetting()
 
         inspections = InspectionService(database=database, clock=clock, on_inspected=on_inspected)
+        if settings.bare_vetting:
+            logger.warning(
+                "HALLMARK_BARE_VETTING is on: files are looked at even where the jail cannot be "
+                "closed. See what is missing: hallmark vet jail-check"
+            )
         inspector = WorkerInspector(handover_of(settings, self.tools), self.tools, inspections)
         vetting = VettingService(
             database=database,

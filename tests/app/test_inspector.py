@@ -42,6 +42,7 @@ class Site:
     home: Path
     url: str
     name: str = "one"
+    bare: bool = False
 
     def handover(self) -> Handover:
         work = f"sqlite:///{self.home}/work.db" if self.url.startswith("sqlite") else self.url
@@ -52,7 +53,7 @@ class Site:
             log_level="info",
             yara_rules={},
             clamav_socket="",
-            bare=False,
+            bare=self.bare,
         )
 
     @contextmanager
@@ -276,3 +277,29 @@ def _is_alive(pid: int) -> bool:
         return "zombie" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_without_a_jail_nothing_is_looked_at(
+    site: Site, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the way is told; with the setting that allows it files are looked at bare."""
+    # A machine that has no list of system calls.
+    hook = tmp_path / "site" / "sitecustomize.py"
+    hook.parent.mkdir()
+    hook.write_text("import platform\nplatform.machine = lambda: 'pdp11'\n")
+    monkeypatch.setenv("PYTHONPATH", str(hook.parent))
+    with site.running(database) as bench:
+        manifest = bench.manifest({"a.txt": b"a"})
+        bench.inspector.want([manifest.digest])
+        until = time.monotonic() + 30
+        while True:
+            runs = database.read(lambda tx: tx.vetting.runs([manifest.digest]))
+            if manifest.digest in runs and "pdp11" in runs[manifest.digest].problem:
+                break
+            assert time.monotonic() < until, runs
+            time.sleep(0.1)
+        assert not bench.results(manifest)
+    with replace(site, bare=True).running(database) as bench:
+        bench.inspector.want([manifest.digest])
+        assert bench.done(manifest)["a.txt"].verdict is Verdict.PASS
