@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: So many results of files that pass without a word are remembered; some 20 MB.
 _REMEMBERED_MAX = 65_536
+#: So many manifests; some 2 MB.
+_PASSED_MAX = 8192
 
 
 class StoredVetter:
@@ -32,6 +34,9 @@ class StoredVetter:
     def __init__(self, *, database: Database, inspector: Inspector) -> None:
         self._database = database
         self._inspector = inspector
+        #: Manifests that pass without a word, by digest and rules: many versions have the files of
+        #: another one.
+        self._passed: Recent[tuple[str, str], bool] = Recent(_PASSED_MAX)
         #: Of the bytes alone, under one set of rules.
         self._sound: Recent[tuple[str, str, str], FileResult] = Recent(_REMEMBERED_MAX)
 
@@ -41,6 +46,8 @@ class StoredVetter:
 
     def vet(self, version: Version, files: tuple[ManifestFile, ...], now_us: int) -> Vetting | None:
         rules = self.rules_digest
+        if self._passed.get((version.digest, rules)):
+            return Vetting(verdict=Verdict.PASS, findings=(), rules_digest=rules, time_us=now_us)
         results = self._results(files, rules)
         if len(results) < len(files):
             self._inspector.want([version.digest])
@@ -54,6 +61,8 @@ class StoredVetter:
             # Whatever a check trips over must not let the version out, nor stop the others.
             logger.exception("the check of %s crashed", version.name)
             findings, verdict = (crashed(),), Verdict.UNKNOWN
+        if verdict is Verdict.PASS and all(map(_is_plainly_sound, results.values())):
+            self._passed.put((version.digest, rules), True)
         return Vetting(verdict=verdict, findings=findings, rules_digest=rules, time_us=now_us)
 
     def _results(self, files: tuple[ManifestFile, ...], rules: str) -> Mapping[str, FileResult]:
