@@ -68,6 +68,8 @@ class Jail:
         self._yara_rules = yara_rules or {}
         self._pickles = pickles
         self._process: subprocess.Popen[bytes] | None = None
+        #: What this process was told last.
+        self._files_sent: Mapping[str, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,13 +88,18 @@ class Jail:
         return self._process.pid if self._process else None
 
     def look(self, descriptor: int, *, role: str, files: Mapping[str, int]) -> Mapping[str, Any]:
-        """The jail's word on one open file: see `registry/vetting/jailed.py`. JailError where there
-        is none; the next file gets a new process then. NoJailError where there is no jail, and
-        RulesError where the rules cannot be used."""
+        """The jail's word on one open file: see `registry/vetting/jailed.py`. `files` must stay as
+        they are as long as they are given. JailError where there is no word; the next file gets a
+        new process then. NoJailError where there is no jail, and RulesError where the rules cannot
+        be used."""
         self.start()
         size_bytes = os.fstat(descriptor).st_size
         patience_s = self._limits.wall_s + size_bytes / self._limits.bytes_per_s
-        line = json.dumps({"role": role, "files": dict(files)}).encode() + b"\n"
+        # A version may have 100,000 files: their list goes over once, not once for each of them.
+        is_known = files is self._files_sent
+        line = json.dumps({"role": role, "files": None if is_known else dict(files)}).encode()
+        line += b"\n"
+        self._files_sent = files
         try:
             sent = socket.send_fds(self._channel, [line], [descriptor])
             self._channel.settimeout(patience_s)
@@ -127,6 +134,7 @@ class Jail:
                 start_new_session=True,
             )
         self._heard = b""
+        self._files_sent = None
         try:
             self._send_setup()
             said = self._hear(START_S)

@@ -68,12 +68,15 @@ def main(arguments: list[str]) -> None:
         return
     open_layers = lock_in(setup)
     _send(channel, {"open_layers": open_layers})
+    files: Mapping[str, int] = {}
     while request := _receive(channel):
         head, descriptor = request
         if descriptor is None:
             raise ValueError("a request came without its file")
+        if head["files"] is not None:
+            files = head["files"]
         try:
-            answer = _answer(head, descriptor, scanners, pickles=setup["pickles"])
+            answer = _answer(head["role"], files, descriptor, scanners, pickles=setup["pickles"])
         finally:
             os.close(descriptor)
         _send(channel, answer)
@@ -117,17 +120,22 @@ def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _answer(
-    head: Mapping[str, Any], descriptor: int, scanners: Sequence[Scanner], *, pickles: bool
+    role: str,
+    neighbours: Mapping[str, int],
+    descriptor: int,
+    scanners: Sequence[Scanner],
+    *,
+    pickles: bool,
 ) -> Mapping[str, Any]:
-    if head["role"] in PERHAPS_PICKLED and not pickles:
+    if role in PERHAPS_PICKLED and not pickles:
         raise ValueError("a file with pickles came in where no scanner of pickles is")
     source = FileSource(descriptor)
-    files = Neighbours(head["files"])
+    files = Neighbours(neighbours)
     try:
-        found = inspect(source, head["role"], files, Budget())
+        found = inspect(source, role, files, Budget())
     except SourceError as error:
         return {"unreadable": str(error)}
-    scan(found, source, head["role"], scanners)
+    scan(found, source, role, scanners)
     return {**as_json(found), "depends_on_files": files.was_asked}
 
 

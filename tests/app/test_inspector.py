@@ -124,7 +124,7 @@ def test_a_killed_process_goes_on(site: Site, database: Database) -> None:
     one was not looked at again."""
     with site.running(database) as bench:
         manifest = bench.manifest(many(200))
-        for _ in range(3):
+        for _ in range(2):
             pid = worker_of(bench, manifest)
             known = len(bench.results(manifest))
             until = time.monotonic() + 30

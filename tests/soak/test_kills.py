@@ -13,7 +13,7 @@ from registry.testing.soak.kills import KillDriver
 @pytest.mark.parametrize(
     "cycles",
     [
-        pytest.param(6, id="reduced", marks=pytest.mark.slow),
+        pytest.param(4, id="reduced", marks=pytest.mark.slow),
         pytest.param(300, id="full", marks=pytest.mark.soak),
     ],
 )
