@@ -21,27 +21,33 @@ class VersionDiffService:
         """What changes from `base` to `other`, of one model or of two."""
         for name in (base, other):
             caller.require(Action.VERSION_READ, name.model.namespace, str(name))
-        return compare(*self._database.snapshot(lambda tx: _sides(tx, base, other)))
+        return compare(*self._database.snapshot(lambda tx: _sides(tx, caller, base, other)))
 
 
-def _sides(tx: Transaction, base: VersionName, other: VersionName) -> tuple[Side, Side]:
+def _sides(
+    tx: Transaction, caller: Caller, base: VersionName, other: VersionName
+) -> tuple[Side, Side]:
     old, new = version_of(tx, base), version_of(tx, other)
     before, after = whole_manifest(tx, old), whole_manifest(tx, new)
-    return (_side(tx, old, before, after), _side(tx, new, after, before))
+    return (_side(tx, caller, old, before, after), _side(tx, caller, new, after, before))
 
 
-def _side(tx: Transaction, version: Version, manifest: Manifest, beside: Manifest) -> Side:
+def _side(
+    tx: Transaction, caller: Caller, version: Version, manifest: Manifest, beside: Manifest
+) -> Side:
     return Side(
         version=version,
         manifest=manifest,
         card=tx.versions.text_of_card(version.key),
-        facts=_facts(tx, version, manifest, beside),
+        facts=_facts(tx, caller, version, manifest, beside),
     )
 
 
-def _facts(tx: Transaction, version: Version, manifest: Manifest, beside: Manifest) -> FactsByPath:
+def _facts(
+    tx: Transaction, caller: Caller, version: Version, manifest: Manifest, beside: Manifest
+) -> FactsByPath:
     """Of the files that the other side has not under the same path."""
     equal = {(file.path, file.sha256) for file in beside.files}
     wanted = [file for file in manifest.files if (file.path, file.sha256) not in equal]
-    found = facts_of(tx, version, manifest.files, wanted[:FILES_MAX])
+    found = facts_of(tx, caller, version, manifest.files, wanted[:FILES_MAX])
     return {each.file.path: each.facts for each in found}

@@ -23,6 +23,8 @@ from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 
 FACTS_PAGE_MAX = 100
+#: Facts that are text of the files themselves, hence bytes as any others.
+CONTENT = frozenset(("chat_templates", "config", "metadata"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ class VettingReports:
                 for file in files
                 if file.path.encode() > behind.encode() and path in ("", file.path)
             ]
-            found = facts_of(tx, version, files, wanted[:limit])
+            found = facts_of(tx, caller, version, files, wanted[:limit])
             token = encode_token((wanted[limit - 1].path,), of) if len(wanted) > limit else ""
             return Page(items=tuple(found), next_page_token=token)
 
@@ -220,20 +222,30 @@ def _rerun_of(tx: Transaction, name: VettingRerunName) -> Rerun:
 
 def facts_of(
     tx: Transaction,
+    caller: Caller,
     version: Version,
     files: tuple[ManifestFile, ...],
     wanted: list[ManifestFile],
 ) -> list[FileFacts]:
-    """What was learned of some of a version's files under the rules of its verdict."""
+    """What was learned of some of a version's files under the rules of its verdict. Parts of the
+    files themselves are for those alone who may fetch them, once they are released."""
     if version.vetting is None:
         return []
+    is_open = version.state is VersionState.RELEASED and not version.terms_digest
+    may = caller.may(Action.VERSION_FETCH, version.namespace, model=version.model)
+
+    def shown(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return facts if is_open and may else {k: v for k, v in facts.items() if k not in CONTENT}
+
     listed = files_digest(files)
     subjects = {file.path: Subject(file.sha256, role_of(file.path), listed) for file in wanted}
     known: Mapping[Subject, FileResult] = tx.vetting.results(
         set(subjects.values()), version.vetting.rules_digest, facts=True
     )
     return [
-        FileFacts(file=file, verdict=result.verdict, format=result.format, facts=result.facts)
+        FileFacts(
+            file=file, verdict=result.verdict, format=result.format, facts=shown(result.facts)
+        )
         for file in wanted
         if (result := known.get(subjects[file.path])) is not None
     ]

@@ -83,7 +83,9 @@ class VettingServiceServicer:
 
     def ListFileFacts(self, request, context):
         """What vetting learned of a version's files, by path in byte order: formats, tensors, operators,
-        templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
+        templates, licences. Needs version.read, in quarantine too; but what is text
+        of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
+        RELEASED versions without terms. Files of which
         nothing is known under the rules of the version's verdict are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -42,7 +42,9 @@ class VettingServiceStub:
     """How far the vetting of a version is. Needs version.read."""
     ListFileFacts: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.ListFileFactsRequest, _vetting_pb2.ListFileFactsResponse]
     """What vetting learned of a version's files, by path in byte order: formats, tensors, operators,
-    templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
+    templates, licences. Needs version.read, in quarantine too; but what is text
+    of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
+    RELEASED versions without terms. Files of which
     nothing is known under the rules of the version's verdict are left out.
     """
     CreateVettingRerun: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]
@@ -80,7 +82,9 @@ class VettingServiceAsyncStub(VettingServiceStub):
     """How far the vetting of a version is. Needs version.read."""
     ListFileFacts: _aio.UnaryUnaryMultiCallable[_vetting_pb2.ListFileFactsRequest, _vetting_pb2.ListFileFactsResponse]  # type: ignore[assignment]
     """What vetting learned of a version's files, by path in byte order: formats, tensors, operators,
-    templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
+    templates, licences. Needs version.read, in quarantine too; but what is text
+    of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
+    RELEASED versions without terms. Files of which
     nothing is known under the rules of the version's verdict are left out.
     """
     CreateVettingRerun: _aio.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]  # type: ignore[assignment]
@@ -127,7 +131,9 @@ class VettingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vetting_pb2.ListFileFactsResponse, _abc.Awaitable[_vetting_pb2.ListFileFactsResponse]]:
         """What vetting learned of a version's files, by path in byte order: formats, tensors, operators,
-        templates, licences. Needs version.read, in quarantine too: facts are no bytes. Files of which
+        templates, licences. Needs version.read, in quarantine too; but what is text
+        of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
+        RELEASED versions without terms. Files of which
         nothing is known under the rules of the version's verdict are left out.
         """
 

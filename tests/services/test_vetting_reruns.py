@@ -304,3 +304,22 @@ def test_a_diff_compares_what_is_in_files(story: Story) -> None:
     assert "-{{ m.content }}" in found.template
     same = story.world.version_diffs.diff(story.rosa, name_of(first), name_of(first))
     assert (same.tensors, same.config, same.template) == ((), (), ())
+
+
+def test_text_of_files_is_for_those_who_may_fetch_them(story: Story) -> None:
+    """Nobody sees it in quarantine, nor who reads metadata alone, by facts or by a diff."""
+    files = {"config.json": b'{"model_type": "llama"}', "x.xyz": b"\xff"}
+    quarantined = story.vetted(story.push(files))
+    assert quarantined.state is QUARANTINED
+    assert "config" not in facts(story, quarantined)["config.json"]
+    released = story.released({"config.json": b'{"model_type": "gemma"}'})
+    assert "config" in facts(story, released)["config.json"]
+    auditor = story.world.caller("audrey", grant(Role.AUDITOR))
+    page = story.world.vetting_reports.facts(
+        auditor, name_of(released), path="", page=PageRequest()
+    )
+    assert "config" not in page.items[0].facts
+    names = name_of(quarantined), name_of(released)
+    assert story.world.version_diffs.diff(auditor, *names).config == ()
+    found = story.world.version_diffs.diff(story.rosa, *names).config
+    assert "llama" not in str(found)
