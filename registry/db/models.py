@@ -27,6 +27,7 @@ from registry.db.prepared import PreparedConnection
 from registry.db.reach import reach_values, within
 from registry.db.rows import AnyRow
 from registry.db.tables import (
+    MINUTE_US,
     model_labels,
     model_numbers,
     models,
@@ -216,6 +217,7 @@ def _sorted(
     """By value, then by path, which goes up also where the value goes down."""
     name, _, direction = order.partition(" ")
     column, descending = _ORDERS[name], direction == "desc"
+    by_time = column is _m.update_time_us
     if after is not None:
         value, path = after[0], after[-1]
         behind = column < value if descending else column > value
@@ -223,8 +225,14 @@ def _sorted(
             # Said so, an index on the value finds the place; an OR alone it could not use.
             from_here = column <= value if descending else column >= value
             behind = and_(from_here, or_(behind, _m.path > path))
+        if by_time:
+            minute = int(value) // MINUTE_US
+            found = found.where(
+                _m.update_minute <= minute if descending else _m.update_minute >= minute
+            )
         found = found.where(behind)
-    return found.order_by(column.desc() if descending else column, _m.path)
+    keys = (_m.update_minute, column) if by_time else (column,)
+    return found.order_by(*(key.desc() if descending else key for key in keys), _m.path)
 
 
 def _editable(model: Model) -> dict[str, object]:

@@ -66,9 +66,11 @@ class Document(Mapping[str, object]):
         self._made: dict[str, object] = {}
 
     def __getitem__(self, name: str) -> object:
-        if name not in self._made:
-            self._made[name] = _PARTS[name](self)
-        return self._made[name]
+        try:
+            return self._made[name]
+        except KeyError:
+            made = self._made[name] = _PARTS[name](self)
+            return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(NAMES)

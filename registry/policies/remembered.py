@@ -69,11 +69,15 @@ def _key(document: Mapping[str, object], paths: Sequence[Sequence[str]]) -> Key:
 def _behind(document: Mapping[str, object], path: Sequence[str]) -> object:
     """What stands at the path, or at the last place of it that is there: what follows may be the
     name of a function."""
-    here: object = document
-    for step in path:
+    first, *rest = path
+    try:
+        here = document[first]
+    except KeyError:
+        return _MISSING
+    for step in rest:
         if not isinstance(here, Mapping):
             return here
-        here = here.get(step, _MISSING)
-        if here is _MISSING:
+        if step not in here:
             return _MISSING
+        here = here[step]
     return here

@@ -33,6 +33,12 @@ OF_0011 = (
     "vetting_runs",
     "file_results",
 )
+#: What takes back revision 0012, but for the room in pages.
+TO_0011 = (
+    "DROP INDEX ix_models_update_minute",
+    "ALTER TABLE models DROP COLUMN update_minute",
+    "CREATE INDEX ix_models_update_time_us_path ON models (update_time_us, path)",
+)
 
 
 def shape(engine: Engine) -> dict[str, Any]:
@@ -199,6 +205,8 @@ def test_what_was_given_before_is_not_given_again(url: str) -> None:
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     given = "INSERT INTO promotion_reminders VALUES (:promotion, 'half', 1)"
     with engine.begin() as connection:
+        for statement in TO_0011:
+            connection.execute(text(statement))
         for later in ("reminders", *OF_0011):
             connection.execute(text(f"DROP TABLE {later}"))
         connection.execute(text(given), {"promotion": promotion})

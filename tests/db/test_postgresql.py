@@ -22,7 +22,7 @@ from registry.errors import (
 from registry.ports.database import Transaction
 from registry.testing.clock import FixedClock
 from registry.testing.contracts.database.events import check_chains
-from registry.testing.contracts.database.samples import model, namespace
+from registry.testing.contracts.database.samples import model, namespace, stored_model
 from registry.testing.db_driver import Call, claim, claimed, connection_of, sql
 from registry.testing.postgres import PostgresServer
 
@@ -201,6 +201,19 @@ def test_a_small_table_is_asked_by_its_index(database: SqlDatabase, keys: str) -
     assert "Seq Scan" not in steps, steps
     assert "Merge" not in steps, steps
     assert "Hash Join" not in steps, steps
+
+
+def test_a_new_version_changes_no_index_of_its_model(database: SqlDatabase) -> None:
+    """PostgreSQL writes the row in its page: it does so where no column of an index changed."""
+    made = stored_model(database, "fraud/scorer")
+
+    def fn(tx: Transaction) -> tuple[int, int]:
+        tx.models.take_number(made, made.update_time_us + 1)
+        counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
+        row = connection_of(tx).exec_driver_sql(f"{counts} WHERE relname = 'models'").one()
+        return row[0], row[1]
+
+    assert database.write(fn) == (1, 1)
 
 
 def test_a_server_that_only_reads_is_told(database: SqlDatabase) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from registry.db.tables.audit import audit_checkpoints
 from registry.db.tables.columns import metadata
 from registry.db.tables.content import (
+    MINUTE_US,
     commits,
     evaluations,
     manifest_files,
@@ -72,6 +73,7 @@ from registry.db.tables.webhooks import (
 )
 
 __all__ = [
+    "MINUTE_US",
     "acceptances",
     "active_policy",
     "audit_checkpoints",

@@ -8,11 +8,14 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     ForeignKey,
     Integer,
     MetaData,
     Text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
 
 metadata = MetaData(
     naming_convention={
@@ -32,6 +35,9 @@ ByteText = Text().with_variant(Text(collation="C"), "postgresql")
 CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 # Keys and numbers that outlive their row (in tickets, in people's notes) are never given out twice.
 NEVER_REUSED: dict[str, Any] = {"sqlite_autoincrement": True}
+# Rows that change often, and in no column that an index has. PostgreSQL writes those where they are
+# as long as there is room in their page.
+WRITTEN_IN_PLACE: dict[str, Any] = {"postgresql_with": {"fillfactor": 80}}
 
 
 def key() -> Column[int]:
@@ -72,3 +78,22 @@ def of(name: str, target: str, *, primary_key: bool = False) -> Column[int]:
         primary_key=primary_key,
         nullable=False,
     )
+
+
+class _Derived(Computed):
+    """What a row has by its other columns. PostgreSQL keeps it, as it must to have an index on it;
+    SQLite, where no such column can be added to a table, works it out."""
+
+
+@compiles(_Derived, "postgresql")
+def _stored(element: _Derived, compiler: DDLCompiler, **_: Any) -> str:
+    return f"GENERATED ALWAYS AS ({element.sqltext}) STORED"
+
+
+@compiles(_Derived, "sqlite")
+def _virtual(element: _Derived, compiler: DDLCompiler, **_: Any) -> str:
+    return f"GENERATED ALWAYS AS ({element.sqltext}) VIRTUAL"
+
+
+def derived_number(name: str, expression: str) -> Column[int]:
+    return Column(name, BigInteger, _Derived(expression), nullable=False)

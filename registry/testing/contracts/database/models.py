@@ -338,6 +338,8 @@ PATTERNS = (("*",), ("a",), ("a*",), ("*b",), ("a-b", "c"), ("b", "*"), ("A",), 
 MODEL_PATTERNS = (("*",), ("*",), ("a/*", "c/m"), ("*/M*",), ("*/m*",), ("*/_*", "a_b/*"), ())
 WORDS = ("Straße", "100%", "a_b", "back\\slash", "Fraud", "")
 TAGS = ("x", "y", "X", "%")
+#: Within a minute, on both sides of its end, and later.
+TIMES_US = (0, 1, 59_999_999, 60_000_000, 60_000_001, 180_000_000)
 STATES = (VersionState.RELEASED, VersionState.QUARANTINED, VersionState.YANKED)
 
 
@@ -364,7 +366,7 @@ def populate(database: Database, choice: random.Random) -> list[tuple[Model, set
                 owners=tuple(choice.sample(("ann", "bob"), choice.randrange(3))),
             ),
             create_time_us=T0 + choice.randrange(3),
-            update_time_us=T0 + choice.randrange(3),
+            update_time_us=T0 + choice.choice(TIMES_US),
             like_count=choice.randrange(3),
             download_count=choice.choice((0, 0, 2**40)),
         )
