@@ -61,6 +61,43 @@ class TestPicklescan(ScannerContract):
         return Case(scanner=scanner("picklescan", "Picklescan"))
 
 
+def array_in_zip(data: bytes) -> io.BytesIO:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("coef.npy", data)
+    return out
+
+
+def npy(descr: bytes, data: bytes, *, version: int = 1) -> bytes:
+    header = b"{'descr': %b, 'fortran_order': False, 'shape': (1,), }\n" % descr
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes((version, 0)) + length + header + data
+
+
+CALL = b"cos\nsystem\n(S'x'\ntR."
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        (npy(b"'<f8'", bytes(8)), Outcome.CLEAN),
+        (npy(b"'<f8'", bytes(8), version=3), Outcome.CLEAN),
+        (npy(b"'|O'", CALL), Outcome.MALICIOUS),
+        (npy(b"'i4,object'", CALL, version=2), Outcome.MALICIOUS),
+        (CALL, Outcome.MALICIOUS),
+        (b"\x93NUMPY\x01\0\xff\xff{", Outcome.INCONCLUSIVE),
+        (b"\x93NUMPY\x09\0" + bytes(80), Outcome.INCONCLUSIVE),
+    ],
+    ids=["floats", "floats 3.0", "objects", "objects by name", "no array", "cut", "version"],
+)
+def test_arrays_in_archives_are_read_without_numpy(
+    data: bytes, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    answer = scanner("picklescan", "Picklescan").scan(array_in_zip(data), "skops")
+    assert answer.outcome is outcome
+
+
 class TestModelAudit(ScannerContract):
     @pytest.fixture
     def case(self) -> Case:
