@@ -179,6 +179,11 @@ class _Checker:
         self._stored = {
             node.name for node in every if isinstance(node, nodes.Name) and node.ctx != "load"
         }
+        self._called = {
+            node.node.name
+            for node in every
+            if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name)
+        }
         self._flow = Flow(every)
 
     def check(self) -> None:  # noqa: C901 - a row for each kind of node
@@ -214,6 +219,9 @@ class _Checker:
         if node.name in names.HIDDEN_VARIABLES or node.name.startswith("__"):
             self._refuse(HIDDEN, node, f"found {quoted(node.name)}")
         if node.name not in names.FUNCTIONS:
+            return
+        if node.name in self._stored and node.name not in self._called:
+            # A variable of its own, of which nobody thinks as the function.
             return
         is_called = isinstance(parent, nodes.Call) and parent.node is node
         is_asked = isinstance(parent, nodes.Test) and parent.node is node
@@ -266,8 +274,11 @@ class _Checker:
 
     def _check_call(self, node: nodes.Call) -> None:
         callee = node.node
-        if node.dyn_args or node.dyn_kwargs:
+        listed = isinstance(callee, nodes.Getitem) and self._flow.lists_macros(callee.node)
+        if node.dyn_kwargs or (node.dyn_args and not listed):
             self._refuse(CALL, node, "found a call with * or **")
+        elif listed:
+            return
         elif isinstance(callee, nodes.Name):
             own = callee.name in self._macros and callee.name not in self._stored
             known = callee.name in names.FUNCTIONS and callee.name not in self._macros

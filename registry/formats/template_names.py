@@ -24,6 +24,7 @@ METHODS = frozenset(
         "keys",
         "lower",
         "lstrip",
+        "pop",
         "removeprefix",
         "removesuffix",
         "replace",
@@ -53,6 +54,7 @@ FILTERS = frozenset(
         "first",
         "float",
         "format",
+        "from_json",
         "groupby",
         "indent",
         "int",
@@ -141,25 +143,19 @@ ATTRIBUTE_AT = {
 }
 #: At which place a filter takes the name of a test.
 TEST_AT = {"select": 0, "reject": 0, "selectattr": 1, "rejectattr": 1}
-#: Filters and methods that pass texts on, or make no others than shorter ones of the same letters.
-PASSING_FILTERS = frozenset(
+#: Filters and methods that pass on what they are given, as it is.
+_KEEPING_FILTERS = frozenset(
     [
         "abs",
-        "capitalize",
         "count",
         "d",
         "default",
         "dictsort",
-        "first",
         "float",
         "int",
         "items",
-        "last",
         "length",
         "list",
-        "lower",
-        "max",
-        "min",
         "reject",
         "rejectattr",
         "reverse",
@@ -168,29 +164,31 @@ PASSING_FILTERS = frozenset(
         "selectattr",
         "slice",
         "sort",
-        "title",
-        "trim",
         "unique",
-        "upper",
     ]
 )
-PASSING_METHODS = frozenset(
+PASSING_METHODS = frozenset(["count", "find", "get", "index", "items", "keys", "pop", "values"])
+#: Those that make texts of it which have parts of it, or their letters in another case.
+CHANGING_FILTERS = frozenset(
+    ["capitalize", "first", "last", "lower", "max", "min", "title", "trim", "upper"]
+)
+CHANGING_METHODS = frozenset(
     [
         "capitalize",
-        "count",
-        "find",
-        "get",
-        "index",
-        "items",
-        "keys",
         "lower",
-        "rfind",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
         "strip",
         "title",
         "upper",
-        "values",
     ]
 )
+PASSING_FILTERS = _KEEPING_FILTERS | CHANGING_FILTERS
 #: What makes whole numbers and nothing else.
 COUNTING_FILTERS = frozenset({"count", "int", "length", "wordcount"})
 COUNTING_METHODS = frozenset({"count", "find", "index", "rfind"})
@@ -216,6 +214,12 @@ HIDDEN_VARIABLES = frozenset(
 #: Attributes that lead from plain values to frames, code and globals, though they have no
 #: underscore in front (CPython's data model, "Internal types").
 _INNER = re.compile(r"(ag|co|cr|f|func|gi|im|tb)_[a-z]+|mro|format_map")
+#: Of a literal text: what may become the name of something hidden once it is cut.
+HIDDEN_PART = re.compile(r"_|mro", re.IGNORECASE)
+#: Texts that the model's author chooses, in `tokenizer_config.json`.
+TOKENS = frozenset(
+    f"{name}_token" for name in ("bos", "eos", "unk", "pad", "sep", "cls", "mask", "image", "audio")
+) | {"additional_special_tokens"}
 #: Braces of `format` without attributes or items.
 PLAIN_FORMAT = re.compile(r"(?:[^{}]|\{\{|\}\}|\{[A-Za-z0-9]*(?::[^{}]*)?\})*")
 

@@ -107,7 +107,44 @@ _LISTED = """
 {%- for i in range(0, 3) %}{{- messages[i]['role'] }}{%- endfor %}
 {{- messages[-1]['content'][:10] }}{{- documents | default([]) | tojson }}
 """
+_QUEUED = """
+{%- set queue = namespace(ids=[]) %}{%- set seen = namespace(last=-1) %}
+{%- for i in range(messages | length - 1, -1, -1) %}
+{%- if messages[i]['role'] == 'assistant' and seen.last < 0 %}{%- set seen.last = loop.index0 %}
+{%- endif %}{%- endfor %}
+{%- set asked = messages[seen.last].tool_calls | length %}
+{%- for message in messages %}
+{%- if message.role == 'tool' and queue.ids %}{{- queue.ids.pop(0) }}{%- endif %}
+{%- for call in message.tool_calls %}
+{%- set _ = queue.ids.append(call.name ~ ':' ~ loop.index) %}
+{%- set given = call.arguments %}
+{%- if given is string %}{%- set given = given | from_json %}{%- endif %}
+{%- for name, value in given.items() %}{{- name ~ '=' ~ value | tojson }}{%- endfor %}
+{%- endfor %}{%- endfor %}
+"""
+_GROUPED = """
+{%- set seen = namespace(groups=[]) %}
+{%- for tool in tools %}{%- set group = tool.name.split('.')[0] %}
+{%- if group not in seen.groups %}{%- set seen.groups = seen.groups + [group] %}{%- endif %}
+{%- endfor %}
+{%- for group in seen.groups %}{{- about[group] if group in about else '' }}{%- endfor %}
+"""
+_LISTED_MACROS = """
+{%- macro typed(functions, namespace='functions') %}{{- 'namespace ' + namespace }}{%- endmacro %}
+{%- macro known(given, field=none) %}{%- if field in given %}{{- given[field] }}{%- endif %}
+{%- endmacro %}{{- typed(tools) }}{{- known(messages[0], 'content') }}
+{%- macro head(knobs) %}{{- '<head>' ~ knobs }}{%- endmacro %}
+{%- macro body(documents, citations) %}{{- documents | tojson ~ citations }}{%- endmacro %}
+{%- set calls = [] %}{%- set given = [] %}
+{%- if knobs %}{%- set calls = calls + [head] %}{%- set given = given + [[knobs]] %}{%- endif %}
+{%- if documents %}{%- set calls = calls + [body] %}
+{%- set given = given + [[documents, true]] %}{%- endif %}
+{%- for i in range(calls | length) %}{{- calls[i](*given[i]) }}{%- endfor %}
+"""
 _SOUND = {
+    "queued": _QUEUED,
+    "grouped": _GROUPED,
+    "listed-macros": _LISTED_MACROS,
     "chatml": _CHATML,
     "alternating": _ALTERNATING,
     "tools": _TOOLS,
@@ -166,6 +203,29 @@ _BAD = {
         "{% set a = [] %}{% set b = a %}{% set _ = b.append('__class__') %}{{ ''[a[0]] }}",
     ),
     "sliced-key": ("4", "{{ ''['x__class__'[1:]] }}"),
+    "cut-key": ("4", "{{ ''['xgi_frame'[1:]] }}"),
+    "stripped-key": ("4", "{{ ''['xgi_framex'.strip('x')] }}"),
+    "trimmed-key": ("4", "{{ ''['xgi_framex' | trim('x')] }}"),
+    "lowered-key": ("4", "{{ ''['GI_FRAME' | lower] }}"),
+    "split-key": ("4", "{{ ''['xf_globals'.split('x')[-1]] }}"),
+    "split-assigned": (
+        "4",
+        "{% set l = ['x_os'] %}{% for p in l %}{{ ''[p.split('x')[1]] }}{% endfor %}",
+    ),
+    "split-namespace": ("4", "{% set n = namespace(a='x_os') %}{{ ''[n.a.split('x')[1]] }}"),
+    "split-default": ("4", "{{ ''[messages.get('a', 'x_os').split('x')[1]] }}"),
+    "recursive-key": (
+        "4",
+        "{% for k in messages recursive %}{{ ''[k] }}{{ loop(['_' ~ '_class_']) }}{% endfor %}",
+    ),
+    "token-key": ("4", "{{ ''[bos_token] }}"),
+    "token-attribute": ("4", "{{ ''[eos_token[1:]] }}"),
+    "range-outside": ("4", "{% for bos_token in range(3) %}{% endfor %}{{ ''[bos_token] }}"),
+    "list-parameter": (
+        "4",
+        "{% macro m(k) %}{{ ''[k] }}{% endmacro %}{% set l = [m] %}{{ l[0](*messages) }}",
+    ),
+    "added-key": ("4", "{% for k in ['_' ~ '_x'] + ['a'] %}{{ ''[k] }}{% endfor %}"),
     "percent-key": ("4", "{{ ''['%c%cclass' % (95, 95)] }}"),
     "with-key": ("4", "{% with k = '__class__' %}{{ ''[k] }}{% endwith %}"),
     "computed-attribute": ("4", "{{ messages | map(attribute='_' ~ '_class__') | list }}"),
@@ -180,7 +240,20 @@ _BAD = {
     "unknown-function": ("6", "{{ open('x') }}"),
     "unknown-method": ("6", "{{ messages.system('x') }}"),
     "alias": ("6", "{% set r = raise_exception %}{{ r }}"),
-    "overwritten": ("6", "{% set range = messages %}"),
+    "overwritten": ("6", "{% set range = messages %}{{ range(3) }}"),
+    "listed-functions": ("6", "{{ [range][0](3) }}"),
+    "listed-others": (
+        "6",
+        "{% macro m() %}{% endmacro %}{% set l = [m] %}{% set l = l + messages %}{{ l[0](1) }}",
+    ),
+    "overwritten-macro": (
+        "6",
+        "{% macro m() %}{% endmacro %}{% set m = messages %}{% set l = [m] %}{{ l[0](1) }}",
+    ),
+    "listed-starred": (
+        "6",
+        "{% macro m() %}{% endmacro %}{% set l = [m] %}{{ l[0](**messages) }}",
+    ),
     "called-item": ("6", "{{ messages['system']('x') }}"),
     "called-result": ("6", "{{ range(1)(2) }}"),
     "starred-call": ("6", "{{ dict(**messages) }}"),
