@@ -20,7 +20,7 @@ from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 
 #: Of one lot: it is looked at in one go, and a run goes on behind it.
-LOT_FILES = 64
+LOT_FILES = 1024
 LOT_BYTES = 1 << 30
 #: Who is at work says so more often than that.
 STALE_US = 60 * 1_000_000

@@ -29,20 +29,24 @@ class InlineInspector:
         self._clock = clock
         #: Tests change it, as a new release would.
         self.rules_digest = "sha256:rules-of-this-process"
-        #: Paths of what was looked at.
-        self.looked: list[str] = []
+        #: Paths of what was looked at, by the lots in which they came.
+        self.lots: list[list[str]] = []
+
+    @property
+    def looked(self) -> list[str]:
+        return [path for lot in self.lots for path in lot]
 
     def want(self, digests: Collection[str]) -> None:
         for digest in digests:
             lot = self._service.begin(digest, self.rules_digest)
             while lot is not None:
+                self.lots.append([path for path, _ in lot.files])
                 for path, subject in lot.files:
                     self._look(lot, path, subject)
                 lot = self._service.next_lot(digest, self.rules_digest)
 
     def _look(self, lot: Lot, path: str, subject: Subject) -> None:
         now_us = self._clock.now_us()
-        self.looked.append(path)
         try:
             data = b"".join(self._blobs.open_range(subject.sha256))
         except (NotFoundError, CorruptBytesError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from registry.domain.versions import Verdict
+from registry.services import inspections
 from registry.testing.story import Story
 from registry.testing.world import manifest_file
 from registry.vetting import stored
@@ -16,17 +17,35 @@ def test_what_is_known_is_not_looked_at_again(story: Story) -> None:
     world = story.world
     files = {f"{n}.txt": b"%d" % n for n in range(5)}
     assert story.released(files).vetting is not None
-    looked = world.inspector.looked
-    assert sorted(looked) == sorted(files)
+    inspector = world.inspector
+    assert sorted(inspector.looked) == sorted(files)
     story.released({"5.txt": b"5", **files})
-    assert looked[5:] == ["5.txt"]
+    assert inspector.looked[5:] == ["5.txt"]
     vetter = StoredVetter(database=world.database, inspector=world.inspector)
     version = story.push({"4.txt": b"4"})
     manifest = tuple(manifest_file(path, data) for path, data in {"4.txt": b"4"}.items())
     vetting = vetter.vet(version, manifest, 7)
     assert vetting is not None
     assert (vetting.verdict, vetting.time_us) == (Verdict.PASS, 7)
-    assert len(looked) == 6
+    assert len(inspector.looked) == 6
+
+
+@pytest.mark.parametrize(("lot_files", "lot_bytes"), [(3, 10**9), (100, 4), (1, 1)])
+def test_lots_are_bounded_and_leave_nothing_out(
+    story: Story, monkeypatch: pytest.MonkeyPatch, lot_files: int, lot_bytes: int
+) -> None:
+    """By their files and by their bytes, but that each has one: also a file longer than a lot."""
+    monkeypatch.setattr(inspections, "LOT_FILES", lot_files)
+    monkeypatch.setattr(inspections, "LOT_BYTES", lot_bytes)
+    files = {f"{n}.txt": b"%d" % n * (1 + n % 3) for n in range(10)} | {"long.txt": b"x" * 50}
+    version = story.released(files)
+    assert version.vetting is not None
+    assert version.vetting.verdict is Verdict.PASS
+    looked = story.world.inspector.lots
+    assert sorted(path for lot in looked for path in lot) == sorted(files)
+    assert all(len(lot) <= lot_files for lot in looked)
+    sizes = {path: len(data) for path, data in files.items()}
+    assert all(len(lot) == 1 or sum(sizes[path] for path in lot) <= lot_bytes for lot in looked)
 
 
 def test_a_check_that_crashes_is_unknown(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

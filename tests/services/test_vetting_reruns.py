@@ -143,12 +143,12 @@ def test_a_model_or_all_are_vetted_anew(story: Story, judge: Judge, eve: Caller)
 
 def test_unknown_files_are_looked_at_again(story: Story, eve: Caller) -> None:
     """And no others: those are known."""
-    looked = story.world.inspector.looked
+    inspector = story.world.inspector
     story.vetted(story.push({"a.txt": b"1", "b.xyz": b"\xff"}))
-    assert sorted(looked) == ["a.txt", "b.xyz"]
+    assert sorted(inspector.looked) == ["a.txt", "b.xyz"]
     rerun(story, eve)
     run_all(story)
-    assert sorted(looked) == ["a.txt", "b.xyz", "b.xyz"]
+    assert sorted(inspector.looked) == ["a.txt", "b.xyz", "b.xyz"]
 
 
 def test_new_rules_reach_what_was_released_by_a_rerun_alone(story: Story, eve: Caller) -> None:
