@@ -40,6 +40,7 @@ from registry.db.tables import (
 from registry.db.version_rows import select_versions, version_of
 from registry.domain.inspections import Change, FileResult, Rerun, Subject, VettingRun
 from registry.domain.versions import Verdict, Version, VersionState
+from registry.names import ModelName, VersionName
 
 _f, _u, _n = file_results.c, vetting_runs.c, vetting_reruns.c
 _m, _c, _v = vetting_marks.c, vetting_changes.c, versions.c
@@ -107,6 +108,16 @@ _HINDER = (
     update(vetting_runs)
     .where(_u.digest == bindparam("of_digest"), _u.rules_digest == bindparam("of_rules"))
     .values(problem=bindparam("what"), update_time_us=bindparam("now_us"))
+)
+_WAITING = (
+    select(_v.model, _v.number)
+    .where(
+        literal_column("versions.state") == literal_column("'quarantined'"),
+        _v.digest == bindparam("digest"),
+        _v.verdict.is_(None),
+    )
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
 )
 _END = delete(vetting_runs).where(_u.digest.in_(texts("digests")))
 
@@ -275,6 +286,10 @@ class SqlVetting:
                 "now_us": now_us,
             },
         )
+
+    def waiting(self, digest: str, limit: int) -> Sequence[VersionName]:
+        rows = self._connection.execute(_WAITING, {"digest": digest, "limit": limit})
+        return [VersionName(model=ModelName(path=row.model), number=row.number) for row in rows]
 
     def end(self, digests: Collection[str]) -> None:
         if digests:

@@ -69,6 +69,7 @@ KINDS: dict[str, str] = {
     "upload.store": "bytes of a file arrived",
     "version.create": "a version was made",
     "version.fetch": "somebody fetched a version's bytes",
+    "version.inspect": "files of a version were looked at, and others are left",
     "version.release": "a version left quarantine",
     "version.unyank": "a yanked version is back",
     "version.vet": "vetting came to a verdict",

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from registry.domain.inspections import Change, FileResult, Rerun, Subject, VettingRun
 from registry.domain.versions import Version
+from registry.names import VersionName
 
 
 class VettingTables(Protocol):
@@ -47,6 +48,9 @@ class VettingTables(Protocol):
 
     def hinder(self, digest: str, rules_digest: str, problem: str, now_us: int) -> None:
         """Note what is in the way of a run, until it is begun again."""
+
+    def waiting(self, digest: str, limit: int) -> Sequence[VersionName]:
+        """Versions with these files that wait for their first verdict, oldest first."""
 
     def end(self, digests: Collection[str]) -> None:
         """Forget runs, under whatever rules."""

@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.file_formats import role_of
 from registry.domain.inspections import FileResult, Lot, Subject, VettingRun, files_digest
-from registry.domain.manifests import Manifest
+from registry.domain.manifests import Manifest, ManifestFile
 from registry.errors import StorageError
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
@@ -22,6 +23,8 @@ from registry.ports.database import Database, Transaction
 #: Of one lot: it is looked at in one go, and a run goes on behind it.
 LOT_FILES = 1024
 LOT_BYTES = 1 << 30
+#: Versions with the same files of which it is told how far they are.
+WAITING_TOLD_MAX = 20
 #: Who is at work says so more often than that.
 STALE_US = 60 * 1_000_000
 #: Of one file's facts as JSON text. Beyond, the longest of them are left out by name.
@@ -44,8 +47,7 @@ class InspectionService:
         if not lot.files:
             self._end(digest)
             return None
-        missing = {subject.sha256 for _, subject in lot.files}
-        done = [file for file in manifest.files if file.sha256 not in missing]
+        done = _done(manifest, lot)
         now = self._clock.now_us()
         run = VettingRun(
             digest=digest,
@@ -62,11 +64,36 @@ class InspectionService:
         return _first(lot)
 
     def next_lot(self, digest: str, rules_digest: str) -> Lot | None:
-        """The next files that have no result; None where all have one."""
-        lot, _ = self._rest(digest, rules_digest)
+        """The next files that have no result; None where all have one.
+
+        An audit event `version.inspect` for each version with these files that waits, so that who
+        follows events sees how far a large one is.
+        """
+        lot, manifest = self._rest(digest, rules_digest)
         if not lot.files:
             self._end(digest)
             return None
+        done = _done(manifest, lot)
+        detail: dict[str, object] = {
+            "files_done": len(done),
+            "file_count": len(manifest.files),
+            "bytes_done": sum(file.size_bytes for file in done),
+            "size_bytes": manifest.size_bytes,
+        }
+
+        def tell(tx: Transaction) -> None:
+            for name in tx.vetting.waiting(digest, WAITING_TOLD_MAX):
+                tx.events.append(
+                    EventDraft(
+                        action="version.inspect",
+                        resource=str(name),
+                        namespace=name.model.namespace,
+                        actor=SYSTEM,
+                        detail=detail,
+                    )
+                )
+
+        self._database.write(tell)
         return _first(lot)
 
     def _end(self, digest: str) -> None:
@@ -138,6 +165,12 @@ class InspectionService:
             return lot, manifest
 
         return self._database.read(fn)
+
+
+def _done(manifest: Manifest, lot: Lot) -> list[ManifestFile]:
+    """The files that have a result."""
+    missing = {subject.sha256 for _, subject in lot.files}
+    return [file for file in manifest.files if file.sha256 not in missing]
 
 
 def _first(lot: Lot) -> Lot:

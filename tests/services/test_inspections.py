@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from registry.domain.versions import Verdict
+from registry.ports.tables import EventQuery
 from registry.services import inspections
 from registry.testing.story import Story
 from registry.testing.world import manifest_file
@@ -45,6 +48,19 @@ def test_lots_are_bounded_and_leave_nothing_out(
     assert sorted(path for lot in looked for path in lot) == sorted(files)
     assert all(len(lot) <= lot_files for lot in looked)
     sizes = {path: len(data) for path, data in files.items()}
+    query = EventQuery(
+        namespace="fraud", resource=version.name, action="version.inspect", oldest_first=True
+    )
+    events = story.world.database.read(lambda tx: tx.events.list(query, None, 99))
+    told = [json.loads(event.detail_json) for event in events]
+    # One for each lot but the first, which begins with nothing.
+    assert len(told) == len(looked) - 1
+    done = [sum(map(len, looked[: n + 1])) for n in range(len(told))]
+    assert [each["files_done"] for each in told] == done
+    assert {each["file_count"] for each in told} <= {len(files)}
+    assert [each["bytes_done"] for each in told] == [
+        sum(sizes[path] for lot in looked[: n + 1] for path in lot) for n in range(len(told))
+    ]
     assert all(len(lot) == 1 or sum(sizes[path] for path in lot) <= lot_bytes for lot in looked)
 
 

@@ -10,6 +10,7 @@ from registry.domain.versions import Finding, Verdict, Version, VersionState, Ve
 from registry.ports.database import Database, Transaction
 from registry.testing.contracts.database.samples import T0
 from registry.testing.contracts.database.version_samples import (
+    add_commit,
     add_model,
     add_version,
     fresh,
@@ -226,6 +227,28 @@ class VettingContract:
         assert now() == expected
         database.write(lambda tx: tx.vetting.end([digest]))
         assert now() is None
+
+    def test_who_waits_for_a_first_verdict_is_known(self, database: Database) -> None:
+        """By its files, the oldest first; not who has a verdict or was withdrawn."""
+        model, versions = vetted_versions(database, 1)
+        digest = versions[0].digest
+        assert database.read(lambda tx: tx.vetting.waiting(digest, 9)) == []
+        commit = add_commit(database, model)
+
+        def in_quarantine(version: Version) -> Version:
+            return replace(version, state=VersionState.QUARANTINED, vetting=None)
+
+        first, second = (add_version(database, model, commit, in_quarantine) for _ in range(2))
+        found = database.read(lambda tx: tx.vetting.waiting(first.digest, 9))
+        assert [str(name) for name in found] == [first.name, second.name]
+        found = database.read(lambda tx: tx.vetting.waiting(first.digest, 1))
+        assert [str(name) for name in found] == [first.name]
+        yanked = (first.key, VersionState.YANKED)
+        database.write(
+            lambda tx: tx.versions.set_state(*yanked, yank_reason="r", yanked_from=first.state)
+        )
+        found = database.read(lambda tx: tx.vetting.waiting(first.digest, 9))
+        assert [str(name) for name in found] == [second.name]
 
     def test_a_rerun_marks_what_has_a_verdict(self, database: Database) -> None:
         """Of one model, or one version of it; but nothing that was recalled or that waits for its
