@@ -8,10 +8,11 @@ from typing import ClassVar
 from google.protobuf.descriptor import ServiceDescriptor
 
 from registry.api.calls import Call
-from registry.api.convert import VERSION_STATES, page_request, timestamp
-from registry.api.versions import VERDICTS
+from registry.api.convert import VERSION_STATES, namespace_scope, page_request, timestamp
+from registry.api.versions import VERDICTS, to_proto
 from registry.domain.inspections import Change, Rerun
 from registry.names import VersionName, VettingRerunName
+from registry.services.trait_searches import TraitSearches
 from registry.services.vetting_reports import FileFacts, VettingReports, VettingStatus, scope_of
 from registry.v1 import vetting_pb2 as pb
 
@@ -19,8 +20,9 @@ from registry.v1 import vetting_pb2 as pb
 class VettingServicer:
     DESCRIPTOR: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["VettingService"]
 
-    def __init__(self, reports: VettingReports) -> None:
+    def __init__(self, reports: VettingReports, searches: TraitSearches) -> None:
         self._reports = reports
+        self._searches = searches
 
     def get_vetting(self, call: Call, request: pb.GetVettingRequest) -> pb.VettingStatus:
         name = VersionName.parse(request.version, field="version")
@@ -37,6 +39,22 @@ class VettingServicer:
         )
         return pb.ListFileFactsResponse(
             files=[_facts(each) for each in page.items], next_page_token=page.next_page_token
+        )
+
+    def search_versions(
+        self, call: Call, request: pb.SearchVersionsRequest
+    ) -> pb.SearchVersionsResponse:
+        page = self._searches.versions(
+            call.caller,
+            namespace_scope(request.parent),
+            traits=request.traits,
+            parameters_min=request.parameters_min,
+            parameters_max=request.parameters_max,
+            page=page_request(request.page_size, request.page_token),
+        )
+        return pb.SearchVersionsResponse(
+            versions=[to_proto(version) for version in page.items],
+            next_page_token=page.next_page_token,
         )
 
     def create_vetting_rerun(

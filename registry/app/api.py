@@ -89,7 +89,7 @@ def build_api(
             InboxServicer(services.inbox),
             PolicyServicer(services.policies, services.trials),
             LineageServicer(services.lineage),
-            VettingServicer(services.vetting_reports),
+            VettingServicer(services.vetting_reports, services.trait_searches),
             TransferServicer(
                 services.uploads,
                 services.downloads,

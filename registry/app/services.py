@@ -50,6 +50,7 @@ from registry.services.stages import StageService
 from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
+from registry.services.trait_searches import TraitSearches
 from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
@@ -111,6 +112,7 @@ class Services:
     audit_proofs: AuditProofs
     facts: VersionFacts
     vetting_reports: VettingReports
+    trait_searches: TraitSearches
     releases: ReleaseService
     workloads: WorkloadService
     webhooks: WebhookService
@@ -232,6 +234,7 @@ def build_services(
         audit_proofs=AuditProofs(database=database, keys=audit_keys),
         facts=facts,
         vetting_reports=VettingReports(database=database, clock=clock),
+        trait_searches=TraitSearches(database),
         releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(
             database=database,

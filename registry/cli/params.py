@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _SPAN = re.compile(r"([0-9]{1,6})\s*(s|m|h|d|w)")
 _SCOPE = re.compile(r"(?P<action>[^:@]+)(:(?P<model>[^:@]*))?(@(?P<stage>[^:@]*))?")
 _DATASET = re.compile(r"(?P<name>[^@]+)(@(?P<digest>sha256:[0-9a-f]{64}))?")
+_COUNT = re.compile(r"([0-9]{1,15}(\.[0-9]{1,6})?)([KMBTkmbt]?)")
+_FACTORS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EXPECTED = "2026-11-01, 2026-11-01T12:00Z, or a span such as 90m, 12h, 30d"
 _FILE_BYTES_MAX = 10_000_000
@@ -55,6 +57,20 @@ class Span(click.ParamType[timedelta]):
         if span is None:
             self.fail(f"found {value!r}, expected a span such as 90m, 24h, 7d.", param, ctx)
         return timedelta(**{_UNITS[span[2]]: int(span[1])})
+
+
+class Count(click.ParamType[int]):
+    """A whole number, such as 500, 1.5M or 7B."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _COUNT.fullmatch(value.strip())
+        if found is None:
+            self.fail(f"found {value!r}, expected a number such as 500M, 1.5B.", param, ctx)
+        return round(float(found[1]) * _FACTORS[found[3].upper()])
 
 
 class DatasetParam(click.ParamType["Dataset"]):

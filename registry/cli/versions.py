@@ -10,6 +10,7 @@ from registry.cli import output
 from registry.cli.facts import facts
 from registry.cli.finding import find_model, find_reference
 from registry.cli.params import DatasetParam, numbers_of
+from registry.cli.search import search
 from registry.cli.session import Session, dry_run_option, limit_option, with_session
 from registry.cli.shapes import version_lines
 from registry.cli.tree import Group
@@ -87,6 +88,7 @@ def files(session: Session, reference: str, limit: int) -> None:
 
 
 version.add_command(facts)
+version.add_command(search)
 
 
 @version.command("cut")

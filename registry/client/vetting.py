@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from registry.client.connection import new_request_id
 from registry.client.names import vetting_rerun_name
 from registry.client.service import Service
+from registry.client.values import Version
 from registry.client.vetting_values import FileFacts, VettingChange, VettingRerun, VettingStatus
 from registry.v1 import vetting_pb2 as pb
 from registry.v1.vetting_pb2_grpc import VettingServiceStub
@@ -28,6 +29,22 @@ class Vetting(Service):
         """What was learned of its files, or of one of them, by path."""
         request = pb.ListFileFactsRequest(version=version, path=path)
         return self._pages(self._stub.ListFileFacts, request, "files", FileFacts)
+
+    def search(
+        self,
+        *traits: str,
+        namespace: str = "",
+        parameters_min: int = 0,
+        parameters_max: int = 0,
+    ) -> Iterator[Version]:
+        """Versions whose files have all of these, such as `operator=Conv`; the newest first."""
+        request = pb.SearchVersionsRequest(
+            parent=f"namespaces/{namespace or '-'}",
+            traits=traits,
+            parameters_min=parameters_min,
+            parameters_max=parameters_max,
+        )
+        return self._pages(self._stub.SearchVersions, request, "versions", Version)
 
     def rerun(self, scope: str = "") -> VettingRerun:
         """Have versions vetted anew: `models/...` or `models/.../versions/{n}`; empty: all."""

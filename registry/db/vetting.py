@@ -37,8 +37,11 @@ from registry.db.tables import (
     vetting_reruns,
     vetting_runs,
 )
+from registry.db.traits import keep_traits, versions_with
 from registry.db.version_rows import select_versions, version_of
+from registry.domain.access import Reach
 from registry.domain.inspections import Change, FileResult, Rerun, Subject, VettingRun
+from registry.domain.traits import TraitQuery
 from registry.domain.versions import Verdict, Version, VersionState
 from registry.names import ModelName, VersionName
 
@@ -77,7 +80,7 @@ _KEEP = _insert.on_conflict_do_update(
             *("findings", "vouches_for", "time_us", "facts"),
         )
     },
-)
+).returning(_f.key)
 _FORGET = delete(file_results).where(_f.key.in_(select(_f.key).where(_answers).scalar_subquery()))
 _FORGET_UNKNOWN = delete(file_results).where(_f.verdict == literal(Verdict.UNKNOWN.value))
 # As text, since a partial index answers only to its own condition.
@@ -215,7 +218,7 @@ class SqlVetting:
         return found
 
     def keep(self, result: FileResult) -> None:
-        self._connection.execute(
+        key = self._connection.execute(
             _KEEP,
             {
                 "sha256": result.subject.sha256,
@@ -231,7 +234,8 @@ class SqlVetting:
                 "time_us": result.time_us,
                 "facts": json.dumps(result.facts, separators=(",", ":")),
             },
-        )
+        ).scalar_one()
+        keep_traits(self._connection, key, result)
 
     def forget_unknown(self) -> None:
         self._connection.execute(_FORGET_UNKNOWN, {})
@@ -243,6 +247,11 @@ class SqlVetting:
         if subjects:
             asked = {"subjects": rows_array(sorted(set(subjects))), "rules_digest": rules_digest}
             self._connection.execute(_FORGET, asked)
+
+    def search(
+        self, reach: Reach, query: TraitQuery, before: int | None, limit: int
+    ) -> Sequence[Version]:
+        return versions_with(self._connection, reach, query, before, limit)
 
     # -- runs
 

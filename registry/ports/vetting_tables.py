@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from registry.domain.access import Reach
 from registry.domain.inspections import Change, FileResult, Rerun, Subject, VettingRun
+from registry.domain.traits import TraitQuery
 from registry.domain.versions import Version
 from registry.names import VersionName
 
@@ -32,6 +34,12 @@ class VettingTables(Protocol):
     def forget_unread(self) -> None:
         """Forget all results of bytes that could not be read as what they are: bytes that were
         missing or damaged may lie there again."""
+
+    def search(
+        self, reach: Reach, query: TraitQuery, before: int | None, limit: int
+    ) -> Sequence[Version]:
+        """Versions within reach whose files have all of the traits, by what is known under the
+        rules of their verdicts; the newest first by key, below the key `before`."""
 
     # -- runs
     def runs(self, digests: Collection[str]) -> Mapping[str, VettingRun]:

@@ -97,7 +97,7 @@ def servicers_of(world: World) -> list[Any]:
         InboxServicer(world.inbox),
         PolicyServicer(world.policies, world.trials),
         LineageServicer(world.lineage),
-        VettingServicer(world.vetting_reports),
+        VettingServicer(world.vetting_reports, world.trait_searches),
         TransferServicer(
             world.uploads,
             world.downloads,

@@ -329,6 +329,10 @@ NEEDS = {
         "ListFileFacts": Need(
             vetting_pb2.ListFileFactsRequest(version=VERSION), Action.VERSION_READ
         ),
+        "SearchVersions": Need(
+            vetting_pb2.SearchVersionsRequest(parent="namespaces/gone", traits=["format=onnx"]),
+            Action.VERSION_READ,
+        ),
         "CreateVettingRerun": Need(
             vetting_pb2.CreateVettingRerunRequest(scope=VERSION), Action.VETTING_RERUN
         ),

@@ -58,6 +58,7 @@ from registry.services.stages import StageService
 from registry.services.terms import TermsService
 from registry.services.tickets import TicketSigner
 from registry.services.tokens import TokenService
+from registry.services.trait_searches import TraitSearches
 from registry.services.uploads import UploadService
 from registry.services.usage import UsageService
 from registry.services.version_diffs import VersionDiffService
@@ -285,6 +286,7 @@ class World:
             vetter=StoredVetter(database=database, inspector=self.inspector),
         )
         self.vetting_reports = VettingReports(database=database, clock=clock)
+        self.trait_searches = TraitSearches(database)
         self.releases = ReleaseService(
             database=database, clock=clock, policies=self.active, facts=self.facts
         )

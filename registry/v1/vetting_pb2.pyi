@@ -311,6 +311,81 @@ class ListFileFactsResponse(_message.Message):
 Global___ListFileFactsResponse: _TypeAlias = ListFileFactsResponse  # noqa: Y015
 
 @_typing.final
+class SearchVersionsRequest(_message.Message):
+    """Request of SearchVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    TRAITS_FIELD_NUMBER: _builtins.int
+    PARAMETERS_MIN_FIELD_NUMBER: _builtins.int
+    PARAMETERS_MAX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`namespaces/{id}` or `namespaces/-`."""
+    parameters_min: _builtins.int
+    """Elements of the tensors of all files of a version together, at least; 0: any number."""
+    parameters_max: _builtins.int
+    """The same at most; 0: any number."""
+    page_size: _builtins.int
+    """See NamespaceService."""
+    page_token: _builtins.str
+    """See NamespaceService."""
+    @_builtins.property
+    def traits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 10, such as `operator=Conv`; case does not count. Kinds: architecture, base-model, class,
+        code, dtype, format, global, input, ir, license, operator, opset, output, pipeline, producer,
+        quantization, template, tokenizer.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        traits: _abc.Iterable[_builtins.str] | None = ...,
+        parameters_min: _builtins.int = ...,
+        parameters_max: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parameters_max", b"parameters_max", "parameters_min", b"parameters_min", "parent", b"parent", "traits", b"traits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchVersionsRequest: _TypeAlias = SearchVersionsRequest  # noqa: Y015
+
+@_typing.final
+class SearchVersionsResponse(_message.Message):
+    """Response of SearchVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_versions_pb2.Version]:
+        """One page."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[_versions_pb2.Version] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchVersionsResponse: _TypeAlias = SearchVersionsResponse  # noqa: Y015
+
+@_typing.final
 class CreateVettingRerunRequest(_message.Message):
     """Request of CreateVettingRerun."""
 

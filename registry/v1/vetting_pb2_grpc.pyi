@@ -47,6 +47,12 @@ class VettingServiceStub:
     RELEASED versions without terms. Files of which
     nothing is known under the rules of the version's verdict are left out.
     """
+    SearchVersions: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.SearchVersionsRequest, _vetting_pb2.SearchVersionsResponse]
+    """Versions by what vetting learned of their files, the newest first: those that have all of the
+    traits that are asked for, each in any of their files, and that the caller may read, in
+    quarantine too. What release 0.1 vetted is found once it was vetted anew.
+    Needs version.read of what it shows. INVALID_ARGUMENT: a kind that is none, or nothing to look for.
+    """
     CreateVettingRerun: _grpc.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]
     """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,
     and where a file was unknown for a reason that is gone. Files that are known under the rules of
@@ -86,6 +92,12 @@ class VettingServiceAsyncStub(VettingServiceStub):
     of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
     RELEASED versions without terms. Files of which
     nothing is known under the rules of the version's verdict are left out.
+    """
+    SearchVersions: _aio.UnaryUnaryMultiCallable[_vetting_pb2.SearchVersionsRequest, _vetting_pb2.SearchVersionsResponse]  # type: ignore[assignment]
+    """Versions by what vetting learned of their files, the newest first: those that have all of the
+    traits that are asked for, each in any of their files, and that the caller may read, in
+    quarantine too. What release 0.1 vetted is found once it was vetted anew.
+    Needs version.read of what it shows. INVALID_ARGUMENT: a kind that is none, or nothing to look for.
     """
     CreateVettingRerun: _aio.UnaryUnaryMultiCallable[_vetting_pb2.CreateVettingRerunRequest, _vetting_pb2.VettingRerun]  # type: ignore[assignment]
     """Has versions vetted anew: one, those of a model, or all. For after a change of rules or tools,
@@ -135,6 +147,18 @@ class VettingServiceServicer(metaclass=_abc_1.ABCMeta):
         of the files (`config`, `chat_templates`, `metadata`) is shown to those alone who may fetch them, of
         RELEASED versions without terms. Files of which
         nothing is known under the rules of the version's verdict are left out.
+        """
+
+    @_abc_1.abstractmethod
+    def SearchVersions(
+        self,
+        request: _vetting_pb2.SearchVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vetting_pb2.SearchVersionsResponse, _abc.Awaitable[_vetting_pb2.SearchVersionsResponse]]:
+        """Versions by what vetting learned of their files, the newest first: those that have all of the
+        traits that are asked for, each in any of their files, and that the caller may read, in
+        quarantine too. What release 0.1 vetted is found once it was vetted anew.
+        Needs version.read of what it shows. INVALID_ARGUMENT: a kind that is none, or nothing to look for.
         """
 
     @_abc_1.abstractmethod

@@ -51,6 +51,20 @@ def test_a_rerun_says_what_it_changed(hallmark: Hallmark, team: Team, folder: Pa
     hallmark("vet", "rerun", model, "--all", who="admin", code=2)
 
 
+def test_search(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """By traits and by parameters; a kind that is none is answered with those there are."""
+    model = team.model()
+    hallmark("push", str(folder), model, "--wait")
+    asked = ("version", "search", "--namespace", model.partition("/")[0])
+    assert f"{model}@1" in hallmark(*asked, "format=safetensors", "dtype=u8").out
+    assert f"{model}@1" in hallmark(*asked, "--min-parameters", "1K").out
+    assert f"{model}@1" not in hallmark(*asked, "--min-parameters", "1B").out
+    found = json.loads(hallmark(*asked, "format=safetensors", "--json").out)
+    assert f"models/{model}/versions/1" in [each["name"] for each in found["versions"]]
+    assert "operator" in hallmark(*asked, "colour=red", code=2).err
+    hallmark(*asked, "--min-parameters", "many", code=2)
+
+
 def test_facts(hallmark: Hallmark, team: Team, folder: Path) -> None:
     """In short for all files, in full for one."""
     model = team.model()

@@ -25,8 +25,9 @@ from registry.testing.contracts.database.reminders import LAST_DAY_US, add_one_e
 from registry.testing.db_driver import Call, claim, claimed
 from registry.testing.postgres import PostgresServer
 
-#: Tables of revision 0011, those that refer to others first.
+#: Tables of revisions 0011 and later, those that refer to others first.
 OF_0011 = (
+    "file_traits",
     "vetting_changes",
     "vetting_marks",
     "vetting_reruns",

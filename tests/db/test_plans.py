@@ -23,12 +23,14 @@ from registry.db import (
     reviews,
     terms,
     tokens,
+    traits,
     versions,
     waivers,
 )
 from registry.db.engine import open_database
 from registry.db.sqlite import reader_engine
 from registry.db.tables import metadata
+from registry.domain.traits import TraitQuery, trait
 from registry.ports.tables import EventQuery
 from registry.testing.clock import FixedClock
 
@@ -85,6 +87,9 @@ STATEMENTS = {
     "waivers that count": waivers._LIVE,
     "waivers asked for": waivers._PENDING,
     "waivers out of time": waivers._OVERDUE,
+    "versions by traits": traits.search(
+        TraitQuery(traits=(trait("format", "onnx"), trait("ir", "10"))), everything=True
+    ),
 }
 QUERIES = {
     "all": EventQuery(namespace=None),

@@ -59,6 +59,7 @@ from registry.db.tables.transfers import (
 )
 from registry.db.tables.vetting import (
     file_results,
+    file_traits,
     vetting_changes,
     vetting_marks,
     vetting_reruns,
@@ -87,6 +88,7 @@ __all__ = [
     "event_heads",
     "events",
     "file_results",
+    "file_traits",
     "gate_inputs",
     "gate_records",
     "likes",

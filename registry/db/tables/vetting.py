@@ -45,6 +45,19 @@ file_results = Table(
     ),
 )
 
+# What a search finds of a result: see `registry/domain/traits.py`.
+file_traits = Table(
+    "file_traits",
+    metadata,
+    of("result_key", "file_results.key", primary_key=True),
+    Column("kind", string("kind").type, primary_key=True, nullable=False),
+    Column("value", string("value").type, primary_key=True, nullable=False),
+    # Of the one kind that is a number.
+    optional_number("number"),
+    Index(None, "kind", "value", "result_key"),
+    **CLUSTERED,
+)
+
 # One for each list of files that is being looked at.
 vetting_runs = Table(
     "vetting_runs",
