@@ -88,6 +88,7 @@ SHOWN_IN_PART = {
     "ListWaivers",
     "ListReviews",
     "ListAcceptances",
+    "SearchVersions",
 }
 
 
