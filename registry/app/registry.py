@@ -230,6 +230,7 @@ class Registry:
             PeriodicTask(
                 "sweep",
                 services.releases.release_due,
+                services.releases.quarantine_due,
                 services.promotions.expire_overdue,
                 services.policies.expire_overdue,
                 services.reminders.remind,

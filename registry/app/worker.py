@@ -137,11 +137,20 @@ def main() -> int:
     with contextlib.suppress(OSError):
         link.send(READY)
     ready, _, _ = select.select([link.fileno(), stop_asked], [], [])
-    if link.fileno() in ready and not link.recv(MESSAGE_BYTES_MAX):
+    if link.fileno() in ready and _is_cut(link):
         # What is in progress is cut off here too, as it was there.
         os._exit(1)
     worker.stop()
     return 0
+
+
+def _is_cut(link: socket.socket) -> bool:
+    """Whether the first process is gone."""
+    try:
+        return not link.recv(MESSAGE_BYTES_MAX)
+    except ConnectionResetError:
+        # It was killed before it had read all that was said to it.
+        return True
 
 
 if __name__ == "__main__":

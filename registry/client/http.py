@@ -333,6 +333,9 @@ def _head_of(response: http.client.HTTPResponse) -> Answer:
 def _read_small(response: http.client.HTTPResponse) -> Answer:
     head = _head_of(response)
     body = response.read(SMALL_BYTES_MAX)
+    if response.length and len(body) < SMALL_BYTES_MAX:
+        # Of a server that was killed behind its headers. The library says nothing of it.
+        raise ConnectionError(f"{response.length} bytes of the answer are missing")
     return Answer(status=head.status, headers=head.headers, body=body)
 
 

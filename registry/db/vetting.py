@@ -122,6 +122,16 @@ _WAITING = (
     .order_by(_v.key)
     .limit(bindparam("limit"))
 )
+_DOUBTED = (
+    select_versions()
+    .where(
+        # As text, since a partial index answers only to its own condition.
+        literal_column("versions.state = 'released' AND versions.verdict <> 'pass'"),
+        _v.key > bindparam("after"),
+    )
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
+)
 _END = delete(vetting_runs).where(_u.digest.in_(texts("digests")))
 
 _ADD_RERUN = insert(vetting_reruns).returning(_n.number)
@@ -299,6 +309,10 @@ class SqlVetting:
     def waiting(self, digest: str, limit: int) -> Sequence[VersionName]:
         rows = self._connection.execute(_WAITING, {"digest": digest, "limit": limit})
         return [VersionName(model=ModelName(path=row.model), number=row.number) for row in rows]
+
+    def doubted(self, after: int, limit: int) -> Sequence[Version]:
+        rows = self._connection.execute(_DOUBTED, {"after": after, "limit": limit})
+        return [version_of(row) for row in rows]
 
     def end(self, digests: Collection[str]) -> None:
         if digests:

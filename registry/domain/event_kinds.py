@@ -70,6 +70,7 @@ KINDS: dict[str, str] = {
     "version.create": "a version was made",
     "version.fetch": "somebody fetched a version's bytes",
     "version.inspect": "files of a version were looked at, and others are left",
+    "version.quarantine": "a released version is back in quarantine, since vetting is against it",
     "version.release": "a version left quarantine",
     "version.unyank": "a yanked version is back",
     "version.vet": "vetting came to a verdict",

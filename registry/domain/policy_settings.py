@@ -10,7 +10,8 @@ from registry.domain.times import time_of
 from registry.errors import InvalidFieldError
 from registry.names.rules import check_stage
 
-_DURATION = re.compile(r"([1-9][0-9]{0,5})h")
+_DURATION = re.compile(r"[1-9][0-9]{0,5}h")
+_GRACE = re.compile(r"(0|[1-9][0-9]{0,5})h")
 _HOUR_US = 3600 * 1_000_000
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _WORD_MAX = 200
@@ -19,7 +20,7 @@ _LIST_MAX = 1000
 
 def duration_us(text: str) -> int:
     """Microseconds of `336h`: whole hours, the one unit that CEL's `duration` reads too."""
-    found = _DURATION.fullmatch(text)
+    found = _GRACE.fullmatch(text)
     if found is None:
         raise ValueError(text)
     return int(found[1]) * _HOUR_US
@@ -32,6 +33,11 @@ Check = Callable[[Any], str]
 def _duration(value: Any) -> str:
     is_one = isinstance(value, str) and _DURATION.fullmatch(value)
     return "" if is_one else "whole hours such as 336h"
+
+
+def _grace(value: Any) -> str:
+    is_one = isinstance(value, str) and _GRACE.fullmatch(value)
+    return "" if is_one else "whole hours such as 72h, or 0h"
 
 
 def _word(value: Any) -> str:
@@ -132,6 +138,7 @@ SETTINGS: Mapping[str, Check] = {
     "stages": _object({"exclusive": _stages, "labels": _stages}),
     "promotion_ttl": _duration,
     "approval_validity": _duration,
+    "grace": _object({"fail": _grace, "unknown": _grace}),
     "freezes": _list_of(
         _object({"start": _time, "end": _time, "stages": _list_of(_stage), "reason": _word})
     ),

@@ -13,6 +13,7 @@ from registry.domain.policies import Gate, GateAnswer, RuleResult
 from registry.domain.policy_sets import GateRules, PolicySet, Rule
 from registry.domain.policy_settings import duration_us
 from registry.domain.times import time_of
+from registry.domain.versions import Verdict
 from registry.policies.engine import Engine, ExpressionError, Program
 from registry.policies.remembered import Answers
 from registry.policies.templates import Template
@@ -70,6 +71,10 @@ class CompiledPolicy:
     @property
     def approval_validity_us(self) -> int:
         return duration_us(self._set.settings["approval_validity"])
+
+    def grace_us(self, verdict: Verdict) -> int:
+        grace = self._set.settings["grace"]
+        return duration_us(grace[verdict.value]) if verdict.value in grace else 0
 
     def is_waivable(self, rule: str) -> bool:
         return rule in self._waivable

@@ -47,6 +47,7 @@ EXAMPLE_SETTINGS: Mapping[str, Any] = {
     "stages": {"exclusive": ["staging", "production"], "labels": ["development", "archived"]},
     "promotion_ttl": "336h",
     "approval_validity": "2160h",
+    "grace": {"fail": "0h", "unknown": "0h"},
     "freezes": [],
     "licenses": {
         "permissive": [

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from registry.domain.gates import GateInput
 from registry.domain.policies import Gate, GateAnswer, RuleResult
+from registry.domain.versions import Verdict
 from registry.ports.database import Transaction
 
 __all__ = ["GateInput", "Policy", "PolicyReader", "PolicySets"]
@@ -32,6 +33,9 @@ class Policy(Protocol):
     @property
     def approval_validity_us(self) -> int:
         """How long an approval counts, unless it says so itself."""
+
+    def grace_us(self, verdict: Verdict) -> int:
+        """How long a version that was released stays so once vetting says this of it."""
 
     def is_waivable(self, rule: str) -> bool:
         """Whether a waiver of this rule can ever help."""

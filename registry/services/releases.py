@@ -1,17 +1,20 @@
-"""Releases: what vetting passed and the gate held back is asked for again.
+"""Releases: what vetting passed and the gate held back is asked for again; and what vetting has
+turned against since goes back into quarantine once its period of grace is over.
 
 The gate's answer changes with the policy, with waivers and with time, and nobody is told of it all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from registry.domain.events import SYSTEM, EventDraft
-from registry.domain.versions import Version, VersionState
+from registry.domain.times import rfc3339
+from registry.domain.versions import Verdict, Version, VersionState, Vetting
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import PolicySets
+from registry.ports.policy import Policy, PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.gates import ask_release
 
@@ -38,6 +41,37 @@ class ReleaseService:
             return 0
         due = self._database.read(lambda tx: self._due(tx, waiting))
         return sum(self._release(version) for version in due)
+
+    def quarantine_due(self) -> int:
+        """Put those back into quarantine whose period of grace is over; how many."""
+        return sum(map(self._quarantine, self._doubted()))
+
+    def _doubted(self) -> Iterator[Version]:
+        after = 0
+        while True:
+            found = self._database.read(partial(_doubted, after=after))
+            yield from found
+            if len(found) < ASKED_AT_ONCE:
+                return
+            after = found[-1].key
+
+    def _quarantine(self, found: Version) -> bool:
+        def fn(tx: Transaction) -> bool:
+            tx.versions.lock_many([found.key])
+            version = tx.versions.by_key(found.key)
+            if version is None or version.vetting is None:
+                return False
+            vetting, policy = version.vetting, self._policies.active(tx)
+            is_against = vetting.verdict is not Verdict.PASS
+            if version.state is not VersionState.RELEASED or not is_against:
+                return False
+            if in_grace(policy, vetting, self._clock.now_us()):
+                return False
+            tx.versions.set_state(version.key, VersionState.QUARANTINED)
+            tx.events.append(_quarantined(version, vetting, policy.digest))
+            return True
+
+        return self._database.write(fn, namespace=found.namespace)
 
     def _due(self, tx: Transaction, versions: Sequence[Version]) -> list[Version]:
         policy = self._policies.active(tx)
@@ -66,6 +100,30 @@ class ReleaseService:
             return True
 
         return self._database.write(fn, namespace=found.namespace)
+
+
+def in_grace(policy: Policy, vetting: Vetting, now_us: int) -> bool:
+    """Whether a version that was released may go on being so, though vetting is against it."""
+    return now_us < vetting.time_us + policy.grace_us(vetting.verdict)
+
+
+def _doubted(tx: Transaction, *, after: int) -> Sequence[Version]:
+    return tx.vetting.doubted(after, ASKED_AT_ONCE)
+
+
+def _quarantined(version: Version, vetting: Vetting, policy_digest: str) -> EventDraft:
+    return EventDraft(
+        action="version.quarantine",
+        resource=version.name,
+        namespace=version.namespace,
+        actor=SYSTEM,
+        detail={
+            "digest": version.digest,
+            "verdict": vetting.verdict.value,
+            "since": rfc3339(vetting.time_us),
+            "policy_digest": policy_digest,
+        },
+    )
 
 
 def released(version: Version, policy_digest: str) -> EventDraft:

@@ -18,6 +18,7 @@ from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.gates import Facts
 from registry.domain.inspections import Change
 from registry.domain.manifests import Manifest
+from registry.domain.times import rfc3339
 from registry.domain.versions import Standing, Verdict, Version, VersionState, Vetting
 from registry.errors import StorageError
 from registry.ports.clock import Clock
@@ -27,7 +28,7 @@ from registry.ports.vetting import Vetter
 from registry.services.facts import VersionFacts
 from registry.services.gates import ask_release
 from registry.services.lookups import manifest_missing
-from registry.services.releases import released
+from registry.services.releases import in_grace, released
 
 logger = logging.getLogger(__name__)
 
@@ -208,6 +209,7 @@ class VettingService:
         was = version.yanked_from if is_yanked else version.state
         if was is None or (was is not VersionState.QUARANTINED and not rerun):
             return None
+        vetting = _since_first(version, was, vetting)
         to = self._due(tx, policy, version, vetting, facts, was)
         if is_yanked and to is VersionState.RELEASED and was is not to:
             # Nobody runs what was never let out: as one yanked from RELEASED, its bytes could be
@@ -236,6 +238,8 @@ class VettingService:
         if was is VersionState.RECALLED:
             return was
         if vetting.verdict is not Verdict.PASS:
+            if was is VersionState.RELEASED and in_grace(policy, vetting, self._clock.now_us()):
+                return was
             # Who runs a released version is to hear why it is gone before it is rejected for good.
             is_rejected = vetting.verdict is Verdict.FAIL and was is not VersionState.RELEASED
             return VersionState.REJECTED if is_rejected else VersionState.QUARANTINED
@@ -279,6 +283,19 @@ class _Move:
         )
 
 
+def _since_first(version: Version, was: VersionState, vetting: Vetting) -> Vetting:
+    """The verdict; while it is the same against a version that is RELEASED, with the time at which
+    it was first so: looking again and again does not make a period of grace longer."""
+    before = version.vetting
+    if (
+        was is VersionState.RELEASED
+        and before is not None
+        and before.verdict is vetting.verdict is not Verdict.PASS
+    ):
+        return dataclasses.replace(vetting, time_us=before.time_us)
+    return vetting
+
+
 def _lots(versions: Sequence[Version]) -> Iterator[list[Version]]:
     """Neighbours whose manifests are to be held together."""
     lot: list[Version] = []
@@ -310,6 +327,9 @@ def _tell(tx: Transaction, move: _Move) -> None:
         "was": move.was.value,
         "to": move.to.value,
     }
+    if move.to is VersionState.RELEASED and move.vetting.verdict is not Verdict.PASS:
+        # In its period of grace; the end of that is an event of its own.
+        detail["since"] = rfc3339(move.vetting.time_us)
     tx.events.append(
         EventDraft(
             action="version.vet",

@@ -114,7 +114,8 @@ class VettingServiceServicer:
         on `*`.
 
         Until its new verdict a version stays as it is. Then: fail rejects it, but a RELEASED one goes
-        to QUARANTINED, as it does with unknown; pass takes a REJECTED or QUARANTINED one through the
+        to QUARANTINED, as it does with unknown, at once or once the period of grace is over that the
+        policy gives (`settings.grace`; an event `version.quarantine` then); pass takes a REJECTED or QUARANTINED one through the
         gate `release` and leaves others where they are. RECALLED ones are passed over, and so are those
         that wait for their first verdict anyway. A version that is part of an earlier rerun is from then
         on part of this one alone. An audit event `vetting.rerun`; each verdict is an event

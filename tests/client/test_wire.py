@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from registry.client.errors import UnavailableError
-from registry.client.http import Wire
+from registry.client.http import Wire, get_small
 
 ANSWER = b"HTTP/1.1 204 No Content\r\nUpload-Offset: 1234567\r\nHallmark-State: stored\r\n\r\n"
 
@@ -35,4 +35,25 @@ def test_half_a_head_is_none(length: int) -> None:
         else:
             assert wire.ask("HEAD", url).number("upload-offset") == 1234567
         wire.close()
+        server.join()
+
+
+BODY = b'{"grpc_target": "127.0.0.1:1"}'
+WITH_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("missing", range(len(BODY) + 1))
+def test_half_a_body_is_none(missing: int) -> None:
+    """A server that was killed in the middle of an answer has not answered: whoever asked where a
+    registry is does not take that for the address of something else."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answer = WITH_BODY[: len(WITH_BODY) - missing]
+        server = threading.Thread(target=answer_once, args=(listener, answer))
+        server.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        if missing:
+            with pytest.raises(UnavailableError, match="No registry answered"):
+                get_small(url)
+        else:
+            assert get_small(url) == BODY
         server.join()

@@ -36,6 +36,7 @@ OF_0011 = (
 )
 #: What takes back revision 0012, but for the room in pages.
 TO_0011 = (
+    "DROP INDEX ix_versions_doubted",
     "DROP INDEX ix_models_update_minute",
     "ALTER TABLE models DROP COLUMN update_minute",
     "CREATE INDEX ix_models_update_time_us_path ON models (update_time_us, path)",

@@ -10,7 +10,7 @@ from registry.domain.access import Caller
 from registry.domain.gates import GateInput
 from registry.domain.policies import Gate, GateAnswer, RuleResult
 from registry.domain.promotions import Outcome, Promotion, PromotionState
-from registry.domain.versions import Dataset
+from registry.domain.versions import Dataset, Verdict
 from registry.errors import PolicyRefusedError
 from registry.names import PromotionName
 from registry.services.facts import VersionFacts
@@ -28,6 +28,9 @@ class TwoApprovals:
     label_stages = ("attic",)
     promotion_ttl_us = DAY_US
     approval_validity_us = 90 * DAY_US
+
+    def grace_us(self, verdict: Verdict) -> int:
+        return 0
 
     def is_waivable(self, rule: str) -> bool:
         return False

@@ -65,6 +65,9 @@ class ShutGate:
     promotion_ttl_us = 1
     approval_validity_us = 1
 
+    def grace_us(self, verdict: Verdict) -> int:
+        return 0
+
     def is_waivable(self, rule: str) -> bool:
         return False
 

@@ -1,4 +1,6 @@
-"""What vetting learned can be searched. Results from before are found once they are made anew.
+"""What vetting learned can be searched, and what it has turned against is found.
+
+Results from before are found once they are made anew.
 
 The release before goes on as it did.
 """
@@ -25,6 +27,14 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("result_key", "kind", "value", name="pk_file_traits"),
         sqlite_with_rowid=False,
+    )
+    doubted = sa.text("state = 'released' AND verdict <> 'pass'")
+    op.create_index(
+        "ix_versions_doubted",
+        "versions",
+        ["key"],
+        sqlite_where=doubted,
+        postgresql_where=doubted,
     )
     op.create_index(
         "ix_file_traits_kind_value_result_key", "file_traits", ["kind", "value", "result_key"]
