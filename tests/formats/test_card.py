@@ -159,6 +159,21 @@ def test_bounds() -> None:
         parse_card(b"x" * 1_000_001)
 
 
+def test_a_block_of_many_parts_is_refused() -> None:
+    """However short they are: they take longer than long ones."""
+    with pytest.raises(TooLargeError, match="keys and values"):
+        parse_card(card("a: [" + "1," * 60_000 + "]"))
+
+
+def test_the_results_of_a_large_benchmark_fit() -> None:
+    task = "  - task: {type: Retrieval}\n"
+    result = f"{task}    metrics:\n    - type: ndcg_at_10\n      value: 52.%d\n"
+    results = "".join(result % number for number in range(2500))
+    parsed = parse_card(card(f"license: mit\nmodel-index:\n- name: e\n  results:\n{results}"))
+    assert parsed.license == "mit"
+    assert len(json.loads(parsed.metadata_json)["model-index"][0]["results"]) == 2500
+
+
 def test_block_of_brackets_ends_at_the_depth_bound() -> None:
     """Deep nesting is refused when the bound is reached, however long the rest is."""
     with pytest.raises(InvalidFieldError, match="deeper nesting"):
