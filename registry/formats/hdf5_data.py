@@ -276,8 +276,8 @@ class _Unpacking:
             )
 
 
-def read_filters(message: Part, what: str) -> tuple[Filter, ...] | None:
-    """The filters, or None where one of them is refused."""
+def read_filters(message: Part, what: str, item_bytes: int) -> tuple[Filter, ...] | None:
+    """The filters of values of so many bytes, or None where one of them is refused."""
     version, count = message.number(), message.number()
     if version not in (1, 2):
         give_up(message.look, COVERED, f"{what}: found filters of version {version}")
@@ -285,12 +285,12 @@ def read_filters(message: Part, what: str) -> tuple[Filter, ...] | None:
         message.wrong(f"found {count} filters, expected {FILTERS_MAX} at most")
     if version == 1:
         message.padding(6)
-    found = [_read_filter(message, version, what) for _ in range(count)]
+    found = [_read_filter(message, version, what, item_bytes) for _ in range(count)]
     message.padding()
     return None if None in found else tuple(each for each in found if each)
 
 
-def _read_filter(message: Part, version: int, what: str) -> Filter | None:
+def _read_filter(message: Part, version: int, what: str, item_bytes: int) -> Filter | None:
     kind = message.number(2)
     named = version == 1 or kind >= 256
     name_bytes = message.number(2) if named else 0
@@ -298,12 +298,16 @@ def _read_filter(message: Part, version: int, what: str) -> Filter | None:
     message.take(name_bytes)
     if version == 1 and name_bytes % 8:
         message.wrong(f"found a filter's name of {name_bytes} bytes, expected a multiple of 8")
-    message.take(4 * count)
+    values = [message.number(4) for _ in range(count)]
     if version == 1:
         message.padding(4 * (count % 2))
     if flags > 1:
         message.wrong(f"found flags {flags:#x} of filter {kind}")
     if kind in (_DEFLATE, _SHUFFLE, _FLETCHER):
+        # The library shuffles by this size, whatever the type's.
+        expected = {_DEFLATE: values[:1], _SHUFFLE: [item_bytes], _FLETCHER: []}[kind]
+        if values != expected:
+            message.wrong(f"found values {quoted(values)} of filter {kind}")
         return Filter(kind, is_optional=bool(flags))
     # Not loaded, but nobody here unpacks them.
     note = message.look.doubt if kind in _OTHERS else message.look.refuse

@@ -138,9 +138,9 @@ def _read_early(part: Part) -> tuple[Child, Sizes]:
     _check_place(part, base, end)
     if (free, driver) != (NOWHERE, NOWHERE):
         give_up(part.look, COVERED, "found free space or a driver's block", offset=part.at)
-    _, address, kind, table = read_entry(part)
-    if kind > 1:
-        part.look.stop(SUPERBLOCK, f"found a root of kind {kind}", offset=part.at)
+    name, address, kind, table = read_entry(part)
+    if name or kind > 1:
+        part.look.stop(SUPERBLOCK, f"found a root of name {name}, kind {kind}", offset=part.at)
     return Child("", address, table if kind else None), sizes
 
 
@@ -239,7 +239,7 @@ def _read_dataset(file: _File, header: Header, path: str, texts: Texts, what: st
         fill.padding()
     filters: tuple[Filter, ...] | None = ()
     for message in header.all(headers.FILTERS):
-        filters = read_filters(message, what)
+        filters = read_filters(message, what, datatype.size_bytes)
     dataset = Dataset(file.parts, what, datatype, space, filters, file.sizes.chunks)
     for values in dataset.read(header.all(headers.LAYOUT)[0]):
         if datatype.is_variable:

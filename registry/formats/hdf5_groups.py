@@ -147,7 +147,8 @@ class _SymbolTable:
                 found.append(node.address())
                 keys.append(node.address())
             node.padding()
-            if bounds not in (None, (keys[0], keys[-1])):
+            # Names are above the empty one, which every heap begins with.
+            if bounds not in (None, (keys[0], keys[-1])) or not (index or keys[0] == 0):
                 node.wrong("found other names as its bounds than its parent has")
             for place, *inner in zip(found, keys, keys[1:], strict=False):
                 if depth:

@@ -15,9 +15,9 @@ LAYOUT, GROUP_INFO, FILTERS, ATTRIBUTE, COMMENT, OLD_TIME = 8, 10, 11, 12, 13, 1
 CONTINUATION, SYMBOL_TABLE, TIME, ATTRIBUTE_INFO, REFERENCES = 16, 17, 18, 21, 22
 
 _SHARED = 0x02
-#: Of a message: that it never changes, that it may not be shared, and what a library of another
-#: version should do with one that it does not know.
-_FLAGS = 0x01 | _SHARED | 0x04 | 0x08 | 0x10 | 0x20 | 0x40 | 0x80
+#: Of a message: that it never changes, and that it may not be shared. Others are about messages
+#: that a library does not know.
+_FLAGS = 0x01 | 0x04
 MESSAGES_MAX = 65_536
 #: Version 1 begins with version, counts and sizes, filled up to eight bytes.
 _PREFIX_BYTES = 16
@@ -129,6 +129,8 @@ def _add(
             f"{message.what}: found a message that is stored elsewhere, such as a named datatype",
             offset=message.at,
         )
+    if flags & ~_FLAGS:
+        message.wrong(f"found a message with flags {flags:#x}, expected {_FLAGS:#x} at most")
     if kind == NIL:
         message.padding()
         return []

@@ -25,7 +25,9 @@ class LocalHeap:
         if length > READ_BYTES_MAX:
             header.wrong(f"found names of {length} bytes, expected at most {READ_BYTES_MAX}")
         self._names = parts.take(header.address(), length, what)
-        #: Where what is known to be in use begins and ends. The first is the empty name.
+        # The empty name, which stands for the lower end of all names.
+        self._names.expect(bytes(8), "first name")
+        #: Where names begin and end.
         self._used: list[tuple[int, int]] = []
         self._known: dict[int, bytes] = {}
 
@@ -42,9 +44,7 @@ class LocalHeap:
         return self._known[offset]
 
     def check_unused(self) -> None:
-        """Once all names are read: what is neither a name nor free is padding. Blocks that are free
-        were names before, and keep the bytes of them until others take their place: the library
-        clears none. No reader comes there."""
+        """Once all names are read: what is neither a name nor a free block's head is padding."""
         used = [*self._used, *self._free_blocks()]
         used.sort()
         at = 0
@@ -69,7 +69,7 @@ class LocalHeap:
             length = int.from_bytes(data[offset + 8 : offset + 16], "little")
             if offset % 8 or length < 16 or offset + length > len(data):
                 self._names.wrong(f"found {length} free bytes at {offset} of {len(data)}")
-            found.append((offset, offset + length))
+            found.append((offset, offset + 16))
             offset = int.from_bytes(data[offset : offset + 8], "little")
         return found
 
@@ -129,7 +129,7 @@ class GlobalHeaps:
         objects: dict[int, Part] = {}
         while whole.left >= 16:
             self._parts.look.budget.step()
-            index, _references = whole.number(2), whole.number(2)
+            index, references = whole.number(2), whole.number(2)
             whole.padding(4)
             size_bytes = whole.address()
             if not index:
@@ -137,8 +137,8 @@ class GlobalHeaps:
                 if size_bytes != whole.left + 16:
                     whole.wrong(f"found {size_bytes} free bytes, expected {whole.left + 16}")
                 break
-            if index in objects:
-                whole.wrong(f"found object {index} twice")
+            if index in objects or references > 1:
+                whole.wrong(f"found object {index} twice, or with several references")
             objects[index] = whole.part(size_bytes, heap)
             whole.padding(-size_bytes % 8)
         whole.padding()

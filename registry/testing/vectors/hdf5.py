@@ -255,6 +255,7 @@ VECTORS = (
     ),
     _bad("two-layouts", 5, _floats((w.LAYOUT, w.compact(w.floats(2))))),
     _bad("chunks-out-of-order", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(0)))),
+    _bad("shuffled-by-other-size", 5, _chunked(w.Filter(2, 1, (3,)))),
     _bad("chunk-elsewhere", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(3)))),
     _bad("soft-link", 6, _late_link(w.soft("s", "/d"))),
     _bad("external-link", 6, EXTERNAL),
