@@ -12,7 +12,7 @@ from registry.formats.hdf5_groups import text_of
 from registry.formats.hdf5_headers import Header
 from registry.formats.hdf5_heaps import GlobalHeaps
 from registry.formats.hdf5_parts import NOWHERE, Part
-from registry.formats.hdf5_rules import COVERED, NAME, SIZE, give_up
+from registry.formats.hdf5_rules import COVERED, NAME, PICKLE, SIZE, give_up, said
 from registry.formats.hdf5_types import (
     REFERENCE_BYTES,
     Dataspace,
@@ -21,7 +21,11 @@ from registry.formats.hdf5_types import (
     read_datatype,
 )
 from registry.formats.look import quoted
+from registry.formats.pickle_looks import looks_like_pickle
+from registry.formats.source import BytesSource
 
+#: What hickle loads its own files by: it unpickles datasets.
+_HICKLE = "HICKLE_VERSION"
 #: Of attributes by their name; none of those that hold something else.
 Texts = Mapping[str, tuple[bytes, ...]]
 
@@ -86,13 +90,20 @@ def _read_attribute(heaps: GlobalHeaps, message: Part, what: str) -> tuple[str, 
         parts.append(message.part(length, what))
         # Each filled up to eight bytes in version 1 alone.
         message.padding(-length % 8 if version == 1 else 0)
-    name = text_of(parts[0], parts[0].data.rstrip(b"\0"))
-    if parts[0].data.find(b"\0") != len(parts[0].data.rstrip(b"\0")):
+    name = text_of(parts[0], parts[0].data[:-1], is_step=False)
+    if parts[0].data[-1:] != b"\0":
         parts[0].wrong("found a name without a NUL at its end")
     datatype, space = read_datatype(parts[1]), read_dataspace(parts[2])
     for part in parts[1:]:
         part.padding()
-    return name, _read_values(heaps, message, f"{what}, attribute {quoted(name)}", datatype, space)
+    what = f"{what}, attribute {quoted(name)}"
+    texts = _read_values(heaps, message, what, datatype, space)
+    for text in texts:
+        if looks_like_pickle(BytesSource(text)):
+            message.look.refuse(PICKLE, f"{what}: found {said(text)}", offset=message.at)
+    if name == _HICKLE:
+        message.look.doubt(PICKLE, f"{what}: found a file of hickle, which holds pickles as values")
+    return name, texts
 
 
 def _read_values(

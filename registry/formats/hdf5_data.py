@@ -194,7 +194,11 @@ class _Chunks:
             starts = [key.start for key in keys]
             is_inside = (low, high) in ((None, None), (starts[0], starts[-1]))
             # Who looks a chunk up goes by these bounds, who lists all of them does not.
-            if starts != sorted(set(starts)) or not is_inside or (above is not None and not count):
+            if (
+                starts != sorted(set(starts))
+                or not is_inside
+                or not (count or (above is None and not depth))
+            ):
                 node.wrong("found no keys, or keys that are not in order, or not those above")
             if depth:
                 children += map(_Node, found, starts, starts[1:])

@@ -84,17 +84,18 @@ def read_group(parts: Parts, header: Header, sizes: Sizes, what: str) -> list[Ch
     return found
 
 
-def text_of(part: Part, name: bytes) -> str:
-    """A name as a text. Readers take it for a path, so it is a step of one."""
+def text_of(part: Part, name: bytes, *, is_step: bool = True) -> str:
+    """A name as a text. Readers take that of an object for a path, so it is a step of one."""
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
         text = ""
-    if not text or "/" in text or text in (".", "..") or not text.isprintable():
+    is_wrong = is_step and ("/" in text or text in (".", ".."))
+    if is_wrong or not text or not text.isprintable():
         part.look.stop(
             NAME,
-            f"{part.what}: found name {said(name)}, expected UTF-8 without a slash and without "
-            f"control characters",
+            f"{part.what}: found name {said(name)}, expected UTF-8 without control characters, "
+            f"and no slash in an object's",
             offset=part.at,
         )
     return text
@@ -147,6 +148,8 @@ class _SymbolTable:
                 found.append(node.address())
                 keys.append(node.address())
             node.padding()
+            if not count and (depth or above is not None):
+                node.wrong("found no children, expected some in all but an empty root")
             # Names are above the empty one, which every heap begins with.
             if bounds not in (None, (keys[0], keys[-1])) or not (index or keys[0] == 0):
                 node.wrong("found other names as its bounds than its parent has")

@@ -21,6 +21,8 @@ _FLAGS = 0x01 | 0x04
 MESSAGES_MAX = 65_536
 #: Version 1 begins with version, counts and sizes, filled up to eight bytes.
 _PREFIX_BYTES = 16
+#: Of a continuation: a message's head in version 1, signature and checksum in version 2.
+_BLOCK_BYTES_MIN = 8
 #: Of version 2: two bits of the size of the first block's length, creation order of attributes
 #: tracked and indexed, limits of attributes stored, times stored.
 _ORDER, _LIMITS, _TIMES = 0x04, 0x10, 0x20
@@ -91,8 +93,6 @@ def _read_second(parts: Parts, address: int, what: str) -> Header:
     blocks = _read_messages(parts, found, header, flags)
     while blocks:
         at, size_bytes = blocks.pop()
-        if size_bytes < 8:
-            header.wrong(f"found a continuation of {size_bytes} bytes")
         block = parts.take(at, size_bytes, what)
         block.check_sum()
         block.expect(b"OCHK", "signature")
@@ -135,7 +135,11 @@ def _add(
         message.padding()
         return []
     if kind == CONTINUATION:
-        return [(message.address(), message.number(8))]
+        address, length = message.address(), message.number(8)
+        message.padding()
+        if length < _BLOCK_BYTES_MIN:
+            message.wrong(f"found a continuation of {length} bytes")
+        return [(address, length)]
     if sum(map(len, found.messages.values())) >= MESSAGES_MAX:
         message.wrong(f"found more than {MESSAGES_MAX} messages in one header")
     found.messages.setdefault(kind, []).append(message)

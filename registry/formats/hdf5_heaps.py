@@ -64,7 +64,7 @@ class LocalHeap:
         found: list[tuple[int, int]] = []
         offset, data = self._free, self._names.data
         # Each block has sixteen bytes at least, so there are only so many.
-        while offset not in (_LAST, NOWHERE) and len(found) <= len(data) // 16:
+        while offset != _LAST and len(found) <= len(data) // 16:
             self._look.budget.step()
             length = int.from_bytes(data[offset + 8 : offset + 16], "little")
             if offset % 8 or length < 16 or offset + length > len(data):

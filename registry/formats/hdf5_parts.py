@@ -7,7 +7,8 @@ each step claims bytes, and there are only so many.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from registry.formats.hdf5_rules import CHECKSUM, PLACE, STRUCTURE, UNUSED, said
 from registry.formats.look import Look
@@ -25,9 +26,7 @@ class Parts:
     def __init__(self, look: Look, source: Source) -> None:
         self.look = look
         self._source = source
-        #: Where claimed parts begin and end, in order.
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        self._claimed = Spans()
 
     def claim(self, at: int, length: int, what: str) -> None:
         """That these bytes are this part's, and nobody else's."""
@@ -40,12 +39,8 @@ class Parts:
             )
         if not length:
             return
-        index = bisect_left(self._starts, at)
-        follows = index < len(self._starts) and self._starts[index] < at + length
-        if follows or (index and self._ends[index - 1] > at):
+        if not self._claimed.add(at, at + length):
             self.look.stop(PLACE, f"{what}: found bytes of another part among its own", offset=at)
-        self._starts.insert(index, at)
-        self._ends.insert(index, at + length)
 
     def take(self, at: int, length: int, what: str) -> Part:
         """The part, claimed and read. It lies in memory: callers check long ones before."""
@@ -65,7 +60,7 @@ class Parts:
     def check_unused(self) -> None:
         """The word for bytes that nobody claimed: libraries leave them zero."""
         at = 0
-        for start, end in zip(self._starts, self._ends, strict=True):
+        for start, end in self._claimed:
             self._check_zero(at, start)
             at = end
         self._check_zero(at, self._source.size_bytes)
@@ -78,6 +73,43 @@ class Parts:
                 self.look.doubt(UNUSED, f"found {said(used[:16])}", offset=where)
                 return
             at += len(piece)
+
+
+class Spans:
+    """Where parts begin and end, in order, none over another.
+
+    In blocks of bounded length: one list of all would be moved for each new one, which takes time
+    by the square.
+    """
+
+    def __init__(self, block_max: int = 1024) -> None:
+        self._block_max = block_max
+        self._blocks: list[list[tuple[int, int]]] = [[]]
+        #: Where the first span of each block begins; the first block takes what is before, too.
+        self._firsts = [0]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return (span for block in self._blocks for span in block)
+
+    def add(self, start: int, end: int) -> bool:
+        """Whether its place was free."""
+        number = bisect_right(self._firsts, start) - 1
+        block = self._blocks[number]
+        index = bisect_left(block, (start, 0))
+        # Nothing begins before the first span of its block, save in the first block.
+        before = block[index - 1][1] if index else 0
+        after = block[index][0] if index < len(block) else self._start_after(number)
+        if before > start or after < end:
+            return False
+        block.insert(index, (start, end))
+        if len(block) > self._block_max:
+            half = len(block) // 2
+            self._blocks[number : number + 1] = [block[:half], block[half:]]
+            self._firsts.insert(number + 1, block[half][0])
+        return True
+
+    def _start_after(self, number: int) -> int:
+        return self._firsts[number + 1] if number + 1 < len(self._firsts) else NOWHERE
 
 
 class Part:

@@ -63,6 +63,11 @@ NAME = Rule(
     "Names of objects and attributes are UTF-8 texts, and no two in one place are the same.",
     _SAVE,
 )
+PICKLE = Rule(
+    "HDF5-16",
+    "No attribute holds a pickle that calls something: PyTables, hence pandas, loads those.",
+    "Leave that attribute out, and push a new version.",
+)
 RULES = (
     SUPERBLOCK,
     END,
@@ -79,6 +84,7 @@ RULES = (
     UNUSED,
     PACKED,
     NAME,
+    PICKLE,
 )
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.formats.hdf5_data import fletcher32, unshuffled
-from registry.formats.hdf5_parts import lookup3
+from registry.formats.hdf5_parts import Spans, lookup3
 from registry.formats.inspect import FORESEEN, Inspection, inspect
 from registry.formats.look import Budget, Effect
 from registry.formats.source import BytesSource, Unpacked
@@ -184,3 +184,16 @@ def test_a_compressed_member_is_unpacked_once() -> None:
     assert inspect(source, "hdf5", {}).effect is Effect.ADVICE
     # Once to tell the kind, once to look, once to hash.
     assert times <= 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 5)), max_size=60))
+def test_no_two_parts_have_one_byte(spans: list[tuple[int, int]]) -> None:
+    """Who comes later is refused, in whatever order they come and however many there are."""
+    found, taken = Spans(block_max=3), set[int]()
+    for start, length in spans:
+        its_own = set(range(start, start + length))
+        is_free = its_own.isdisjoint(taken)
+        assert found.add(start, start + length) == is_free
+        taken |= its_own if is_free else set()
+
+    assert [byte for start, end in found for byte in range(start, end)] == sorted(taken)

@@ -255,6 +255,12 @@ VECTORS = (
     ),
     _bad("two-layouts", 5, _floats((w.LAYOUT, w.compact(w.floats(2))))),
     _bad("chunks-out-of-order", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(0)))),
+    _bad("continuation-of-nothing", 5, _continued(length=0)),
+    _bad("inner-node-without-children", 5, _table((), tree=lambda node: _patched(node, 5, b"\1"))),
+    _bad(
+        "free-list-without-end", 5, _table(names=lambda names: names[:24] + w.NOWHERE + names[32:])
+    ),
+    _bad("name-with-two-ends", 15, _with(w.names("a\0", "x"))),
     _bad("shuffled-by-other-size", 5, _chunked(w.Filter(2, 1, (3,)))),
     _bad("chunk-elsewhere", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(3)))),
     _bad("soft-link", 6, _late_link(w.soft("s", "/d"))),
@@ -303,5 +309,9 @@ VECTORS = (
     _bad("name-with-slash", 15, _table(("a/b",))),
     _bad("name-no-utf-8", 15, _table(names=lambda names: _patched(names, 9, b"\xff"))),
     _bad("link-twice", 15, _same_name()),
+    _bad("pickle-as-attribute", 16, _with(w.names("info", "cos\nsystem\n(S'id'\ntR."))),
+    _bad("pickle-as-text", 16, _texts("info", b"cos\nsystem\n(S'id'\ntR.")),
+    _unknown("hickle", 16, _with(w.names("HICKLE_VERSION", "5.0.3"))),
+    _good("attribute-with-slash", _with(w.names("m/s", "x"), w.names("note", "A note."))),
     _bad("attribute-twice", 15, _with(w.names("a", "x"), w.names("a", "y"))),
 )
