@@ -79,6 +79,9 @@ _NAMES = {
         "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Nadam RMSprop SGD"
     ),
     "keras.optimizers.legacy": "Adadelta Adagrad Adam Adamax Ftrl Nadam RMSprop SGD",
+    "keras.quantizers": (
+        "AbsMaxQuantizer Float8QuantizationConfig Int4QuantizationConfig Int8QuantizationConfig"
+    ),
     "keras.regularizers": ("L1 L1L2 L2 OrthogonalRegularizer"),
 }
 #: A model by each module that a release of Keras names for it.
