@@ -11,7 +11,6 @@ from registry.testing.vectors.hdf5_writing import Image, u
 
 #: What makes the file's root.
 Root = Callable[[Image], int]
-Change = Callable[[bytes], bytes]
 
 
 def file(root: Root, *, is_late: bool = False) -> bytes:
@@ -80,7 +79,7 @@ def _hidden() -> bytes:
     return image.done(one(image))
 
 
-def _chunked(*each: w.Filter, data: bytes = b"", mask: int = 0, change: Change = bytes) -> bytes:
+def _chunked(*each: w.Filter, data: bytes = b"", mask: int = 0, change: w.Change = bytes) -> bytes:
     """Two chunks of two floats; `data` instead of the second, with these filters left out."""
     pieces: Mapping[tuple[int, ...], bytes] = {
         (0,): _packed(each, w.floats(2)),
@@ -103,10 +102,17 @@ def _packed(each: tuple[w.Filter, ...], data: bytes) -> bytes:
     return data
 
 
-def _table(links: tuple[str, ...] = ("a", "b"), **changes: Change) -> bytes:
+def _table(
+    links: tuple[str, ...] = ("a", "b"),
+    *,
+    entries: w.Change = bytes,
+    names: w.Change = bytes,
+    tree: w.Change = bytes,
+) -> bytes:
     """A root whose symbol table is changed."""
     image = Image()
-    table = image.table({name: image.dataset() for name in links}, **changes)
+    found = {name: image.dataset() for name in links}
+    table = image.table(found, entries=entries, names=names, tree=tree)
     return image.done(image.header((w.TABLE, table)))
 
 
@@ -117,6 +123,34 @@ def _turned(leaf: bytes) -> bytes:
 
 def _within_a_name() -> bytes:
     return _table(("abcdefgh1", "b"), entries=lambda leaf: _patched(leaf, 48, u(16)))
+
+
+def _many(tree: w.Change = bytes) -> bytes:
+    """Nine names in three leaves below three levels of nodes."""
+    image = Image()
+    links = {f"n{number}": image.dataset() for number in range(9)}
+    table = image.table(links, per_leaf=3, per_node=2, tree=tree)
+    return image.done(image.header((w.TABLE, table)))
+
+
+def _many_chunks(change: w.Change = bytes) -> bytes:
+    """Five chunks of two floats below three levels of nodes."""
+    pieces: Mapping[tuple[int, ...], bytes] = {(2 * at,): w.floats(2) for at in range(5)}
+    image = Image()
+    found = image.chunks((10,), (2,), pieces, per_node=2, change=change)
+    return image.done(image.group({"d": found}))
+
+
+def _at_level(level: int, at: int, new: bytes) -> w.Change:
+    """The nodes of that level are patched."""
+    return lambda node: _patched(node, at, new) if node[5] == level else node
+
+
+def _late(*messages: w.Message) -> bytes:
+    """With times and the like in the root's header."""
+    image = Image(is_late=True)
+    link = (w.LINK, w.hard("d", image.dataset()))
+    return image.done(image.header(link, *messages, has_more=True))
 
 
 def _texts(name: str, *values: bytes, behind: bytes = b"", used: int | None = None) -> bytes:
@@ -261,6 +295,16 @@ VECTORS = (
         "free-list-without-end", 5, _table(names=lambda names: names[:24] + w.NOWHERE + names[32:])
     ),
     _bad("name-with-two-ends", 15, _with(w.names("a\0", "x"))),
+    _good("three-levels-of-names", _many()),
+    _bad("names-of-other-bounds", 5, _many(_at_level(1, 24, u(16)))),
+    _bad("names-beyond-bounds", 5, _many(_at_level(0, 40, u(8)))),
+    _bad("level-left-out", 5, _many(_at_level(0, 5, b"\1"))),
+    _bad("neighbour-of-names", 5, _many(_at_level(0, 16, w.NOWHERE))),
+    _good("three-levels-of-chunks", _many_chunks()),
+    _bad("chunks-of-other-bounds", 5, _many_chunks(_at_level(1, 32, u(1)))),
+    _bad("neighbour-of-chunks", 5, _many_chunks(_at_level(0, 16, w.NOWHERE))),
+    _bad("level-of-chunks-left-out", 5, _many_chunks(_at_level(0, 5, b"\1"))),
+    _good("late-header-with-times", _late(w.names("a", "x"))),
     _bad("shuffled-by-other-size", 5, _chunked(w.Filter(2, 1, (3,)))),
     _bad("chunk-elsewhere", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(3)))),
     _bad("soft-link", 6, _late_link(w.soft("s", "/d"))),

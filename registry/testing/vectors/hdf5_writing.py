@@ -22,6 +22,7 @@ SPACE, LINK_INFO, TYPE, FILL, LINK, EXTERNAL, LAYOUT, GROUP_INFO = 1, 2, 3, 5, 6
 FILTERS, ATTRIBUTE, CONTINUATION, TABLE, TIME, ATTRIBUTE_INFO = 11, 12, 16, 17, 18, 21
 #: A message's type and its bytes.
 Message = tuple[int, bytes]
+Change = Callable[[bytes], bytes]
 
 
 def u(value: int, size: int = 8) -> bytes:
@@ -149,13 +150,19 @@ class Image:
         self.data += part
         return len(self.data) - len(part)
 
-    def header(self, *messages: Message, references: int = 1, flags: int = 0) -> int:
-        """Of version 1, or of version 2 in a late file; all messages have these flags."""
+    def header(
+        self, *messages: Message, references: int = 1, flags: int = 0, has_more: bool = False
+    ) -> int:
+        """Of version 1, or of version 2 in a late file, there maybe with times, the order in which
+        attributes were made, and limits of these. All messages have these flags."""
         if self.is_late:
+            order = b"\1\0" if has_more else b""
             body = b"".join(
-                bytes((kind,)) + u(len(data), 2) + bytes((flags,)) + data for kind, data in messages
+                bytes((kind,)) + u(len(data), 2) + bytes((flags,)) + order + data
+                for kind, data in messages
             )
-            head = b"OHDR\x02\x02" + u(len(body), 4) + body
+            more = bytes(16) + u(8, 2) + u(6, 2) if has_more else b""
+            head = b"OHDR\x02" + bytes((0x36 if has_more else 2,)) + more + u(len(body), 4) + body
             return self.put(head + u(lookup3(head), 4))
         body = b""
         for kind, data in messages:
@@ -177,6 +184,39 @@ class Image:
             (SPACE, space(*shape)), (TYPE, kind), (FILL, NO_FILL), (LAYOUT, place), *more
         )
 
+    def tree(
+        self,
+        kind: int,
+        keys: Sequence[bytes],
+        children: Sequence[int],
+        room: int,
+        *,
+        per_node: int,
+        change: Change = bytes,
+    ) -> int:
+        """A version 1 B-tree with so many children a node, whose keys stand between them."""
+        level = 0
+        size = 24 + room * (len(keys[0]) + 8) + len(keys[0])
+        while True:
+            starts = range(0, max(1, len(children)), per_node)
+            first = self.put(b"")
+            places = [first + size * number for number in range(len(starts))]
+            around = [NOWHERE, *map(u, places), NOWHERE]
+            for number, start in enumerate(starts):
+                inner = children[start : start + per_node]
+                head = b"TREE" + bytes((kind, level)) + u(len(inner), 2)
+                head += around[number] + around[number + 2] + keys[start]
+                pairs = zip(inner, keys[start + 1 :], strict=False)
+                body = head + b"".join(u(child) + key for child, key in pairs)
+                self.put(change(body.ljust(size, b"\0")))
+            if len(places) == 1:
+                return places[0]
+            keys, children, level = (
+                [*(keys[start] for start in starts), keys[-1]],
+                places,
+                level + 1,
+            )
+
     def chunks(
         self,
         shape: tuple[int, ...],
@@ -184,17 +224,17 @@ class Image:
         pieces: Mapping[tuple[int, ...], bytes],
         *each: Filter,
         masks: Mapping[tuple[int, ...], int] | None = None,
-        change: Callable[[bytes], bytes] = bytes,
+        per_node: int = 2 * CHUNKS,
+        change: Change = bytes,
     ) -> int:
-        """Floats, each chunk as it is given; the tree has one node."""
-        keys = b""
-        for start, data in pieces.items():
-            mask = (masks or {}).get(start, 0)
-            keys += u(len(data), 4) + u(mask, 4) + b"".join(map(u, (*start, 0))) + u(self.put(data))
-        room = 24 + 2 * CHUNKS * (24 + 8 * len(shape)) + 16 + 8 * len(shape)
-        head = b"TREE\x01\0" + u(len(pieces), 2) + 2 * NOWHERE
-        last = u(0, 4) + u(0, 4) + b"".join(map(u, (*shape, 4)))
-        tree = self.put(change((head + keys + last).ljust(room, b"\0")))
+        """Floats, each chunk as it is given."""
+        keys = [
+            u(len(data), 4) + u((masks or {}).get(start, 0), 4) + b"".join(map(u, (*start, 0)))
+            for start, data in pieces.items()
+        ]
+        keys.append(u(0, 4) + u(0, 4) + b"".join(map(u, (*shape, 4))))
+        places = [self.put(data) for data in pieces.values()]
+        tree = self.tree(1, keys, places, 2 * CHUNKS, per_node=per_node, change=change)
         lengths = b"".join(u(length, 4) for length in (*step, 4))
         layout = b"\x03\x02" + bytes((len(shape) + 1,)) + u(tree) + lengths
         more = [(FILTERS, filters(*each))] if each else []
@@ -221,11 +261,13 @@ class Image:
         self,
         links: Mapping[str, int],
         *,
-        entries: Callable[[bytes], bytes] = bytes,
-        names: Callable[[bytes], bytes] = bytes,
-        tree: Callable[[bytes], bytes] = bytes,
+        per_leaf: int = 2 * LEAF,
+        per_node: int = 2 * INNER,
+        entries: Change = bytes,
+        names: Change = bytes,
+        tree: Change = bytes,
     ) -> bytes:
-        """A symbol table with names in order, at most eight; the rest changes its parts."""
+        """A symbol table with names in order; the rest changes its parts."""
         text, offsets = bytearray(8), {}
         for name in links:
             offsets[name] = len(text)
@@ -234,13 +276,14 @@ class Image:
         text += u(1) + u(24) + bytes(8)
         segment = self.put(names(bytes(text)))
         heap = self.put(b"HEAP\0\0\0\0" + u(len(text)) + u(free) + u(segment))
-        rows = b"".join(u(offsets[name]) + u(links[name]) + bytes(24) for name in sorted(links))
-        leaf = b"SNOD\x01\0" + u(len(links), 2) + rows
-        node = self.put(entries(leaf.ljust(8 + 2 * LEAF * 40, b"\0"))) if links else 0
-        last = offsets[max(links)] if links else 0
-        keys = u(0) + (u(node) + u(last) if links else b"")
-        head = b"TREE\0\0" + u(bool(links), 2) + 2 * NOWHERE + keys
-        root = self.put(tree(head.ljust(24 + (4 * INNER + 1) * 8, b"\0")))
+        keys, leaves, order = [u(0)], [], sorted(links)
+        for start in range(0, len(order), per_leaf):
+            inner = order[start : start + per_leaf]
+            rows = b"".join(u(offsets[name]) + u(links[name]) + bytes(24) for name in inner)
+            leaf = b"SNOD\x01\0" + u(len(inner), 2) + rows
+            leaves.append(self.put(entries(leaf.ljust(8 + 2 * LEAF * 40, b"\0"))))
+            keys.append(u(offsets[inner[-1]]))
+        root = self.tree(0, keys, leaves, 2 * INNER, per_node=per_node, change=tree)
         return u(root) + u(heap)
 
     def group(self, links: Mapping[str, int], *messages: Message) -> int:

@@ -59,12 +59,14 @@ def _layer(name: str, rule: str, bad: object) -> Vector:
     return _bad(name, f"KERAS-{rule}", model(_DENSE, bad))
 
 
+_ADAM = {"module": "keras.optimizers.legacy", "class_name": "Adam", "config": {"name": "Adam"}}
 _LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None}}
 _LOAD = {"module": "keras.models", "class_name": "function", "config": "load_model"}
 _SYSTEM = {"module": "os", "class_name": "function", "config": "system"}
 
 VECTORS = (
     _good("sound", model(_DENSE)),
+    _good("optimizer", model(_DENSE, compile_config={"optimizer": _ADAM})),
     _good("vocabulary-list", model(layer("StringLookup", vocabulary=["a", "/"]))),
     _bad(
         "weights-are-none",
