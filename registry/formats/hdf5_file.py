@@ -193,6 +193,13 @@ def _read_object(file: _File, each: _Pending) -> list[Child]:
     is_group = bool(kinds & _GROUP)
     if not is_group and headers.LAYOUT not in kinds:
         give_up(look, COVERED, f"{what}: found neither group nor dataset", offset=header.address)
+    has_table, has_info = headers.SYMBOL_TABLE in kinds, headers.LINK_INFO in kinds
+    if is_group and (has_table == has_info or (has_table and headers.LINK in kinds)):
+        look.stop(
+            STRUCTURE,
+            f"{what}: found a group with a symbol table and links as messages, or with neither",
+            offset=header.address,
+        )
     strange = kinds - (_GROUP if is_group else _DATASET)
     if strange:
         give_up(

@@ -146,11 +146,17 @@ def _at_level(level: int, at: int, new: bytes) -> w.Change:
     return lambda node: _patched(node, at, new) if node[5] == level else node
 
 
+def _both(image: Image) -> int:
+    found = image.dataset()
+    link = (w.LINK, w.hard("e", image.dataset()))
+    return image.header((w.TABLE, image.table({"d": found})), link)
+
+
 def _late(*messages: w.Message) -> bytes:
     """With times and the like in the root's header."""
     image = Image(is_late=True)
     link = (w.LINK, w.hard("d", image.dataset()))
-    return image.done(image.header(link, *messages, has_more=True))
+    return image.done(image.header(w.NO_HEAP, link, *messages, has_more=True))
 
 
 def _texts(name: str, *values: bytes, behind: bytes = b"", used: int | None = None) -> bytes:
@@ -165,12 +171,13 @@ def _texts(name: str, *values: bytes, behind: bytes = b"", used: int | None = No
 
 
 def _group_in_itself() -> bytes:
-    image = Image()
-    # A header of one link has forty bytes: 16, 8 of the message's, and 13 filled up.
-    outer = len(image.data) + 40
-    inner = image.header((w.LINK, w.hard("up", outer)))
-    assert image.header((w.LINK, w.hard("in", inner))) == outer
-    return image.done(outer)
+    image, other = Image(is_late=True), Image(is_late=True)
+    # Where the root will lie, behind a group that leads to it.
+    other.group({"up": 0})
+    root = other.put(b"")
+    inner = image.group({"up": root})
+    assert image.group({"in": inner}) == root
+    return image.done(root)
 
 
 def _twice() -> bytes:
@@ -296,6 +303,8 @@ VECTORS = (
     ),
     _bad("name-with-two-ends", 15, _with(w.names("a\0", "x"))),
     _good("three-levels-of-names", _many()),
+    _bad("table-and-messages", 5, file(_both)),
+    _bad("links-of-no-group", 5, file(lambda image: image.header((w.LINK, w.hard("d", 96))))),
     _bad("names-of-other-bounds", 5, _many(_at_level(1, 24, u(16)))),
     _bad("names-beyond-bounds", 5, _many(_at_level(0, 40, u(8)))),
     _bad("level-left-out", 5, _many(_at_level(0, 5, b"\1"))),

@@ -55,6 +55,8 @@ def space(*shape: int, version: int = 1, limits: Sequence[int] = ()) -> bytes:
     return head + (bytes(5) if version == 1 else bytes((bool(shape),))) + lengths
 
 
+#: Of a group with its links as messages.
+NO_HEAP = (LINK_INFO, b"\0\0" + 2 * NOWHERE)
 NO_FILL = b"\x02\x02\x02\0"
 
 
@@ -291,9 +293,7 @@ class Image:
         if not self.is_late:
             return self.header((TABLE, self.table(links)), *messages)
         found = [(LINK, hard(name, address)) for name, address in links.items()]
-        return self.header(
-            (LINK_INFO, b"\0\0" + 2 * NOWHERE), (GROUP_INFO, b"\0\0"), *found, *messages
-        )
+        return self.header(NO_HEAP, (GROUP_INFO, b"\0\0"), *found, *messages)
 
     def done(self, root: int, table: bytes = b"", *, end: int = 0, version: int = 2) -> bytes:
         """The file, with its superblock."""
