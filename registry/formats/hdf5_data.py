@@ -23,6 +23,8 @@ from registry.formats.source import READ_BYTES_MAX
 
 _COMPACT, _CONTIGUOUS, _CHUNKED, _VIRTUAL = range(4)
 _DEFLATE, _SHUFFLE, _FLETCHER = 1, 2, 3
+#: What a filter is told: how hard deflate tries.
+_LEVELS = [[level] for level in range(10)]
 _OTHERS = {4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 FILTERS_MAX = 32
 
@@ -209,7 +211,11 @@ class _Chunks:
 
     def _read_key(self, node: Part) -> _Key:
         length, mask = node.number(4), node.number(4)
-        return _Key(tuple(node.address() for _ in (*self._chunk, None)), length, mask)
+        steps = (*self._chunk, self._dataset.type.size_bytes)
+        start = tuple(node.address() for _ in steps)
+        if any(at % step for at, step in zip(start, steps, strict=True)):
+            node.wrong(f"found a key of {quoted(list(start))}, expected multiples of {list(steps)}")
+        return _Key(start, length, mask)
 
     def _add(self, key: _Key, address: int) -> None:
         what = f"{self._dataset.what}: chunk {list(key.start[:-1])}"
@@ -309,8 +315,8 @@ def _read_filter(message: Part, version: int, what: str, item_bytes: int) -> Fil
         message.wrong(f"found flags {flags:#x} of filter {kind}")
     if kind in (_DEFLATE, _SHUFFLE, _FLETCHER):
         # The library shuffles by this size, whatever the type's.
-        expected = {_DEFLATE: values[:1], _SHUFFLE: [item_bytes], _FLETCHER: []}[kind]
-        if values != expected:
+        expected = {_DEFLATE: _LEVELS, _SHUFFLE: [[item_bytes]]}.get(kind, [[]])
+        if values not in expected:
             message.wrong(f"found values {quoted(values)} of filter {kind}")
         return Filter(kind, is_optional=bool(flags))
     # Not loaded, but nobody here unpacks them.

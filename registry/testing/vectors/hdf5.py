@@ -314,6 +314,8 @@ VECTORS = (
     _bad("neighbour-of-chunks", 5, _many_chunks(_at_level(0, 16, w.NOWHERE))),
     _bad("level-of-chunks-left-out", 5, _many_chunks(_at_level(0, 5, b"\1"))),
     _good("late-header-with-times", _late(w.names("a", "x"))),
+    _bad("deflate-of-no-level", 5, _chunked(w.Filter(1, 1, (10,)))),
+    _bad("last-key-in-a-chunk", 5, _many_chunks(_at_level(2, 24 + 32 * 2 + 16, u(3)))),
     _bad("shuffled-by-other-size", 5, _chunked(w.Filter(2, 1, (3,)))),
     _bad("chunk-elsewhere", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(3)))),
     _bad("soft-link", 6, _late_link(w.soft("s", "/d"))),
