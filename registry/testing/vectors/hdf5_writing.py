@@ -234,7 +234,9 @@ class Image:
             u(len(data), 4) + u((masks or {}).get(start, 0), 4) + b"".join(map(u, (*start, 0)))
             for start, data in pieces.items()
         ]
-        keys.append(u(0, 4) + u(0, 4) + b"".join(map(u, (*shape, 4))))
+        last = max(pieces, default=(0,) * len(shape))
+        # By an element behind the last chunk's beginning, as the library writes it.
+        keys.append(bytes(8) + b"".join(map(u, (*last, 4))))
         places = [self.put(data) for data in pieces.values()]
         tree = self.tree(1, keys, places, 2 * CHUNKS, per_node=per_node, change=change)
         lengths = b"".join(u(length, 4) for length in (*step, 4))
