@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from registry.formats import (
     compressed,
     gguf,
+    hdf5_file,
     images,
     joblib_file,
     json_file,
@@ -104,6 +105,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("skops", "zip"): Parser("skops", skops_file.read),
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},
     ("keras", "zip"): Parser("keras", keras_file.read),
+    ("hdf5", "hdf5"): Parser("hdf5", hdf5_file.read),
     ("numpy", "npy"): Parser("numpy", npy.read),
     ("numpy", "zip"): Parser("numpy", npy.read_npz),
     ("archive", "zip"): Parser("zip", zip_container.read),
@@ -171,6 +173,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *skops_file.RULES,
     *npy.RULES,
     *keras_file.RULES,
+    *hdf5_file.RULES,
     *zip_container.RULES,
     *tar.RULES,
     *compressed.RULES,

@@ -74,6 +74,14 @@ _NAMES = {
         "CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay "
         "PiecewiseConstantDecay PolynomialDecay"
     ),
+    # Of TensorFlow's Keras 2.
+    "keras.optimizers.experimental": (
+        "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Nadam RMSprop SGD"
+    ),
+    "keras.optimizers.legacy": "Adadelta Adagrad Adam Adamax Ftrl Nadam RMSprop SGD",
+    "keras.quantizers": (
+        "AbsMaxQuantizer Float8QuantizationConfig Int4QuantizationConfig Int8QuantizationConfig"
+    ),
     "keras.regularizers": ("L1 L1L2 L2 OrthogonalRegularizer"),
 }
 #: A model by each module that a release of Keras names for it.
@@ -97,3 +105,22 @@ CLASSES = frozenset(
     | {(module, name) for name, modules in _MODELS.items() for module in modules.split()}
     | {("keras", "DTypePolicy"), ("keras", "FloatDTypePolicy")}
 )
+#: Classes of legacy configurations, which name no module. What Keras 2 called `Model`, too, and its
+#: own optimizers, which it registered as one does custom ones.
+LEGACY = frozenset(
+    {name for _, name in CLASSES}
+    | {"Model", "TensorShape"}
+    | {f"Custom>{name}" for module, name in CLASSES if module == "keras.optimizers"}
+)
+#: Functions of TensorFlow as layers of Keras 2, by any name that TensorFlow exports.
+LEGACY_OPERATIONS = frozenset(("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"))
+#: A metric of Keras 2 that is a function, and the functions that Keras has for that.
+LEGACY_METRIC = "MeanMetricWrapper"
+_METRIC_FUNCTIONS = (
+    "accuracy binary_accuracy binary_crossentropy categorical_accuracy categorical_crossentropy "
+    "categorical_hinge cosine_similarity hinge kl_divergence log_cosh mean_absolute_error "
+    "mean_absolute_percentage_error mean_squared_error mean_squared_logarithmic_error poisson "
+    "sparse_categorical_accuracy sparse_categorical_crossentropy "
+    "sparse_top_k_categorical_accuracy squared_hinge top_k_categorical_accuracy"
+)
+LEGACY_METRIC_FUNCTIONS = frozenset(_METRIC_FUNCTIONS.split())

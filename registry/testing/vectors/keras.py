@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from registry.testing.vectors import Vector
+from registry.testing.vectors.hdf5 import EXTERNAL, SOUND
 from registry.testing.vectors.zip_container import Part, zip_file
 
 _METADATA = {"keras_version": "3.15.1", "date_saved": "2026-01-01@00:00:00"}
@@ -42,7 +43,11 @@ def keras(config: object, *parts: Part) -> bytes:
 
 
 _DENSE = layer("Dense", units=3, activation="relu")
-_H5 = Part(name=b"model.weights.h5", data=b"\x89HDF\r\n\x1a\n")
+_H5 = Part(name=b"model.weights.h5", data=SOUND)
+
+
+def _good(name: str, config: object) -> Vector:
+    return Vector(name=name, path="model.keras", data=keras(config, _H5))
 
 
 def _bad(name: str, rule: str, config: object, *parts: Part, fails: bool = True) -> Vector:
@@ -54,18 +59,26 @@ def _layer(name: str, rule: str, bad: object) -> Vector:
     return _bad(name, f"KERAS-{rule}", model(_DENSE, bad))
 
 
+_ADAM = {"module": "keras.optimizers.legacy", "class_name": "Adam", "config": {"name": "Adam"}}
 _LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None}}
 _LOAD = {"module": "keras.models", "class_name": "function", "config": "load_model"}
 _SYSTEM = {"module": "os", "class_name": "function", "config": "system"}
 
 VECTORS = (
-    # Nothing is wrong with its configuration.
-    _bad("weights-not-covered", "FILE-2", model(_DENSE), fails=False),
+    _good("sound", model(_DENSE)),
+    _good("optimizer", model(_DENSE, compile_config={"optimizer": _ADAM})),
+    _good("vocabulary-list", model(layer("StringLookup", vocabulary=["a", "/"]))),
     _bad(
-        "vocabulary-list",
-        "FILE-2",
-        model(layer("StringLookup", vocabulary=["a", "/"])),
-        fails=False,
+        "weights-are-none",
+        "FILE-1",
+        model(_DENSE),
+        Part(name=b"model.weights.h5", data=b"no weights"),
+    ),
+    _bad(
+        "weights-lead-elsewhere",
+        "HDF5-6",
+        model(_DENSE),
+        Part(name=b"model.weights.h5", data=EXTERNAL),
     ),
     _bad("no-weights", "KERAS-1", model(_DENSE), Part(name=b"assets/a.txt", data=b"a")),
     _bad("other-member", "KERAS-1", model(_DENSE), _H5, Part(name=b"layers.py", data=b"1")),

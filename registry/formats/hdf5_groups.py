@@ -1,0 +1,241 @@
+"""Groups: what each name leads to.
+
+Symbol tables: sections III.A.1, III.B, III.C of the specification, and IV.A.2.r. Link messages:
+IV.A.2.c and IV.A.2.g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from registry.formats.hdf5_headers import GROUP_INFO, LINK, LINK_INFO, SYMBOL_TABLE, Header
+from registry.formats.hdf5_heaps import LocalHeap
+from registry.formats.hdf5_parts import NOWHERE, WIDTH, Part, Parts
+from registry.formats.hdf5_rules import COVERED, NAME, give_up, said
+from registry.formats.hdf5_rules import LINK as STRAIGHT
+from registry.formats.look import quoted
+
+#: A tree of more levels has more than a file can hold.
+LEVEL_MAX = 8
+_ENTRY_BYTES = 40
+_HARD, _SOFT, _EXTERNAL = 0, 1, 64
+_KINDS = {_SOFT: "a soft link", _EXTERNAL: "an external link"}
+
+
+class Table(NamedTuple):
+    """Where the symbol table of a group lies."""
+
+    tree: int
+    heap: int
+
+
+class Child(NamedTuple):
+    name: str
+    address: int
+    #: What the link says of the group that it leads to; readers may take either's word.
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Half of what a leaf, an inner node of a group's tree, and a node of chunks have room for."""
+
+    leaf: int = 4
+    inner: int = 16
+    chunks: int = 32
+
+
+def read_entry(entry: Part) -> tuple[int, int, int, Table]:
+    """Of a symbol table: the name's place, the object's, the link's kind, and its scratch pad."""
+    name, address, kind = entry.address(), entry.address(), entry.number(4)
+    entry.padding(4)
+    table = Table(entry.address(), entry.address())
+    if kind == 0 and table != (0, 0):
+        entry.wrong("found a scratch pad, expected none for this kind of entry")
+    return name, address, kind, table
+
+
+def table_of(header: Header) -> Table | None:
+    for message in header.all(SYMBOL_TABLE):
+        # Asked for twice.
+        message.read = 0
+        table = Table(message.address(), message.address())
+        message.ended()
+        return table
+    return None
+
+
+def read_group(parts: Parts, header: Header, sizes: Sizes, what: str) -> list[Child]:
+    """All links of a group. Those that lead elsewhere are refused, and left out."""
+    table = table_of(header)
+    found = _SymbolTable(parts, table, sizes, what).read() if table else []
+    for message in header.all(LINK_INFO):
+        _check_link_info(message)
+    for message in header.all(GROUP_INFO):
+        _check_group_info(message)
+    for message in header.all(LINK):
+        child = _read_link(message)
+        if child is not None:
+            found.append(child)
+    names = [child.name for child in found]
+    if len(set(names)) != len(names):
+        parts.look.refuse(NAME, f"{what}: found two links of one name", offset=header.address)
+    return found
+
+
+def text_of(part: Part, name: bytes, *, is_step: bool = True) -> str:
+    """A name as a text. Readers take that of an object for a path, so it is a step of one."""
+    try:
+        text = name.decode("utf-8")
+    except UnicodeDecodeError:
+        text = ""
+    is_wrong = is_step and ("/" in text or text in (".", ".."))
+    if is_wrong or not text or not text.isprintable():
+        part.look.stop(
+            NAME,
+            f"{part.what}: found name {said(name)}, expected UTF-8 without control characters, "
+            f"and no slash in an object's",
+            offset=part.at,
+        )
+    return text
+
+
+class _Node(NamedTuple):
+    """Of a tree, and the names between which its parent has it, by their place in the heap."""
+
+    address: int
+    bounds: tuple[int, int] | None
+
+
+class _SymbolTable:
+    """A version 1 B-tree whose leaves list names in order, and the heap that has the names."""
+
+    def __init__(self, parts: Parts, table: Table, sizes: Sizes, what: str) -> None:
+        self._parts = parts
+        self._heap = LocalHeap(parts, table.heap, f"{what}: names")
+        self._table = table
+        self._sizes = sizes
+        self._what = what
+        self._children: list[Child] = []
+        self._last = b""
+
+    def read(self) -> list[Child]:
+        level = [_Node(self._table.tree, None)]
+        above = None
+        while level:
+            above, level = self._read_level(level, above)
+        self._heap.check_unused()
+        return self._children
+
+    def _read_level(self, nodes: list[_Node], above: int | None) -> tuple[int, list[_Node]]:
+        """The nodes of one level from left to right; gives their children."""
+        children: list[_Node] = []
+        depth, room = 0, 2 * self._sizes.inner
+        length = 24 + (2 * room + 1) * WIDTH
+        for index, (address, bounds) in enumerate(nodes):
+            node = self._parts.take(address, length, f"{self._what}: tree")
+            node.expect(b"TREE\0", "signature and kind")
+            depth, count = node.number(), node.number(2)
+            if depth > LEVEL_MAX or (above is not None and depth != above - 1) or count > room:
+                node.wrong(f"found level {depth} and {count} children, expected {room} at most")
+            around = [index - 1, index + 1]
+            beside = [nodes[at].address if 0 <= at < len(nodes) else NOWHERE for at in around]
+            if [node.address(), node.address()] != beside:
+                node.wrong("found other neighbours than its parent has")
+            keys, found = [node.address()], []
+            for _ in range(count):
+                found.append(node.address())
+                keys.append(node.address())
+            node.padding()
+            if not count and (depth or above is not None):
+                node.wrong("found no children, expected some in all but an empty root")
+            # Names are above the empty one, which every heap begins with.
+            if bounds not in (None, (keys[0], keys[-1])) or not (index or keys[0] == 0):
+                node.wrong("found other names as its bounds than its parent has")
+            for place, *inner in zip(found, keys, keys[1:], strict=False):
+                if depth:
+                    children.append(_Node(place, (inner[0], inner[1])))
+                else:
+                    self._read_leaf(place, *map(self._heap.name, inner))
+        return depth, children
+
+    def _read_leaf(self, address: int, low: bytes, high: bytes) -> None:
+        length = 8 + 2 * self._sizes.leaf * _ENTRY_BYTES
+        leaf = self._parts.take(address, length, f"{self._what}: links")
+        leaf.expect(b"SNOD\x01\0", "signature and version")
+        count = leaf.number(2)
+        if count > 2 * self._sizes.leaf:
+            leaf.wrong(f"found {count} links, expected {2 * self._sizes.leaf} at most")
+        for _ in range(count):
+            self._add(leaf.part(_ENTRY_BYTES, leaf.what), low, high)
+        leaf.padding()
+
+    def _add(self, entry: Part, low: bytes, high: bytes) -> None:
+        offset, address, kind, table = read_entry(entry)
+        name = self._heap.name(offset)
+        # Who looks a name up goes by the order that who lists them all does not look at.
+        if not max(self._last, low) < name <= high:
+            entry.wrong(f"found {said(name)}, expected names in order, and where the tree says")
+        self._last = name
+        text = text_of(entry, name)
+        if kind > 1:
+            found = _KINDS[_SOFT] if kind == 2 else f"a link of kind {kind}"
+            entry.look.refuse(
+                STRAIGHT, f"{self._what}: found {quoted(text)}, {found}", offset=entry.at
+            )
+            # Where a soft link leads is a name of the heap, too.
+            if kind == 2:
+                self._heap.name(table.tree & 0xFFFFFFFF)
+            return
+        self._children.append(Child(text, address, table if kind else None))
+
+
+def _check_link_info(message: Part) -> None:
+    message.expect(b"\0", "version")
+    flags = message.number()
+    if flags > 3:
+        message.wrong(f"found flags {flags:#x}")
+    if flags & 1:
+        message.number(8)
+    addresses = [message.address() for _ in range(3 if flags & 2 else 2)]
+    message.padding()
+    if any(each != NOWHERE for each in addresses):
+        give_up(
+            message.look,
+            COVERED,
+            f"{message.what}: found links in a fractal heap",
+            offset=message.at,
+        )
+
+
+def _check_group_info(message: Part) -> None:
+    message.expect(b"\0", "version")
+    flags = message.number()
+    if flags > 3:
+        message.wrong(f"found flags {flags:#x}")
+    message.take(4 * flags.bit_count())
+    message.padding()
+
+
+def _read_link(message: Part) -> Child | None:
+    message.expect(b"\x01", "version")
+    flags = message.number()
+    if flags & 0xE0:
+        message.wrong(f"found flags {flags:#x}")
+    kind = message.number() if flags & 0x08 else _HARD
+    if flags & 0x04:
+        message.number(8)
+    if flags & 0x10 and message.number() > 1:
+        message.wrong("found a name that is neither ASCII nor UTF-8")
+    length = message.number(1 << (flags & 3))
+    name = text_of(message, message.take(min(length, message.left)))
+    if kind != _HARD:
+        found = _KINDS.get(kind, f"a link of kind {kind}")
+        message.look.refuse(
+            STRAIGHT, f"{message.what}: found {quoted(name)}, {found}", offset=message.at
+        )
+        return None
+    address = message.address()
+    message.padding()
+    return Child(name, address)
