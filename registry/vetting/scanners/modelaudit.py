@@ -11,11 +11,10 @@ folder, is denied, and can tell nothing.
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
-
-from modelaudit_picklescan import PickleReport, SafetyVerdict, ScanOptions, ScanStatus, scan_bytes
 
 from registry.formats.pickle_rules import OPCODES_MAX
 from registry.ports.scanners import Outcome, ScanAnswer
@@ -23,6 +22,21 @@ from registry.vetting.scanners.digests import MODELAUDIT, digest_of_package
 from registry.vetting.scanners.files import PICKLE_BYTES_MAX, pickles
 from registry.vetting.scanners.roles import PICKLED
 from registry.vetting.scanners.thinning import thinned
+
+# When imported it reads what is said of all that is installed, for its call graphs alone. They are
+# off here, and a jail would start a tenth of a second later, or more where more is installed.
+_packages_distributions = importlib.metadata.packages_distributions
+importlib.metadata.packages_distributions = dict
+try:
+    from modelaudit_picklescan import (
+        PickleReport,
+        SafetyVerdict,
+        ScanOptions,
+        ScanStatus,
+        scan_bytes,
+    )
+finally:
+    importlib.metadata.packages_distributions = _packages_distributions
 
 _ROLES = PICKLED - {"skops"}
 #: How it describes the persistent id of a storage: a type by its name, and for the rest texts and
