@@ -25,7 +25,7 @@ from registry.testing.vectors import safetensors as st
 from registry.testing.vectors.pickling import whole
 
 #: As many small objects in a pickle as megabytes of tensors elsewhere, times this.
-OBJECTS_A_MB = 100
+OBJECTS_A_MB = 25
 #: Of each tensor: 8 MiB.
 ROWS, COLUMNS = 2048, 1024
 _TENSOR_BYTES = ROWS * COLUMNS * 4

@@ -3,9 +3,9 @@
     python -m benchmarks.scanning SIDE PATH
 
 SIDE is `hallmark`, `sha256` or a scanner. The answer is a line of JSON: what the side says of the
-file, `seconds` from the call until then, `peak_mb` of all its processes, `read_bytes` that it asked
-the system for. What a side imports is imported before, so `seconds` has none of it; Hallmark's have
-the start of its jail.
+file, `seconds` from the call until then, `cpu_s` and `peak_mb` of all its processes, `read_bytes`
+that it asked the system for. What a side imports is imported before, so `seconds` has none of it;
+Hallmark's have the start of its jail.
 
 Scanners run in an environment without Hallmark, and with nothing of it on their path, so this file
 needs the standard library alone, and is started by its path.
@@ -118,7 +118,7 @@ def main(side: str, path: Path) -> None:
     answer_to = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     scan = SIDES[side]()
-    before = _read_bytes()
+    read_bytes, cpu_s = _read_bytes(), _cpu_s()
     start = time.perf_counter()
     try:
         said = scan(path)
@@ -127,8 +127,9 @@ def main(side: str, path: Path) -> None:
     answer = {
         "said": said,
         "seconds": time.perf_counter() - start,
+        "cpu_s": _cpu_s() - cpu_s,
         "peak_mb": _peak_mb(),
-        "read_bytes": _read_bytes() - before,
+        "read_bytes": _read_bytes() - read_bytes,
     }
     with open(answer_to, "w") as out:
         out.write(json.dumps(answer))
@@ -139,6 +140,11 @@ def _offline(event: str, arguments: tuple[object, ...]) -> None:
     is_elsewhere = event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
     if is_elsewhere or event == "socket.getaddrinfo":
         raise OSError(f"{event}: vetting is measured without a network")
+
+
+def _cpu_s() -> float:
+    """Of this process and those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def _peak_mb() -> float:

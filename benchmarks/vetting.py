@@ -8,7 +8,8 @@ others, each in an environment and a process of its own. They take turns; the pa
 What scanners import is not counted, what Hallmark's jail imports is.
 
 A rate is the file's size over the time until the side has said something of it: who reads a
-thousandth of the file is fast. So it is told how much each side read.
+thousandth of the file is fast. So it is told how much each side read, and what processor time it
+took, which says more where the machine has other work.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ PATIENCE_S = 120.0
 #: What Hallmark is to reach of the rate at which one core does nothing but hash.
 GOALS = {"safetensors": 0.5, "torch zip": 0.5}
 _TITLES = {OURS: "Hallmark", HASH: "sha256, one core"}
-HEAD = ("", "GB/s", "read", "peak MB", "says", "Hallmark / it", "goal", "")
+HEAD = ("", "GB/s", "CPU s/GB", "read", "peak MB", "says", "Hallmark / it", "goal", "")
 START_HEAD = ("", "ms", "says")
 
 
@@ -51,6 +52,7 @@ class Figures:
 
     side: str
     seconds: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     peaks_mb: list[float] = field(default_factory=list)
     read_bytes: int = 0
     #: What it said last, and whether that is an answer.
@@ -63,6 +65,7 @@ class Figures:
     def add(self, answer: dict[str, Any]) -> None:
         self.said = str(answer["said"])
         self.seconds.append(float(answer["seconds"]))
+        self.cpu_s.append(float(answer["cpu_s"]))
         self.peaks_mb.append(float(answer["peak_mb"]))
         self.read_bytes = int(answer["read_bytes"])
 
@@ -90,13 +93,14 @@ class Comparison:
     def _cells(self, side: Figures) -> tuple[str, ...]:
         title = f"  {_TITLES.get(side.side, side.side)}"
         if not side.answers:
-            return (title, "", "", "", side.said, "", "", "")
+            return (title, "", "", "", "", side.said, "", "", "")
         ratio = self.ratio(side)
         goal = GOALS.get(self.what) if side.side == HASH else None
         verdict = "" if goal is None else "reached" if ratio >= goal else "missed"
         return (
             title,
             spread(side.rates(self.size_bytes)),
+            _shown(statistics.median(side.cpu_s) / self.size_bytes * 1e9),
             f"{100 * side.read_bytes / self.size_bytes:.1f}%",
             f"{max(side.peaks_mb):.0f}",
             side.said,
@@ -194,7 +198,7 @@ def look(side: str, path: Path, scanners: Path | None, home: Path) -> dict[str, 
 
 
 def _none(said: str) -> dict[str, Any]:
-    return {"said": said, "seconds": PATIENCE_S, "peak_mb": 0.0, "read_bytes": 0}
+    return {"said": said, "seconds": PATIENCE_S, "cpu_s": 0.0, "peak_mb": 0.0, "read_bytes": 0}
 
 
 def _sides(scanners: Path | None) -> Sequence[str]:
@@ -209,6 +213,9 @@ def spread(values: Sequence[float]) -> str:
 
 def _shown(value: float) -> str:
     """Three figures, and no exponent: rates go from a few kB/s to hundreds of GB/s."""
+    if value <= 0:
+        # Processor time is told in hundredths of a second.
+        return "0"
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
@@ -235,7 +242,7 @@ def main(arguments: list[str]) -> None:
             print(each.what, flush=True)
             lines += each.lines()
     print()
-    print(aligned([HEAD, *lines], left=(0, 4, 7)))
+    print(aligned([HEAD, *lines], left=(0, 5, 8)))
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_scanner_that_breaks_is_told(tmp_path: Path) -> None:
         tmp_path, size_mb=1, rounds=1, scanners=tmp_path, files=["pickle of small objects"]
     )
     shown = found.lines()[-len(vetting.SCANNERS) :]
-    assert {line[1:] for line in shown} == {("", "", "", "error: exit status 1", "", "", "")}
+    assert {line[1:] for line in shown} == {("", "", "", "", "error: exit status 1", "", "", "")}
 
 
 def test_words_of_a_scanner(tmp_path: Path) -> None:
