@@ -13,11 +13,11 @@ help:
 	@echo "make quick    format, lint, types, layers and the fast tests: the inner loop"
 	@echo "make test     everything that must hold before a change is done"
 	@echo "make soak     faults, fuzzing and client matrices: what takes long"
-	@echo "make bench    compare with MLflow and nginx on this machine"
+	@echo "make bench    compare with MLflow, nginx and scanners on this machine"
 	@echo "make setup    the development environment alone, in .venv"
 	@echo "make proto    regenerate registry/v1 from proto/registry/v1"
 	@echo "make baseline accept the API as it is as what later changes must not break"
-	@echo "make lock     resolve requirements.lock from pyproject.toml (UPGRADE=1: anew)"
+	@echo "make lock     resolve the locks, requirements.lock foremost (UPGRADE=1: anew)"
 	@echo "make clean    remove environments and caches, never data"
 
 setup:
@@ -63,11 +63,13 @@ lock:
 bench-setup:
 	@.ci/apt.sh postgresql nginx nghttp2-client
 	@VENV=.venv-bench .ci/setup.sh mlflow convert
+	@.ci/scanners.sh
 
 bench: bench-setup
 	.venv-bench/bin/python -m benchmarks
 	.venv-bench/bin/python -m benchmarks.transfers
+	.venv-bench/bin/python -m benchmarks.vetting
 
 clean:
-	rm -rf .venv .venv-bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-bench .venv-scanners .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -63,12 +63,17 @@ HEAD = ("", "MLflow", "Hallmark", "unit", "ratio", "goal", "", "")
 
 def table(rows: Iterable[Row | Bound]) -> str:
     """The rows under one another, each column as wide as its widest cell."""
-    lines = [HEAD, *(row.cells() for row in rows)]
+    return aligned([HEAD, *(row.cells() for row in rows)], left=(0, 3, 6, 7))
+
+
+def aligned(lines: Sequence[Sequence[str]], *, left: Container[int]) -> str:
+    """Lines of cells under one another; those of the columns `left` begin at one place, the others
+    end at one."""
     widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
     shown = []
     for line in lines:
         cells = [
-            cell.ljust(width) if place in (0, 3, 6, 7) else cell.rjust(width)
+            cell.ljust(width) if place in left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         shown.append("  ".join(cells).rstrip())

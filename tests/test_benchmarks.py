@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,10 +11,17 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from benchmarks import access, audit, policy, transfers
+from benchmarks import access, audit, policy, scanning, transfers, vetting
 from benchmarks.hallmark_server import HallmarkServer
 from benchmarks.load import Target, grpc_frame
+from benchmarks.model_files import FILES
 from benchmarks.report import Bound, table
+from registry.domain.file_formats import role_of
+from registry.formats.inspect import inspect
+from registry.formats.look import Effect
+from registry.formats.source import BytesSource
+from registry.testing.vectors.pickling import whole
+from registry.testing.vectors.torch_files import RUN
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +78,57 @@ def test_transfers(tmp_path: Path) -> None:
     assert len(rows) == 6
     assert all(measured(rate) for row, _ in rows for rate in row.rates)
     assert all(len(row.rates) == 1 and row.line(base) for row, base in rows)
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_model_files_are_sound(tmp_path: Path, what: str) -> None:
+    """Each file that vetting is measured by is of its format, and passes."""
+    name, write = FILES[what]
+    write(tmp_path / name, 9)
+    found = inspect(BytesSource((tmp_path / name).read_bytes()), role_of(name), {})
+    assert found.effect is Effect.ADVICE, found.book.notes
+    assert found.format
+
+
+def test_vetting(tmp_path: Path) -> None:
+    """A file and the smallest ones by Hallmark and sha256; scanners, which are elsewhere, are left
+    out."""
+    (found,) = vetting.measure(tmp_path, size_mb=16, rounds=1, scanners=None, files=["torch zip"])
+    ours, hashed = found.sides
+    assert ours.said == f"pass {hashed.said}"
+    assert measured(found.ratio(hashed))
+    assert all(measured(each) for side in found.sides for each in (*side.seconds, *side.peaks_mb))
+    # In one reading: what is beyond the file are modules that the jail imports.
+    assert found.size_bytes <= ours.read_bytes < 2 * found.size_bytes
+    assert len(list(vetting.starts(tmp_path, rounds=1, scanners=None))) == 4
+
+
+def test_scanner_that_breaks_is_told(tmp_path: Path) -> None:
+    """Of a scanner without an answer the table has its words, and neither rate nor ratio."""
+    for name in vetting.SCANNERS:
+        python = tmp_path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        # An environment in which none of them is.
+        python.symlink_to(Path(sys.executable).resolve())
+    (found,) = vetting.measure(
+        tmp_path, size_mb=1, rounds=1, scanners=tmp_path, files=["pickle of small objects"]
+    )
+    shown = found.lines()[-len(vetting.SCANNERS) :]
+    assert {line[1:] for line in shown} == {("", "", "", "", "error: exit status 1", "", "", "")}
+
+
+def test_words_of_a_scanner(tmp_path: Path) -> None:
+    """What picklescan, which is here, makes of a sound pickle, of a bad one and of none."""
+    scan = scanning.SIDES["picklescan"]()
+    said = {}
+    for what, data in {
+        "good": whole(b"N"),
+        "bad": whole(RUN),
+        "none": b"PK\5\6" + bytes(18),
+    }.items():
+        (tmp_path / what).write_bytes(data)
+        said[what] = scan(tmp_path / what)
+    assert said == {"good": scanning.CLEAN, "bad": "dangerous", "none": scanning.SKIPS}
 
 
 def test_our_side_beside_mlflow(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
+#: What is measured beside Hallmark, each in an environment of its own.
+SCANNERS = ROOT / "benchmarks" / "scanners"
+LOCKS = {"ours": LOCK, **{path.stem: path.read_text() for path in SCANNERS.glob("*.lock")}}
 PIN = re.compile(
     r"^([a-z0-9.-]+)==(\S+)(?: ; .*?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", re.M
 )
@@ -44,11 +47,19 @@ def test_dependency_is_bounded_and_locked(line: str) -> None:
     assert all(requirement.specifier.contains(version) for version in versions)
 
 
-def test_lock_is_pins_with_hashes_alone() -> None:
-    """The lock names no place to fetch from, and nothing in it goes without a hash."""
-    code = re.sub(r"^ *#.*\n", "", LOCK, flags=re.M)
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS.keys())
+def test_lock_is_pins_with_hashes_alone(lock: str) -> None:
+    """A lock names no place to fetch from, and nothing in it goes without a hash."""
+    code = re.sub(r"^ *#.*\n", "", lock, flags=re.M)
     assert PIN.sub("", code).strip() == ""
-    assert "://" not in LOCK
+    assert "://" not in lock
+
+
+def test_every_scanner_is_locked() -> None:
+    """Each scanner that is asked for has a lock in which it stands."""
+    asked = {path.stem for path in SCANNERS.glob("*.in")}
+    assert asked == {"modelaudit", "modelscan", "picklescan"}
+    assert all(f"\n{name}==" in f"\n{LOCKS[name]}" for name in asked)
 
 
 def test_packages_are_named_one_by_one() -> None:

@@ -74,6 +74,8 @@ class PickleMachine:
         #: How high the stack was at each MARK.
         self._marks: list[int] = []
         self._memo: list[Value] = []
+        #: How many of them something was put into.
+        self._slots = 0
         #: The one that is done.
         self._opcode = OPCODES[ord(".")]
         self._told: set[str] = set()
@@ -107,7 +109,9 @@ class PickleMachine:
             **{name: self._tupling(count) for name, count in _TUPLES.items()},
             **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), self._put),
             **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), self._get),
-            "MEMOIZE": lambda _: self._put(len(self._memo)),
+            # As unpicklers number it: by how many slots are written, not by the highest of them. To
+            # be wrong here is to see other names than they do.
+            "MEMOIZE": lambda _: self._put(self._slots),
             "MARK": lambda _: self._marks.append(len(self._stack)),
             "GLOBAL": self._global,
             "STACK_GLOBAL": lambda _: self._stack_global(*self._pop(2)),
@@ -196,6 +200,7 @@ class PickleMachine:
         if self._memo[slot] is not _NOTHING:
             self._stop(rules.MEMO, f"found slot {slot} written twice")
         self._memo[slot] = value
+        self._slots += 1
 
     def _get(self, slot: Value) -> None:
         assert isinstance(slot, int)

@@ -22,7 +22,16 @@ from registry.formats.pickle_opcodes import OPCODES
 from registry.formats.pickle_torch import TORCH
 from registry.formats.source import BytesSource
 from registry.testing.vectors import Vector, pickles, torch_archives, torch_files
-from registry.testing.vectors.pickling import array, binary, dtype, framed, number, several, whole
+from registry.testing.vectors.pickling import (
+    array,
+    binary,
+    dtype,
+    framed,
+    number,
+    several,
+    short,
+    whole,
+)
 
 _ATOMS = (
     st.none()
@@ -125,6 +134,44 @@ def test_arrays_of_objects_do_not_pass(protocol: int) -> None:
     """Each of their items would be a pickle of its own."""
     for value in (np.array([None, 1], object), np.zeros(2, [("a", "O")]), np.array(None)):
         assert _inspect(pickle.dumps(value, protocol)).effect is Effect.FAIL
+
+
+class _Finding(pickle.Unpickler):
+    """Python's reader, which tells what it would import."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.found: list[str] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        self.found.append(f"{module}.{name}")
+        return dict
+
+
+#: A slot by its number, or the one whose turn it is.
+_WRITES = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=8)
+
+
+@given(_WRITES, st.integers(0, 7), st.integers(0, 7))
+def test_names_out_of_the_memo_are_those_that_are_imported(
+    writes: list[int | None], module: int, name: int
+) -> None:
+    """However slots are numbered that are written once."""
+    body, slots = b"", list[int]()
+    for place, said in enumerate(writes):
+        slot = len(slots) if said is None else said
+        body += short(f"text{place}")
+        if slot not in slots:
+            body += b"\x94" if said is None else b"q" + bytes([slot])
+            slots.append(slot)
+    names = b"".join(b"h" + bytes([slots[each % len(slots)]]) for each in (module, name))
+    data = whole(b"(" + body + names + b"\x93t", 4)
+    found = _inspect(data)
+    reader = _Finding(data)
+    reader.load()
+
+    assert {note.rule.id for note in found.book.notes} == {"PICKLE-8"}
+    assert found.book.facts["globals"] == reader.found
 
 
 @settings(max_examples=300)

@@ -196,6 +196,18 @@ def test_it_answers_in_the_jail(adapter: str, answers: list[str]) -> None:
 NAMES = frozenset(("collections.OrderedDict",))
 
 
+def test_modelaudit_asks_for_nothing_that_is_installed() -> None:
+    """It would read what is said of each package, which takes a jail's start as long again."""
+    code = """
+import importlib.metadata, sys
+importlib.metadata.packages_distributions = asked = lambda: sys.exit("asked")
+import registry.vetting.scanners.modelaudit as scanner
+assert importlib.metadata.packages_distributions is asked
+scanner.ModelAudit()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize(
     ("answer", "rule", "effect"),
     [

@@ -25,6 +25,10 @@ from registry.testing.vectors.pickling import (
 )
 
 _RUN = called(*CALLEE, text("echo"))
+#: Names by slots 1 and 3: whoever numbers MEMOIZE's by the highest slot reads an OrderedDict.
+_OTHER_NAMES = short(ORDERED[0]) + b"q\x01" + short(CALLEE[0]) + b"\x94"
+_OTHER_NAMES += short(ORDERED[1]) + b"q\x03" + short("x") + b"\x94" + short(CALLEE[1]) + b"\x94"
+_OTHER_NAMES += b"h\x01h\x03\x93)R"
 _VALUES = {
     "numbers": [1, -1, 2**40, 2**90, 0.5, float("inf"), 1e-9, True, None, 1j],
     "texts": ["", "é", "x" * 5000],
@@ -159,6 +163,9 @@ BAD = (
     _bad("readonly-buffer", 6, whole(b"N\x98", 5)),
     # The memo.
     _bad("slot-written-twice", 5, whole(text("a") + b"q\x00" + text("b") + b"q\x00\x86")),
+    # MEMOIZE writes to the slot whose number is that of the slots written so far.
+    _bad("slot-in-its-turn-written-twice", 5, whole(b"](" + _OTHER_NAMES + b"e", 4)),
+    _bad("slot-behind-the-highest", 5, whole(b"Nq\x02\x94h\x03\x86", 4)),
     _bad("slot-read-before", 5, whole(b"h\x00")),
     _bad("slot-far-away", 5, whole(b"Nr\xff\xff\xff\x7f")),
     _bad("slot-of-nothing", 4, whole(b"q\x00N")),

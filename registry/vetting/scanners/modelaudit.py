@@ -3,24 +3,40 @@
 What does not work there: its torch reader, which takes a path, so the pickles of a zip are given to
 it one by one; and its call graphs, which look sources up in the scanner's own environment, so that
 verdicts would depend on what is installed beside it; and its search for pickles within data, which
-calls nearly every array of random numbers malicious. Folders in `sys.path` have to be absolute: for
-others it asks for the working folder, is denied, and can tell nothing.
+calls nearly every array of random numbers malicious; and its memo, which takes time by the square
+of slots that are numbered in their turn, and comes to no answer on some ten thousands of them.
+Hence `thinned`. Folders in `sys.path` have to be absolute: for others it asks for the working
+folder, is denied, and can tell nothing.
 """
 
 from __future__ import annotations
 
-import pickletools
+import importlib.metadata
 import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
-
-from modelaudit_picklescan import PickleReport, SafetyVerdict, ScanOptions, ScanStatus, scan_bytes
 
 from registry.formats.pickle_rules import OPCODES_MAX
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.vetting.scanners.digests import MODELAUDIT, digest_of_package
 from registry.vetting.scanners.files import PICKLE_BYTES_MAX, pickles
 from registry.vetting.scanners.roles import PICKLED
+from registry.vetting.scanners.thinning import thinned
+
+# When imported it reads what is said of all that is installed, for its call graphs alone. They are
+# off here, and a jail would start a tenth of a second later, or more where more is installed.
+_packages_distributions = importlib.metadata.packages_distributions
+importlib.metadata.packages_distributions = dict
+try:
+    from modelaudit_picklescan import (
+        PickleReport,
+        SafetyVerdict,
+        ScanOptions,
+        ScanStatus,
+        scan_bytes,
+    )
+finally:
+    importlib.metadata.packages_distributions = _packages_distributions
 
 _ROLES = PICKLED - {"skops"}
 #: How it describes the persistent id of a storage: a type by its name, and for the rest texts and
@@ -40,20 +56,6 @@ _OPTIONS = ScanOptions(
 )
 #: The smallest pickle: protocol 2, None.
 _NOTHING = b"\x80\x02N."
-
-
-#: How many bytes the length of what is data takes, by the opcode; all are little-endian.
-_DATA = {"SHORT_BINBYTES": 1, "BINBYTES": 4, "BINBYTES8": 8, "BYTEARRAY8": 8}
-#: Texts may be data as well, before protocol 3, or names.
-_TEXTS = {
-    "SHORT_BINSTRING": 1,
-    "BINSTRING": 4,
-    "SHORT_BINUNICODE": 1,
-    "BINUNICODE": 4,
-    "BINUNICODE8": 8,
-}
-#: No name on our lists is as long.
-_NAME_BYTES_MAX = 64
 
 
 class ModelAudit:
@@ -99,7 +101,7 @@ class ModelAudit:
 
 
 def _scan(pickled: bytes) -> PickleReport:
-    return scan_bytes(without_data(pickled), options=_OPTIONS, enrich_call_graph=False)
+    return scan_bytes(thinned(pickled), options=_OPTIONS, enrich_call_graph=False)
 
 
 def _name(details: Mapping[str, Any]) -> str:
@@ -109,23 +111,3 @@ def _name(details: Mapping[str, Any]) -> str:
         return found[1] if found else ""
     module, name = details.get("module"), details.get("name")
     return f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else ""
-
-
-def without_data(pickled: bytes) -> bytes:
-    """The same opcodes, with zeros for bytes and for texts too long for a name.
-
-    Of 1,000 random bytes it calls nine in ten malicious, since some of them look like a pickle. It
-    is asked after our own parser, which lets a pickle import nothing that could unpickle them; and
-    picklescan, YARA-X and ClamAV see them as they are.
-    """
-    found = bytearray(pickled)
-    try:
-        for opcode, _, at in pickletools.genops(pickled):
-            width = _DATA.get(opcode.name) or _TEXTS.get(opcode.name, 0)
-            start = (at or 0) + 1 + width
-            length = int.from_bytes(pickled[start - width : start], "little")
-            if opcode.name in _DATA or length > _NAME_BYTES_MAX:
-                found[start : start + length] = bytes(length)
-    except Exception:  # noqa: BLE001 - it raises whatever its parts do; the rest stays as it is
-        pass
-    return bytes(found)
