@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from registry.formats import (
     compressed,
+    foreign,
     gguf,
     images,
     joblib_file,
@@ -25,6 +26,7 @@ from registry.formats import (
     onnx,
     other_archives,
     pickle_file,
+    requirements,
     safetensors,
     sentencepiece,
     skops_file,
@@ -32,13 +34,14 @@ from registry.formats import (
     template,
     tensorflow,
     tensorflow_checkpoint,
+    tensorflow_text,
     text_file,
     tflite,
     torch_legacy,
     torch_zip,
     zip_container,
 )
-from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
+from registry.formats.kinds import BINARY, EMPTY, REFUSED, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
     Budget,
@@ -51,6 +54,7 @@ from registry.formats.look import (
     SpentError,
     StopLooking,
 )
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import Source, SourceError, pieces
 
 logger = logging.getLogger(__name__)
@@ -91,8 +95,8 @@ class Parser:
 ANY = "any"
 #: Pickles of protocols 0 and 1 begin with any opcode.
 _PICKLED = ("pickle", TEXT, BINARY)
-#: joblib's; of lzma's older format, which has no magic number, too.
-_PACKED = ("zlib", "gzip", "bzip2", "xz")
+#: joblib's.
+_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
@@ -122,6 +126,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("compressed", "gzip"): Parser("gzip", compressed.read_alone),
     ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
     ("compressed", "xz"): Parser("xz", compressed.read_alone),
+    ("compressed", "lzma"): Parser("lzma", compressed.read_alone),
     ("image", "png"): Parser("png", images.read_png),
     ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
     ("image", "gif"): Parser("gif", images.read_gif),
@@ -129,6 +134,12 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
     ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
     ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
+    ("tensorflow-meta", BINARY): Parser("tensorflow-meta", tensorflow.read_meta),
+    ("tensorflow-meta", TEXT): Parser("text", text_file.read_text),
+    ("keras-metadata", BINARY): Parser("keras-metadata", tensorflow.read_keras),
+    ("tensorflow-text", TEXT): Parser("tensorflow-text", tensorflow_text.read_model),
+    ("graph-text", TEXT): Parser("text", tensorflow_text.read_graph),
+    ("graph-text", EMPTY): Parser("text", tensorflow_text.read_graph),
     ("tensorflow-index", BINARY): Parser("tensorflow", tensorflow_checkpoint.read),
     ("tflite", "tflite"): Parser("tflite", tflite.read),
     ("native-code", "native"): Parser("native-code", native.read),
@@ -138,8 +149,10 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("executorch", ANY): Parser("executorch", native.read_engine),
     ("python-compiled", ANY): Parser("python-compiled", native.read_compiled),
     ("rds", ANY): Parser("rds", native.read_rds),
-    ("coreml", ANY): Parser("coreml", native.read_opaque),
-    ("openvino", ANY): Parser("openvino", native.read_opaque),
+    ("coreml", BINARY): Parser("coreml", native.read_opaque),
+    ("openvino", TEXT): Parser("openvino", native.read_opaque),
+    ("foreign-code", ANY): Parser("foreign-code", foreign.read_program),
+    ("startup-code", ANY): Parser("code", foreign.read_startup),
     ("gguf", "gguf"): Parser("gguf", gguf.read),
     ("chat-template", TEXT): Parser("chat-template", template.read),
     ("chat-template-json", TEXT): Parser("json", json_file.read_template),
@@ -151,8 +164,10 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("card", TEXT): Parser("card", text_file.read_card),
     ("card", EMPTY): Parser("card", text_file.read_card),
     ("notebook", TEXT): Parser("notebook", text_file.read_notebook),
-    ("text", TEXT): Parser("text", text_file.read),
-    ("text", EMPTY): Parser("text", text_file.read),
+    ("text", TEXT): Parser("text", text_file.read_text),
+    ("text", EMPTY): Parser("text", text_file.read_text),
+    ("requirements", TEXT): Parser("text", requirements.read),
+    ("requirements", EMPTY): Parser("text", requirements.read),
     ("code", TEXT): Parser("code", text_file.read_code),
     ("code", EMPTY): Parser("code", text_file.read_code),
     ("tiktoken", TEXT): Parser("tiktoken", text_file.read_tiktoken),
@@ -179,8 +194,11 @@ ALL_RULES: tuple[Rule, ...] = (
     *images.RULES,
     *onnx.RULES,
     *native.RULES,
+    *foreign.RULES,
+    *requirements.RULES,
     *tensorflow.RULES,
     *tensorflow_checkpoint.RULES,
+    *tensorflow_text.RULES,
     *tflite.RULES,
     *gguf.RULES,
     *template.RULES,
@@ -258,9 +276,14 @@ def _choose(look: Look) -> Parser | None:
     if look.depth > DEPTH_MAX:
         look.stop(NESTED, f"found a member {look.depth} deep")
     parser = PARSERS.get((look.role, content)) or PARSERS.get((look.role, ANY))
-    if parser is None and (look.role in _NAMED or content in _KNOWN):
+    if parser is None and (look.role in _NAMED or content in _KNOWN or content in REFUSED):
         look.stop(AGREE, f"found {_said(content)}, expected what the name says: {look.role}")
     if parser is None:
+        if content in (TEXT, BINARY) and looks_like_pickle(look.source):
+            # Behind so much that its head did not tell.
+            look.stop(AGREE, f"found pickle bytes, expected what the name says: {look.role}")
+        if content == TEXT:
+            foreign.check_text(look)
         look.doubt(COVERED, f"found {_said(content)} under a name of kind {look.role}")
     return parser
 

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from registry.errors import InvalidFieldError, TooLargeError
-from registry.formats import card, json_file
+from registry.formats import card, foreign, json_file
 from registry.formats.look import Look, Rule, StopLooking, quoted
 from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import pieces
@@ -155,6 +155,12 @@ def read(look: Look) -> None:
         look.stop(TEXT, "found a character that is cut", offset=at)
 
 
+def read_text(look: Look) -> None:
+    """A text for people: nothing runs it, by its name."""
+    foreign.check_script(look)
+    read(look)
+
+
 def read_code(look: Look) -> None:
     """A script. Facts: `code_present`."""
     look.facts["code_present"] = True
@@ -164,7 +170,7 @@ def read_code(look: Look) -> None:
 def read_card(look: Look) -> None:
     """Facts: `license` as SPDX has it, or `LicenseRef-...`; `base_models`, `tags`, `task`,
     `library`, `languages`."""
-    read(look)
+    read_text(look)
     size_bytes = look.source.size_bytes
     if size_bytes > card.CARD_BYTES_MAX:
         look.doubt(CARD_SIZE, f"found {size_bytes} bytes")
@@ -223,7 +229,9 @@ def _check_brackets(look: Look, text: str) -> None:
 
 
 def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C901 - rows
-    """The document, a map or list, built without recursion, and without aliases' values."""
+    """The document, a map or list, built without recursion, as whoever loads it sees it: aliases
+    stand for what they name, and maps hold what is merged into them."""
+    anchors: dict[str, Any] = {}
     #: What is open: a list or map, the key that waits for its value, whether it is anchored.
     stack: list[tuple[Any, list[str], bool]] = []
     documents = aliases = 0
@@ -232,9 +240,8 @@ def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
-            if documents > 1:
+            if documents == 2:
                 look.doubt(YAML_SIZE, f"found a second document in line {line}")
-                raise StopLooking
         _check_tag(look, event, line)
         anchored = getattr(event, "anchor", None) is not None
         inside = anchored or bool(stack and stack[-1][2])
@@ -242,19 +249,35 @@ def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C
             aliases += 1
             if (stack and stack[-1][2]) or aliases > ALIASES_MAX:
                 look.stop(YAML_PLAIN, f"found an alias within an anchor in line {line}")
-            _put(look, stack, None, line)
+            _put(look, stack, anchors.get(event.anchor or ""), line)
         elif isinstance(event, yaml.ScalarEvent):
+            if event.anchor:
+                anchors[event.anchor] = event.value
             _put(look, stack, event.value, line)
         elif isinstance(event, yaml.CollectionStartEvent):
             value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+            if event.anchor:
+                anchors[event.anchor] = value
             _put(look, stack, value, line)
             stack.append((value, [], inside))
             if len(stack) > YAML_DEPTH_MAX:
                 look.stop(YAML, f"found deeper nesting in line {line}")
         elif isinstance(event, yaml.CollectionEndEvent):
             value = stack.pop()[0]
+            if isinstance(value, dict) and "<<" in value:
+                _merge(look, value)
             if not stack:
                 yield value if isinstance(value, dict) else {"": value}
+
+
+def _merge(look: Look, value: dict[str, Any]) -> None:
+    """Add what `<<` names: a map, or a list of them (https://yaml.org/type/merge.html)."""
+    named = value["<<"]
+    for each in named if isinstance(named, list) else [named]:
+        if isinstance(each, dict):
+            look.budget.step(len(each))
+            for key, inner in each.items():
+                value.setdefault(key, inner)
 
 
 def _check_tag(look: Look, event: yaml.Event, line: int) -> None:

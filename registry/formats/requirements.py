@@ -1,0 +1,84 @@
+"""requirements.txt: packages by name, from places that many trust.
+
+Nobody here installs them. Whoever serves the model may, without reading: then an index or an
+address of somebody else's is code of somebody else's.
+
+Source: https://pip.pypa.io/en/stable/reference/requirements-file-format/ and PEP 508.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from registry.formats import text_file
+from registry.formats.look import Look, Rule, SpentError, quoted
+
+REQUIREMENTS_BYTES_MAX = 1024 * 1024
+
+LINE = Rule(
+    "REQUIREMENTS-1",
+    "Requirements are packages by name and version, and what else pip is told is harmless.",
+    "Name packages alone, such as `torch>=2.10`, without options, folders and files.",
+)
+PLACE = Rule(
+    "REQUIREMENTS-2",
+    "Packages come from places that are known, over an encrypted connection.",
+    "Name the package alone, and let whoever installs it choose the index.",
+)
+RULES = (LINE, PLACE)
+
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\s*\[[A-Za-z0-9._, -]*\])?"
+_CLAUSE = r"(?:===?|~=|!=|<=?|>=?)\s*[A-Za-z0-9.*+!_-]+"
+_CLAUSES = rf"(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)"
+_HASHES = r"(?:\s+--hash=[a-z0-9]+:[0-9a-f]+)*"
+#: `name (>=1)`, `name >= 1 ; python_version > "3.8"`, and hashes behind it.
+_PACKAGE = re.compile(rf"{_NAME}\s*(?:{_CLAUSES}|\(\s*{_CLAUSES}\s*\))?\s*(?:;[^@]*?)?{_HASHES}")
+_ADDRESSED = re.compile(rf"(?:{_NAME}\s*@\s*)?((?:git\+)?[a-z][a-z0-9+.-]*:\S+)(?:\s*;.*)?")
+_INDEX = re.compile(r"(?:--index-url|--extra-index-url|--find-links|-i|-f)(?:\s+|=)(\S+)")
+_FURTHER = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_HARMLESS = re.compile(r"--pre|--prefer-binary|--only-binary(?:\s+|=)\S+|--require-hashes")
+_PLACES = frozenset(
+    (
+        *("pypi.org", "files.pythonhosted.org", "download.pytorch.org", "pypi.nvidia.com"),
+        *("pypi.ngc.nvidia.com", "data.pyg.org", "github.com", "huggingface.co"),
+    )
+)
+
+
+def read(look: Look) -> None:
+    text_file.read_text(look)
+    if look.source.size_bytes > REQUIREMENTS_BYTES_MAX:
+        raise SpentError("it has more requirements than are looked at")
+    text = look.source.read(0, look.source.size_bytes).decode("utf-8-sig")
+    for number, line in enumerate(re.sub(r"\\\r?\n", " ", text).splitlines(), start=1):
+        look.budget.step()
+        _check(look, _COMMENT.sub("", line).strip(), number)
+
+
+def _check(look: Look, line: str, number: int) -> None:
+    if not line or _PACKAGE.fullmatch(line) or _FURTHER.fullmatch(line):
+        return
+    if _HARMLESS.fullmatch(line):
+        return
+    found = _INDEX.fullmatch(line) or _ADDRESSED.fullmatch(line)
+    if not found:
+        look.refuse(LINE, f"found {quoted(line)} in line {number}")
+        return
+    scheme, host = _place(found[1])
+    if scheme not in ("https", "git+https") or not host:
+        look.refuse(PLACE, f"found {quoted(line)} in line {number}, expected https://")
+    elif host not in _PLACES:
+        look.doubt(PLACE, f"found {quoted(host)} in line {number}, which is not on the list")
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Scheme and host; an empty host for what is no address that all readers take alike."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return "", ""
+    is_plain = "@" not in parts.netloc and "\\" not in address and port is None
+    return parts.scheme, (parts.hostname or "") if is_plain else ""
