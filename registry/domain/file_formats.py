@@ -37,7 +37,10 @@ _BY_ENDING = {
         "native-code": "so dll dylib a lib o exe pyd wasm",
         "python-compiled": "pyc pyo",
         # What a double click, a browser or a Java machine runs.
-        "foreign-code": "bat cmd ps1 psm1 vbs vbe wsf hta js mjs jse scr com msi jar class lnk url",
+        "foreign-code": (
+            "bat cmd ps1 psm1 vbs vbe wsf hta js mjs jse scr com msi reg jar class jnlp lnk url "
+            "desktop command service pyw php pl rb"
+        ),
         "code": "py sh ipynb",
         "json": "json",
         "yaml": "yaml yml",
@@ -77,6 +80,8 @@ _ROLES_BY_NAME = {
     "readme.md": "card",
     "requirements.txt": "requirements",
     **dict.fromkeys(("sitecustomize.py", "usercustomize.py"), "startup-code"),
+    **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".envrc"), "startup-code"),
+    **dict.fromkeys((".netrc", ".pypirc", "pip.conf", ".npmrc", ".condarc"), "startup-code"),
 }
 _ROLES_BY_ENDING = {
     **dict.fromkeys(("jinja", "jinja2", "j2"), "chat-template"),

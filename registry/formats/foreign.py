@@ -23,7 +23,8 @@ PROGRAM = Rule(
 )
 STARTUP = Rule(
     "FOREIGN-2",
-    "No file is one that Python runs by itself when it starts: sitecustomize.py, usercustomize.py.",
+    "No file is one that Python, a shell or an installer obeys by itself when it starts, such as "
+    "sitecustomize.py, .bashrc and pip.conf.",
     "Leave it out of the version, and call what it does where it is needed.",
 )
 SCRIPT = Rule(
@@ -36,12 +37,21 @@ ENTITY = Rule(
     "XML has no entities of its own, and no document type from elsewhere.",
     "Write the values out, and remove the declaration.",
 )
-RULES = (PROGRAM, STARTUP, SCRIPT, ENTITY)
+DRAWING = Rule(
+    "FOREIGN-5",
+    "A drawing (SVG) holds no script.",
+    "Save the drawing as plain SVG or PNG, and push that.",
+)
+RULES = (PROGRAM, STARTUP, SCRIPT, ENTITY, DRAWING)
 
 _SCRIPT = re.compile(rb"(\xef\xbb\xbf)?#![ \t]*/")
-_ENTITY = re.compile(r"<!ENTITY\b|<!DOCTYPE\s[^>\[]*\b(?:SYSTEM|PUBLIC)\b", re.IGNORECASE)
-#: Of HTML, whose document types are public, and fetched by nobody.
-_HTML = re.compile(r"<!DOCTYPE\s+(?:html|svg)\b[^>\[]*>", re.IGNORECASE)
+_ENTITY = re.compile(
+    r"<!ENTITY\b|<!DOCTYPE\s{1,9}(?!html\b|svg\b)[^>\[]{1,500}\b(?:SYSTEM|PUBLIC)\b", re.IGNORECASE
+)
+_DRAWING = re.compile(r"(?:\ufeff|\s|<\?xml[^>]{0,200}>|<!--(?:[^-]|-(?!->)){0,2000}-->)*<svg\b")
+_ACTIVE = re.compile(
+    r"<script\b|<foreignObject\b|<iframe\b|\son[a-z]{3,30}\s*=|javascript:", re.IGNORECASE
+)
 
 
 def read_program(look: Look) -> None:
@@ -65,9 +75,10 @@ def check_text(look: Look) -> None:
     """A text that no parser covers."""
     check_script(look)
     text = look.source.read(0, LOOKED_AT_BYTES).decode("utf-8", "replace")
-    found = _ENTITY.search(_HTML.sub("", text))
-    if found:
+    if found := _ENTITY.search(text):
         look.refuse(ENTITY, f"found {quoted(found[0])}")
+    if _DRAWING.match(text) and (found := _ACTIVE.search(text)):
+        look.refuse(DRAWING, f"found {quoted(found[0])}")
     reached = reaching(text)
     if reached:
         look.refuse(template.HIDDEN, f"found {quoted(reached)} in a template's braces")

@@ -15,6 +15,8 @@ from registry.formats import text_file
 from registry.formats.look import Look, Rule, SpentError, quoted
 
 REQUIREMENTS_BYTES_MAX = 1024 * 1024
+#: The patterns below take time by the square of it.
+LINE_CHARS_MAX = 4000
 
 LINE = Rule(
     "REQUIREMENTS-1",
@@ -58,6 +60,9 @@ def read(look: Look) -> None:
 
 
 def _check(look: Look, line: str, number: int) -> None:
+    if len(line) > LINE_CHARS_MAX:
+        look.refuse(LINE, f"found a line {number} of {len(line)} characters")
+        return
     if not line or _PACKAGE.fullmatch(line) or _FURTHER.fullmatch(line):
         return
     if _HARMLESS.fullmatch(line):

