@@ -81,7 +81,14 @@ FORESEEN = Rule(
     "No parser failed in a way that it did not foresee.",
     "The server's log has the details; tell its operator.",
 )
-RULES = (AGREE, COVERED, WHOLE, NESTED, FORESEEN)
+#: Apart from COVERED, which a model may make good that says where its tensors lie in a file
+#: (`registry/vetting/vouching.py`): tensors are no text.
+TEXT_NAMED = Rule(
+    "FILE-6",
+    "A text has a name that says what it is for.",
+    "Give it an ending such as .txt, .md or .json, if it is that, and push a new version.",
+)
+RULES = (AGREE, COVERED, WHOLE, NESTED, FORESEEN, TEXT_NAMED)
 
 
 @dataclass(frozen=True)
@@ -284,7 +291,8 @@ def _choose(look: Look) -> Parser | None:
             look.stop(AGREE, f"found pickle bytes, expected what the name says: {look.role}")
         if content == TEXT:
             foreign.check_text(look)
-        look.doubt(COVERED, f"found {_said(content)} under a name of kind {look.role}")
+        rule = TEXT_NAMED if content == TEXT else COVERED
+        look.doubt(rule, f"found {_said(content)} under a name of kind {look.role}")
     return parser
 
 
