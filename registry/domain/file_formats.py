@@ -87,6 +87,7 @@ _ROLES_BY_ENDING = {
     **dict.fromkeys(("jinja", "jinja2", "j2"), "chat-template"),
     "ipynb": "notebook",
     "pbtxt": "graph-text",
+    "py": "python",
 }
 _REQUIREMENTS = re.compile(r"requirements[-_.][a-z0-9_-]{1,40}\.txt")
 #: Of whatever has no row above.
