@@ -46,7 +46,7 @@ RULES = (PROGRAM, STARTUP, SCRIPT, ENTITY, DRAWING)
 
 _SCRIPT = re.compile(rb"(\xef\xbb\xbf)?#![ \t]*/")
 _ENTITY = re.compile(
-    r"<!ENTITY\b|<!DOCTYPE\s{1,9}(?!html\b|svg\b)[^>\[]{1,500}\b(?:SYSTEM|PUBLIC)\b", re.IGNORECASE
+    r"<!ENTITY\b|<!DOCTYPE\s{1,9}(?!html\b|svg\b)[^>\[]{1,100}\b(?:SYSTEM|PUBLIC)\b", re.IGNORECASE
 )
 _DRAWING = re.compile(r"(?:\ufeff|\s|<\?xml[^>]{0,200}>|<!--(?:[^-]|-(?!->)){0,2000}-->)*<svg\b")
 _ACTIVE = re.compile(

@@ -13,7 +13,7 @@ import re
 EXPRESSION_CHARS_MAX = 500
 _OPENING = re.compile(r"\{[{%]")
 _INSIDE = re.compile(
-    r"""__(?:class|mro|bases?|subclasses|globals|init|builtins|import|getattribute|self|dict|func
+    r"""(?<![A-Za-z0-9])__(?:class|mro|bases?|subclasses|globals|init|builtins|import|getattribute|self|dict|func
         |code|wrapped|reduce|reduce_ex|loader|spec)__
         |\\+(?:x5f|u005f|137)
         |\|\s*attr\s*\(
@@ -28,10 +28,16 @@ def reaching(text: str) -> str:
     """What it reaches for, the first of it; empty for any other text."""
     if "{{" not in text and "{%" not in text:
         return ""
+    #: Where the next ones are, so that each is looked for once.
+    closings = {"{{": ("}}", 0), "{%": ("%}", 0)}
     for opening in _OPENING.finditer(text):
         start = opening.end()
-        closing = "}}" if opening[0] == "{{" else "%}"
-        end = text.find(closing, start, start + EXPRESSION_CHARS_MAX)
-        if end >= 0 and (found := _INSIDE.search(text, start, end)):
+        closing, end = closings[opening[0]]
+        if end < start:
+            end = text.find(closing, start)
+            end = len(text) + EXPRESSION_CHARS_MAX + 1 if end < 0 else end
+            closings[opening[0]] = closing, end
+        is_short = end - start <= EXPRESSION_CHARS_MAX
+        if is_short and (found := _INSIDE.search(text, start, end)):
             return found[0]
     return ""

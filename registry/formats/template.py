@@ -82,6 +82,8 @@ SIZE = Rule(
 )
 RULES = (READABLE, STATEMENT, HIDDEN, KEY, FILTER, CALL, FORMAT, SIZE)
 
+#: A file may hold many: a megabyte of them takes what may be spent on it.
+_STEPS_A_BYTE = 50
 NUMBER_MAX = 1_000_000
 #: Rounds of loops over ranges of literal numbers, in each other.
 ROUNDS_MAX = 1_000_000
@@ -129,6 +131,7 @@ def read(look: Look) -> None:
 
 def check(look: Look, data: bytes, *, name: str) -> None:
     """Judge one template of a file; its text becomes a fact."""
+    look.budget.step(_STEPS_A_BYTE * len(data))
     try:
         text = data.decode("utf-8-sig")
         _check_depth(text)
