@@ -73,6 +73,9 @@ CONFIG_BYTES_MAX = 65_536
 _CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_pipeline"))
 #: By which transformers fetches machine code from a hub, where it has a slash.
 _KERNEL_KEYS = frozenset(("attn_implementation", "_attn_implementation"))
+#: Of a switch. In YAML values come as they are written.
+_OFF = (None, False, "false", "False")
+_OFF_IN_YAML = (*_OFF, "FALSE", "no", "No", "NO", "off", "Off", "OFF", "", "~", "null")
 _MLFLOW = re.compile(r"mlflow(\.[a-z][a-z0-9_]*)*")
 _ELSEWHERE = re.compile(r"[/~]|.*://|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|\Z)|.*\\", re.DOTALL)
 _REFERENCE = re.compile(
@@ -162,7 +165,8 @@ def judge(look: Look, value: object) -> None:
     for each in _objects(look, value):
         for key in each.keys() & _CODE_KEYS:
             _check_code(look, key, each[key])
-        if each.get("trust_remote_code") not in (None, False, "false", "False"):
+        off = _OFF_IN_YAML if look.role == "yaml" else _OFF
+        if each.get("trust_remote_code") not in off:
             look.refuse(TRUST, f"found trust_remote_code: {quoted(each['trust_remote_code'])}")
         if "chat_template" in each:
             _check_chat_template(look, each["chat_template"])

@@ -8,6 +8,7 @@ most who were caught had written just that. It is read as a syntax tree, never c
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -53,6 +54,9 @@ _STARTERS: Mapping[str, frozenset[str]] = {
 }
 #: Names that are there without an import. What evaluates a text does no harm to a literal one.
 _EVALUATING = frozenset(("exec", "eval"))
+#: PEP 263, in the first line or the second.
+_COOKIE = re.compile(rb"(?:[^\n]{0,500}\n)?[ \t\f]*#[^\n]{0,500}?coding[:=][ \t]*([-\w.]+)")
+_OF_ASCII = ("ascii", "us-ascii", "latin-1", "latin1", "iso-8859-1", "iso-8859-15", "cp1252")
 _BUILTINS = frozenset(("__import__", "__builtins__"))
 
 
@@ -63,11 +67,16 @@ def read(look: Look) -> None:
     size_bytes = look.source.size_bytes
     if size_bytes > SOURCE_BYTES_MAX:
         raise SpentError("it has more code than is looked at in one module")
+    data = look.source.read(0, size_bytes)
+    if (said := _COOKIE.match(data)) and not _is_same(said[1], data):
+        # What another codec makes of these bytes is other code than what is read here.
+        look.doubt(READABLE, f"found Python that calls itself {quoted(said[1])}")
+        return
     try:
         with warnings.catch_warnings():
             # Of escapes that mean nothing, for one.
             warnings.simplefilter("ignore")
-            tree = ast.parse(look.source.read(0, size_bytes))
+            tree = ast.parse(data.decode("utf-8-sig"))
     except (SyntaxError, ValueError, RecursionError) as error:
         look.doubt(READABLE, f"found what is no Python here: {quoted(str(error))}")
         return
@@ -77,6 +86,12 @@ def read(look: Look) -> None:
         if count == _FOUND_MAX:
             return
         look.refuse(HARMLESS, f"found {quoted(found)} in line {line}")
+
+
+def _is_same(encoding: bytes, data: bytes) -> bool:
+    """Whether an encoding reads the bytes as UTF-8 does."""
+    name = encoding.decode("ascii", "replace").lower().replace("_", "-")
+    return name in ("utf-8", "utf8") or (data.isascii() and name in _OF_ASCII)
 
 
 def _harmful(nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:

@@ -69,13 +69,34 @@ TOKENS = Rule(
     "Each line of a list of tokens is a token in base64 and its number.",
     "Write the tokenizer again with its library, and push a new version.",
 )
-RULES = (TEXT, NO_PICKLE, CARD, CARD_SIZE, YAML, YAML_PLAIN, YAML_SIZE, NOTEBOOK, TOKENS)
+DOWNLOADED = Rule(
+    "CODE-3",
+    "A script pipes nothing that it downloads or decodes into a shell, and opens no socket to it.",
+    "Put what is to be run into the script, and leave downloading to whoever installs it.",
+)
+RULES = (
+    DOWNLOADED,
+    TEXT,
+    NO_PICKLE,
+    CARD,
+    CARD_SIZE,
+    YAML,
+    YAML_PLAIN,
+    YAML_SIZE,
+    NOTEBOOK,
+    TOKENS,
+)
 
 _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13}) + b"\x7f"
 _BRACKETS = re.compile(r"[][{}]")
 _BRACKETS_MAX = 200
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "map", "seq")
+)
+_SHELL = r"(?:sudo\s+)?(?:/bin/|/usr/bin/)?(?:ba|z|da|k)?sh\b"
+_PIPED = re.compile(
+    rf"\b(?:curl|wget|base64)\b[^\n|;&]{{0,300}}\|\s*{_SHELL}"
+    rf"|{_SHELL}\s+-c\s+[\"']?\$\((?:curl|wget)\b|/dev/(?:tcp|udp)/"
 )
 _CELLS = frozenset(("code", "markdown", "raw", "heading", "html"))
 #: As the SPDX License List has them (https://spdx.org/licenses/), by what hubs write.
@@ -165,6 +186,14 @@ def read_code(look: Look) -> None:
     """A script. Facts: `code_present`."""
     look.facts["code_present"] = True
     read(look)
+    for piece in pieces(look.source):
+        check_piped(look, piece.decode("utf-8", "replace"))
+
+
+def check_piped(look: Look, text: str) -> None:
+    """Code from elsewhere that a script obeys. A tripwire: nobody proves what a script does."""
+    if found := _PIPED.search(text):
+        look.refuse(DOWNLOADED, f"found {quoted(found[0])}")
 
 
 def read_card(look: Look) -> None:
@@ -322,6 +351,11 @@ def read_notebook(look: Look) -> None:
         look.budget.step()
         if not isinstance(each, dict) or each.get("cell_type") not in _CELLS:
             look.stop(NOTEBOOK, f"found cell {quoted(each)}")
+        if each.get("cell_type") == "code":
+            source = each.get("source", each.get("input", ""))
+            check_piped(
+                look, "".join(map(str, source)) if isinstance(source, list) else str(source)
+            )
         if "javascript" in repr(each.get("outputs")) or "<script" in repr(each.get("outputs")):
             look.facts["script_in_outputs"] = True
 

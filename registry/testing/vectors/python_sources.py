@@ -46,6 +46,10 @@ VECTORS = (
     _of("own-exec", "def exec(a):\n    return a\nexec(b)\n"),
     _of("own-name", "class os:\n    pass\nos.path\n"),
     *(_of(name, text, "CODE-2") for name, text in _BAD.items()),
+    _of("utf-8", "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nx = 'é'\n"),
+    _of("ascii", "# vim: set fileencoding=ascii :\nx = 1\n"),
+    _of("utf-7", "# coding: utf-7\n#+AAo-import os\n", "CODE-1", fails=False),
+    _of("latin-1", "# coding: latin-1\nx = 'é'\n", "CODE-1", fails=False),
     _of("no-python", "print 'hello'\n", "CODE-1", fails=False),
     _of("deep", "(" * 5000, "CODE-1", fails=False),
 )

