@@ -20,12 +20,12 @@ LINE_CHARS_MAX = 4000
 
 LINE = Rule(
     "REQUIREMENTS-1",
-    "Requirements are packages by name and version, and what else pip is told is harmless.",
-    "Name packages alone, such as `torch>=2.10`, without options, folders and files.",
+    "Requirements are packages by name and version, without folders of the version's own.",
+    "Name packages alone, such as `torch>=2.10`.",
 )
 PLACE = Rule(
     "REQUIREMENTS-2",
-    "Packages come from places that are known, over an encrypted connection.",
+    "Packages come from places that are known, over a connection that is encrypted and checked.",
     "Name the package alone, and let whoever installs it choose the index.",
 )
 RULES = (LINE, PLACE)
@@ -37,10 +37,18 @@ _CLAUSES = rf"(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*)"
 _HASHES = r"(?:\s+--hash=[a-z0-9]+:[0-9a-f]+)*"
 #: `name (>=1)`, `name >= 1 ; python_version > "3.8"`, and hashes behind it.
 _PACKAGE = re.compile(rf"{_NAME}\s*(?:{_CLAUSES}|\(\s*{_CLAUSES}\s*\))?\s*(?:;[^@]*?)?{_HASHES}")
-_ADDRESSED = re.compile(rf"(?:{_NAME}\s*@\s*)?((?:git\+)?[a-z][a-z0-9+.-]*:\S+)(?:\s*;.*)?")
+#: What `conda list -e` writes: harmless, and nothing to pip.
+_CONDA = re.compile(r"[A-Za-z0-9_.-]+=[A-Za-z0-9_.+!*-]+(?:=[A-Za-z0-9_.+-]+)?")
+_ADDRESSED = re.compile(
+    rf"(?:-e\s+|--editable[\s=])?(?:{_NAME}\s*@\s*)?((?:git\+)?[a-z][a-z0-9+.-]*:\S+)(?:\s*;.*)?"
+)
 _INDEX = re.compile(r"(?:--index-url|--extra-index-url|--find-links|-i|-f)(?:\s+|=)(\S+)")
 _FURTHER = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_HARMLESS = re.compile(r"--pre|--prefer-binary|--only-binary(?:\s+|=)\S+|--require-hashes")
+_OPTION = re.compile(r"--pre|--prefer-binary|--only-binary(?:\s+|=)\S+|--require-hashes")
+_HARMLESS = (_PACKAGE, _FURTHER, _OPTION, _CONDA)
+_UNCHECKED = re.compile(r"--trusted-host\b")
+_IN_CLEAR = ("http", "ftp", "git+http", "git+git", "git", "svn+http", "hg+http")
+_ENCRYPTED = ("https", "git+https", "git+ssh", "ssh")
 _PLACES = frozenset(
     (
         *("pypi.org", "files.pythonhosted.org", "download.pytorch.org", "pypi.nvidia.com"),
@@ -63,19 +71,26 @@ def _check(look: Look, line: str, number: int) -> None:
     if len(line) > LINE_CHARS_MAX:
         look.refuse(LINE, f"found a line {number} of {len(line)} characters")
         return
-    if not line or _PACKAGE.fullmatch(line) or _FURTHER.fullmatch(line):
-        return
-    if _HARMLESS.fullmatch(line):
+    if not line or any(form.fullmatch(line) for form in _HARMLESS):
         return
     found = _INDEX.fullmatch(line) or _ADDRESSED.fullmatch(line)
-    if not found:
-        look.refuse(LINE, f"found {quoted(line)} in line {number}")
-        return
-    scheme, host = _place(found[1])
-    if scheme not in ("https", "git+https") or not host:
-        look.refuse(PLACE, f"found {quoted(line)} in line {number}, expected https://")
-    elif host not in _PLACES:
-        look.doubt(PLACE, f"found {quoted(host)} in line {number}, which is not on the list")
+    if _UNCHECKED.search(line):
+        look.refuse(PLACE, f"found {quoted(line)} in line {number}, expected it to be checked")
+    elif not found:
+        look.doubt(LINE, f"found {quoted(line)} in line {number}")
+    else:
+        _check_place(look, found[1], f"found {quoted(line)} in line {number}")
+
+
+def _check_place(look: Look, address: str, said: str) -> None:
+    scheme, host = _place(address)
+    if scheme == "file":
+        # `pip freeze` tells where a package was built; nothing of a version lies there.
+        look.advise(PLACE, said)
+    elif scheme in _IN_CLEAR:
+        look.refuse(PLACE, f"{said}, expected https://")
+    elif scheme not in _ENCRYPTED or host not in _PLACES:
+        look.doubt(PLACE, f"{said}, whose place is not on the list")
 
 
 def _place(address: str) -> tuple[str, str]:
@@ -85,5 +100,8 @@ def _place(address: str) -> tuple[str, str]:
         port = parts.port
     except ValueError:
         return "", ""
-    is_plain = "@" not in parts.netloc and "\\" not in address and port is None
+    user = parts.netloc.rpartition("@")[0]
+    is_plain = (
+        user == ("git" if "ssh" in parts.scheme else "") and "\\" not in address and port is None
+    )
     return parts.scheme, (parts.hostname or "") if is_plain else ""
