@@ -310,6 +310,16 @@ class _Checker:
         if rounds > ROUNDS_MAX:
             self._refuse(SIZE, node, f"found loops in each other of {rounds:,} rounds")
 
+    def _calls_itself(self, node: nodes.Node, name: str) -> bool:
+        """Whether a call stands in the macro of that name, and under no condition."""
+        while (parent := self._parents[id(node)]) is not node:
+            node = parent
+            if isinstance(node, nodes.If | nodes.For | nodes.CondExpr | nodes.And | nodes.Or):
+                return False
+            if isinstance(node, nodes.Macro) and node.name == name:
+                return True
+        return False
+
     def _check_width(self, node: nodes.Node, pattern: str) -> None:
         if _WIDE.search(pattern):
             self._refuse(SIZE, node, f"found a width of thousands in {quoted(pattern)}")
@@ -332,6 +342,11 @@ class _Checker:
             known = callee.name in names.FUNCTIONS and callee.name not in self._macros
             if not own and not known and callee.name not in ("caller", "loop"):
                 self._refuse(CALL, node, f"found a call of {quoted(callee.name)}")
+            elif own and self._calls_itself(node, callee.name):
+                found = (
+                    f"found macro {quoted(callee.name)}, which calls itself whatever it is given"
+                )
+                self._refuse(SIZE, node, found)
         elif isinstance(callee, nodes.Getattr) and callee.attr == "format":
             self._check_pattern(node, callee.node, percent=False)
         elif isinstance(callee, nodes.Getattr):

@@ -191,6 +191,7 @@ _BAD = {
         "8",
         "{% for i in range(9999) %}{% for j in range(0, 9999, 2) %}x{% endfor %}{% endfor %}",
     ),
+    "endless-macro": ("8", "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
     "long-text": ("8", "{{ 'x' * 9999999999 }}"),
     "huge-float": ("8", "{{ 1e308 }}"),
     "wide-percent": ("8", "{{ '%9999999999d' % 1 }}"),
