@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from registry.app.tools import tools_of
+from registry.domain.versions import Verdict
 from registry.vetting.folder import files_of, open_file
 from registry.vetting.jail import Limits, NoJailError
 from registry.vetting.jail_check import Layer, jail_check
 from registry.vetting.judging import JudgedFile, judge, verdict_of
+from registry.vetting.structure import bad_names
 
 __all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "verdict_of"]
 
@@ -18,7 +20,8 @@ __all__ = ["JudgedFile", "Layer", "NoJailError", "check_files", "jail_check", "v
 def check_files(
     paths: Sequence[Path], *, bare: bool, clamav: Path | None = None, yara: Path | None = None
 ) -> Iterator[JudgedFile]:
-    """`hallmark vet check`: each file of these paths as if they were pushed together.
+    """`hallmark vet check`: each file of these paths as if they were pushed together, its name
+    included.
 
     `bare`: also where this machine cannot close the jail; else NoJailError. `clamav` is the path of
     clamd's socket, `yara` a folder of rules. InvalidRequestError where a path is no file or folder,
@@ -26,10 +29,15 @@ def check_files(
     """
     files = files_of(paths)
     sizes = {name: path.lstat().st_size for name, path in files.items()}
-
-    return judge(
+    bad = bad_names(sizes)
+    for judged in judge(
         sizes,
         lambda name: open_file(files[name]),
         dataclasses.replace(Limits(), bare=bare),
         tools_of(clamav, yara),
-    )
+    ):
+        if judged.path not in bad:
+            yield judged
+            continue
+        findings = (dataclasses.replace(bad[judged.path], path=judged.path), *judged.findings)
+        yield dataclasses.replace(judged, verdict=Verdict.FAIL, findings=findings)

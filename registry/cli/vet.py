@@ -14,6 +14,7 @@ from registry.cli import exits, output, vetting
 from registry.cli.session import Session, with_session
 from registry.cli.tree import Group
 from registry.domain.versions import Verdict
+from registry.names.text import visible
 
 if TYPE_CHECKING:
     from registry.app.vetting import JudgedFile, Layer
@@ -114,7 +115,8 @@ def _layer_lines(layer: Layer) -> list[str]:
 
 def _lines(file: JudgedFile) -> list[str]:
     about = ", ".join(filter(None, (file.format, output.size(file.size_bytes), _learned(file))))
-    lines = [f"{_MARKS[file.verdict]} {file.path}  {about}"]
+    # A name with a line end would be a line of its own, such as one of another file that passes.
+    lines = [f"{_MARKS[file.verdict]} {visible(file.path)}  {about}"]
     for finding in file.findings:
         lines.append(f"    {finding.rule}  {_where(finding)}{finding.message}")
     lines += [f"    {fix}" for fix in dict.fromkeys(each.fix for each in file.findings)]

@@ -6,6 +6,7 @@ parsers; until then a rule about formats keeps honest people from mistakes and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 #: By what stands behind the last dot of the file's name in lower case.
@@ -26,6 +27,7 @@ _BY_ENDING = {
         "tflite": "tflite lite",
         "tensorflow-graph": "pb",
         "tensorflow-index": "index",
+        "tensorflow-meta": "meta",
         "numpy": "npy npz",
         "rds": "rds rdata rda",
         "tensorrt": "plan engine trt",
@@ -34,6 +36,11 @@ _BY_ENDING = {
         "openvino": "xml",
         "native-code": "so dll dylib a lib o exe pyd wasm",
         "python-compiled": "pyc pyo",
+        # What a double click, a browser or a Java machine runs.
+        "foreign-code": (
+            "bat cmd ps1 psm1 vbs vbe wsf hta js mjs jse scr com msi reg jar class jnlp lnk url "
+            "desktop command service pyw php pl rb"
+        ),
         "code": "py sh ipynb",
         "json": "json",
         "yaml": "yaml yml",
@@ -41,7 +48,7 @@ _BY_ENDING = {
         "sentencepiece": "spm",
         "tiktoken": "tiktoken",
         "archive": "zip tar tgz tbz2 txz 7z rar",
-        "compressed": "gz bz2 xz",
+        "compressed": "gz bz2 xz lzma",
         "image": "png jpg jpeg gif",
     }.items()
     for ending in endings.split()
@@ -52,6 +59,9 @@ _BY_NAME = {
     "training_args.bin": "torch-pickle",
     "saved_model.pb": "tensorflow",
     "keras_metadata.pb": "keras-metadata",
+    # MLflow's, which is YAML; CoreML's has the same word for its ending.
+    "mlmodel": "yaml",
+    "saved_model.pbtxt": "tensorflow-text",
     **dict.fromkeys(("license", "licence", "notice", "copying", "authors", "readme"), "text"),
     **dict.fromkeys(("use_policy", "changelog", "version", "modelfile"), "text"),
     **dict.fromkeys(("tokenizer.model", "spiece.model", "spm.model"), "sentencepiece"),
@@ -59,14 +69,27 @@ _BY_NAME = {
 }
 #: Roles other than the format.
 _ROLES_BY_NAME = {
+    "saved_model.pbtxt": "tensorflow-text",
+    # Of Triton: what it serves, and how.
+    "config.pbtxt": "text",
     "fingerprint.pb": "tensorflow-fingerprint",
     "config.json": "config",
     "tokenizer_config.json": "tokenizer-config",
     "chat_template.json": "chat-template-json",
     "model_index.json": "pipeline-index",
     "readme.md": "card",
+    "requirements.txt": "requirements",
+    **dict.fromkeys(("sitecustomize.py", "usercustomize.py"), "startup-code"),
+    **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", ".envrc"), "startup-code"),
+    **dict.fromkeys((".netrc", ".pypirc", "pip.conf", ".npmrc", ".condarc"), "startup-code"),
 }
-_ROLES_BY_ENDING = {"jinja": "chat-template", "jinja2": "chat-template", "ipynb": "notebook"}
+_ROLES_BY_ENDING = {
+    **dict.fromkeys(("jinja", "jinja2", "j2"), "chat-template"),
+    "ipynb": "notebook",
+    "pbtxt": "graph-text",
+    "py": "python",
+}
+_REQUIREMENTS = re.compile(r"requirements[-_.][a-z0-9_-]{1,40}\.txt")
 #: Of whatever has no row above.
 OTHER = "other"
 #: An ending that says nothing of the format, but torch's files have it most.
@@ -94,6 +117,8 @@ def role_of(path: str) -> str:
     """
     name = path.rpartition("/")[2].casefold()
     ending = name.rpartition(".")[2]
+    if _REQUIREMENTS.fullmatch(name):
+        return "requirements"
     role = _ROLES_BY_NAME.get(name) or _ROLES_BY_ENDING.get(ending, format_of(path))
     return _BIN if role == OTHER and ending == _BIN else role
 

@@ -1,4 +1,4 @@
-"""gzip, zlib, bzip2 and xz: whole streams whose checksums are right, and nothing behind them.
+"""gzip, zlib, bzip2, xz and lzma: whole streams whose checksums are right, and nothing behind them.
 
 Sources: RFC 1952 (gzip), RFC 1950 (zlib), https://tukaani.org/xz/xz-file-format.txt; bzip2 has no
 specification, its library is what there is. A loader that stops at the end of the first stream, or
@@ -18,8 +18,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from registry.formats import tar
-from registry.formats.kinds import content_of
+from registry.formats.kinds import REFUSED, content_of
 from registry.formats.look import Look, Rule, SpentError, quoted
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import PIECE_BYTES, Unpacked
 
 #: gzip, bzip2 and xz may follow one another in one file; zlib's never do.
@@ -49,6 +50,8 @@ ALONE = Rule(
 )
 RULES = (HEADER, WHOLE, TRAILING, TAR, ALONE)
 
+#: Kinds that are names' endings too.
+_ARCHIVES = ("zip", "tar", "7z", "rar")
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
 #: RFC 1952 section 2.3.1. Extra fields and comments are refused.
 _FTEXT, _FHCRC, _FNAME = 0x01, 0x02, 0x08
@@ -63,14 +66,25 @@ def read_archive(look: Look) -> None:
 
 
 def read_alone(look: Look) -> None:
-    """Any other compressed file: it is whole, and nobody says what it is."""
-    look.doubt(ALONE, f"found a compressed file that holds {content_of(unpack(look))} bytes")
+    """Any other compressed file: it is whole, and nobody says what it is. What must not be in a
+    version is not let in by packing it."""
+    source = unpack(look)
+    content = content_of(source)
+    if content == "native" or content in REFUSED:
+        look.stop(ALONE, f"found a compressed file that holds {content} bytes")
+    if content in _ARCHIVES:
+        look.inside(f"content.{content}", source)
+    elif content == "pickle" or looks_like_pickle(source):
+        # joblib's are pickles too.
+        look.inside("content.joblib", source)
+    if look.book.is_sound:
+        look.doubt(ALONE, f"found a compressed file that holds {content} bytes")
 
 
 def unpack(look: Look) -> Unpacked:
-    """What is in this file of gzip, zlib, bzip2 or xz, after all of it was unpacked once to prove
-    it. StopLooking where it is not sound. Read in order it is unpacked once more; memory is that of
-    two pieces and, for xz, of its dictionary."""
+    """What is in this file of gzip, zlib, bzip2, xz or lzma, after all of it was unpacked once to
+    prove it. StopLooking where it is not sound. Read in order it is unpacked once more; memory is
+    that of two pieces and, for xz and lzma, of the dictionary."""
     kind = content_of(look.source)
     size_bytes = sum(len(piece) for piece in _streams(look, kind))
     return Unpacked(lambda: _streams(look, kind), size_bytes)
@@ -120,6 +134,8 @@ def _open(look: Look, kind: str, at: int) -> tuple[int, _Decompressor]:
         return at, _Zlib(zlib.MAX_WBITS)
     if kind == "bzip2":
         return at, bz2.BZ2Decompressor()
+    if kind == "lzma":
+        return at, lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_BYTES_MAX)
     if kind == "xz":
         # The stream flags, right behind the magic: no check, CRC-32, CRC-64, SHA-256.
         if look.source.read(at + 6, 2) not in (b"\0\x01", b"\0\x04", b"\0\x0a"):

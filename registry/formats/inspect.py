@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from registry.formats import (
     compressed,
+    foreign,
     gguf,
     hdf5_file,
     images,
@@ -26,6 +27,8 @@ from registry.formats import (
     onnx,
     other_archives,
     pickle_file,
+    python_source,
+    requirements,
     safetensors,
     sentencepiece,
     skops_file,
@@ -33,13 +36,14 @@ from registry.formats import (
     template,
     tensorflow,
     tensorflow_checkpoint,
+    tensorflow_text,
     text_file,
     tflite,
     torch_legacy,
     torch_zip,
     zip_container,
 )
-from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
+from registry.formats.kinds import BINARY, EMPTY, REFUSED, TEXT, content_of
 from registry.formats.look import (
     DEPTH_MAX,
     Budget,
@@ -52,6 +56,7 @@ from registry.formats.look import (
     SpentError,
     StopLooking,
 )
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import Source, SourceError, pieces
 
 logger = logging.getLogger(__name__)
@@ -78,7 +83,14 @@ FORESEEN = Rule(
     "No parser failed in a way that it did not foresee.",
     "The server's log has the details; tell its operator.",
 )
-RULES = (AGREE, COVERED, WHOLE, NESTED, FORESEEN)
+#: Apart from COVERED, which a model may make good that says where its tensors lie in a file
+#: (`registry/vetting/vouching.py`): tensors are no text.
+TEXT_NAMED = Rule(
+    "FILE-6",
+    "A text has a name that says what it is for.",
+    "Give it an ending such as .txt, .md or .json, if it is that, and push a new version.",
+)
+RULES = (AGREE, COVERED, WHOLE, NESTED, FORESEEN, TEXT_NAMED)
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,8 @@ class Parser:
 ANY = "any"
 #: Pickles of protocols 0 and 1 begin with any opcode.
 _PICKLED = ("pickle", TEXT, BINARY)
-#: joblib's; of lzma's older format, which has no magic number, too.
-_PACKED = ("zlib", "gzip", "bzip2", "xz")
+#: joblib's.
+_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
@@ -124,6 +136,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("compressed", "gzip"): Parser("gzip", compressed.read_alone),
     ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
     ("compressed", "xz"): Parser("xz", compressed.read_alone),
+    ("compressed", "lzma"): Parser("lzma", compressed.read_alone),
     ("image", "png"): Parser("png", images.read_png),
     ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
     ("image", "gif"): Parser("gif", images.read_gif),
@@ -131,6 +144,12 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
     ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
     ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
+    ("tensorflow-meta", BINARY): Parser("tensorflow-meta", tensorflow.read_meta),
+    ("tensorflow-meta", TEXT): Parser("text", text_file.read_text),
+    ("keras-metadata", BINARY): Parser("keras-metadata", tensorflow.read_keras),
+    ("tensorflow-text", TEXT): Parser("tensorflow-text", tensorflow_text.read_model),
+    ("graph-text", TEXT): Parser("text", tensorflow_text.read_graph),
+    ("graph-text", EMPTY): Parser("text", tensorflow_text.read_graph),
     ("tensorflow-index", BINARY): Parser("tensorflow", tensorflow_checkpoint.read),
     ("tflite", "tflite"): Parser("tflite", tflite.read),
     ("native-code", "native"): Parser("native-code", native.read),
@@ -140,8 +159,10 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("executorch", ANY): Parser("executorch", native.read_engine),
     ("python-compiled", ANY): Parser("python-compiled", native.read_compiled),
     ("rds", ANY): Parser("rds", native.read_rds),
-    ("coreml", ANY): Parser("coreml", native.read_opaque),
-    ("openvino", ANY): Parser("openvino", native.read_opaque),
+    ("coreml", BINARY): Parser("coreml", native.read_opaque),
+    ("openvino", TEXT): Parser("openvino", native.read_opaque),
+    ("foreign-code", ANY): Parser("foreign-code", foreign.read_program),
+    ("startup-code", ANY): Parser("code", foreign.read_startup),
     ("gguf", "gguf"): Parser("gguf", gguf.read),
     ("chat-template", TEXT): Parser("chat-template", template.read),
     ("chat-template-json", TEXT): Parser("json", json_file.read_template),
@@ -153,8 +174,12 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("card", TEXT): Parser("card", text_file.read_card),
     ("card", EMPTY): Parser("card", text_file.read_card),
     ("notebook", TEXT): Parser("notebook", text_file.read_notebook),
-    ("text", TEXT): Parser("text", text_file.read),
-    ("text", EMPTY): Parser("text", text_file.read),
+    ("text", TEXT): Parser("text", text_file.read_text),
+    ("text", EMPTY): Parser("text", text_file.read_text),
+    ("requirements", TEXT): Parser("text", requirements.read),
+    ("requirements", EMPTY): Parser("text", requirements.read),
+    ("python", TEXT): Parser("code", python_source.read),
+    ("python", EMPTY): Parser("code", python_source.read),
     ("code", TEXT): Parser("code", text_file.read_code),
     ("code", EMPTY): Parser("code", text_file.read_code),
     ("tiktoken", TEXT): Parser("tiktoken", text_file.read_tiktoken),
@@ -182,8 +207,12 @@ ALL_RULES: tuple[Rule, ...] = (
     *images.RULES,
     *onnx.RULES,
     *native.RULES,
+    *foreign.RULES,
+    *requirements.RULES,
+    *python_source.RULES,
     *tensorflow.RULES,
     *tensorflow_checkpoint.RULES,
+    *tensorflow_text.RULES,
     *tflite.RULES,
     *gguf.RULES,
     *template.RULES,
@@ -261,10 +290,16 @@ def _choose(look: Look) -> Parser | None:
     if look.depth > DEPTH_MAX:
         look.stop(NESTED, f"found a member {look.depth} deep")
     parser = PARSERS.get((look.role, content)) or PARSERS.get((look.role, ANY))
-    if parser is None and (look.role in _NAMED or content in _KNOWN):
+    if parser is None and (look.role in _NAMED or content in _KNOWN or content in REFUSED):
         look.stop(AGREE, f"found {_said(content)}, expected what the name says: {look.role}")
     if parser is None:
-        look.doubt(COVERED, f"found {_said(content)} under a name of kind {look.role}")
+        if content in (TEXT, BINARY) and looks_like_pickle(look.source):
+            # Behind so much that its head did not tell.
+            look.stop(AGREE, f"found pickle bytes, expected what the name says: {look.role}")
+        if content == TEXT:
+            foreign.check_text(look)
+        rule = TEXT_NAMED if content == TEXT else COVERED
+        look.doubt(rule, f"found {_said(content)} under a name of kind {look.role}")
     return parser
 
 

@@ -17,7 +17,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.formats import strict_json, template
+from registry.formats.keras_classes import MARKERS
 from registry.formats.look import Look, Rule, StopLooking, quoted
+from registry.formats.nemo_targets import leads_elsewhere
+from registry.formats.reaching import reaching
 
 JSON_BYTES_MAX = 64 * 1024 * 1024
 FACT_BYTES_MAX = 64_000
@@ -57,12 +60,24 @@ TEMPLATE = Rule(
     "`chat_template` is a text, or texts by name.",
     "Write the template as a text.",
 )
-RULES = (JSON, LARGE, REMOTE, LOCAL, TRUST, BUILDS, TEMPLATE)
+PLACE = Rule(
+    "CONFIG-6",
+    "Files and folders that settings name lie in the version.",
+    "Name them by their way from the settings' own folder, without `..`.",
+)
+RULES = (JSON, LARGE, REMOTE, LOCAL, TRUST, BUILDS, TEMPLATE, PLACE)
 
 CONFIG_BYTES_MAX = 65_536
 
 #: By which transformers finds code: `module.Class` for each class that it makes.
 _CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_pipeline"))
+#: By which transformers fetches machine code from a hub, where it has a slash.
+_KERNEL_KEYS = frozenset(("attn_implementation", "_attn_implementation"))
+#: Of a switch. In YAML values come as they are written.
+_OFF = (None, False, "false", "False")
+_OFF_IN_YAML = (*_OFF, "FALSE", "no", "No", "NO", "off", "Off", "OFF", "", "~", "null")
+_MLFLOW = re.compile(r"mlflow(\.[a-z][a-z0-9_]*)*")
+_ELSEWHERE = re.compile(r"[/~]|.*://|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|\Z)|.*\\", re.DOTALL)
 _REFERENCE = re.compile(
     r"([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\.[A-Za-z_][A-Za-z0-9_]*"
 )
@@ -74,10 +89,16 @@ _PACKAGES = (
     *("sentence_transformers.", "transformers.models.", "transformers.", "peft.", "diffusers."),
     *("torch.nn.", "torch.optim.", "nemo.collections.", "timm.models.", "pylate.models."),
 )
+#: Functions that compute, or make what computes.
+_COMPUTES = re.compile(
+    r"torch\.nn\.functional\.[a-z0-9_]+|transformers\.get_[a-z_]*schedule[a-z_]*"
+)
 #: Of `model_index.json`: what diffusers looks a class up in.
 _LIBRARIES = frozenset(("diffusers", "transformers", "peft"))
 #: What Keras builds a layer or function of code or of a file from.
-_KERAS_CODE = frozenset(("Lambda", "__lambda__", "function", "TFSMLayer"))
+_KERAS_CODE = frozenset(("Lambda", "__lambda__", "function", "TFSMLayer", "TorchModuleWrapper"))
+#: Whose vocabulary may be the name of a file or an address, which is read (CVE-2025-12058).
+_KERAS_TABLES = frozenset(("StringLookup", "IntegerLookup", "TextVectorization"))
 _KERAS_PACKAGES = ("keras", "tensorflow.keras", "tf_keras", "keras_nlp", "keras_hub", "keras_cv")
 
 
@@ -144,11 +165,47 @@ def judge(look: Look, value: object) -> None:
     for each in _objects(look, value):
         for key in each.keys() & _CODE_KEYS:
             _check_code(look, key, each[key])
-        if each.get("trust_remote_code") not in (None, False, "false", "False"):
+        off = _OFF_IN_YAML if look.role == "yaml" else _OFF
+        if each.get("trust_remote_code") not in off:
             look.refuse(TRUST, f"found trust_remote_code: {quoted(each['trust_remote_code'])}")
         if "chat_template" in each:
             _check_chat_template(look, each["chat_template"])
         _check_builders(look, each)
+        _check_places(look, each)
+    if look.role != "chat-template-json":
+        _check_reaching(look, value)
+
+
+def _check_places(look: Look, each: Mapping[str, Any]) -> None:
+    """Of sharded weights and of sentence-transformers' modules; and kernels from elsewhere."""
+    weights = each.get("weight_map")
+    named = list(weights.values()) if isinstance(weights, dict) else []
+    if "idx" in each and "type" in each:
+        named.append(each.get("path"))
+    for place in sorted({text for text in named if isinstance(text, str)}):
+        if _ELSEWHERE.match(place):
+            look.refuse(PLACE, f"found {quoted(place)}")
+    for key in each.keys() & _KERNEL_KEYS:
+        for text in _texts(each[key]):
+            if "/" in text:
+                look.refuse(REMOTE, f"{key}: found {quoted(text)}")
+
+
+def _check_reaching(look: Look, value: object) -> None:
+    """Texts that may be templates under names of somebody's own."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            # A chat template is looked at as one.
+            waiting.extend(part for key, part in each.items() if key != "chat_template")
+            for key, part in each.items():
+                if isinstance(part, str) and key != "chat_template" and key.endswith("template"):
+                    template.check_other(look, part, name=key)
+        elif isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, str) and (found := reaching(each)):
+            look.refuse(template.HIDDEN, f"found {quoted(found)} in a template's braces")
 
 
 def _objects(look: Look, value: object) -> Iterator[Mapping[str, Any]]:
@@ -229,6 +286,9 @@ def _check_builders(look: Look, each: Mapping[str, Any]) -> None:
         named.append(("parent_library", f"{each['parent_library']}."))
     if "idx" in each and "path" in each:
         named.append(("type", each.get("type")))
+    if "loader_module" in each and not _MLFLOW.fullmatch(str(each["loader_module"])):
+        # MLflow imports it, from the version's own code or from whatever is installed.
+        named.append(("loader_module", f"{each['loader_module']}.Model"))
     for key, value in named:
         if value is not None and not _is_known(look, key, value):
             look.refuse(BUILDS, f"{key}: found {quoted(value)}")
@@ -243,12 +303,20 @@ def _is_known(look: Look, key: str, value: object) -> bool:
         # A word, such as a column of a table.
         return True
     if value.startswith(_PACKAGES) and _DOTTED.fullmatch(value.rstrip(".")):
-        return True
+        return _is_class(key, value)
     reference = _REFERENCE.fullmatch(value)
     known = reference is not None and _has_module(look, reference[1])
     if known:
         look.facts["code_present"] = True
     return known
+
+
+def _is_class(key: str, value: str) -> bool:
+    """Whether a name below a safe package is a class there: what looks names up goes through
+    attributes, hence through whatever that package imports (`transformers.utils.hub.os.system`)."""
+    parts = value.rstrip(".").split(".")
+    is_class = key == "parent_library" or parts[-1][0].isupper() or _COMPUTES.fullmatch(value)
+    return bool(is_class) and not leads_elsewhere(parts[1:])
 
 
 def _check_keras(look: Look, each: Mapping[str, Any]) -> None:
@@ -257,8 +325,18 @@ def _check_keras(look: Look, each: Mapping[str, Any]) -> None:
         isinstance(module, str)
         and module.split(".")[0] in {p.split(".")[0] for p in _KERAS_PACKAGES}
     )
-    if class_name in _KERAS_CODE or not own:
+    # A module's functions have names in small letters: `get_file`, `load_model`.
+    is_function = (
+        module is not None
+        and class_name not in MARKERS
+        and not (isinstance(class_name, str) and class_name[:1].isupper())
+    )
+    if class_name in _KERAS_CODE or not own or is_function:
         look.refuse(BUILDS, f"found class {quoted(class_name)} of module {quoted(module)}")
+    config = each["config"]
+    vocabulary = config.get("vocabulary") if isinstance(config, dict) else None
+    if class_name in _KERAS_TABLES and isinstance(vocabulary, str):
+        look.refuse(BUILDS, f"found a table of file or address {quoted(vocabulary)}")
 
 
 def _check_part(look: Look, key: str, part: list[Any]) -> None:
@@ -274,6 +352,7 @@ def _check_part(look: Look, key: str, part: list[Any]) -> None:
         sound
         and library.isidentifier()
         and class_name.startswith(("Stable", "Paint", "IF", "Safety"))
+        and not leads_elsewhere([library])
     ):
         # Modules of diffusers' own pipelines.
         return

@@ -18,11 +18,14 @@ from typing import Any, NoReturn
 
 from registry.domain.file_formats import role_of
 from registry.formats.source import Source
+from registry.names.text import visible
 
 #: More findings of one file tell nothing new; how many there were is counted.
 FINDINGS_MAX = 100
 #: Longer quotations of a file are cut: long enough to find it, too short to flood a page.
 QUOTED_CHARS_MAX = 80
+#: Of a member's name as findings say it; longer names are not let in.
+_MEMBER_CHARS_MAX = 1024
 #: Containers in containers in containers; what lies deeper is not looked at.
 DEPTH_MAX = 3
 
@@ -179,6 +182,7 @@ class Look:
     def inside(self, name: str, source: Source) -> None:
         """Look at a member of this container as at a file of that name."""
         self.budget.member()
+        said = shown(name)
         self.inspect(
             Look(
                 source=source,
@@ -186,7 +190,7 @@ class Look:
                 files=self.files,
                 budget=self.budget,
                 book=self.book,
-                member=f"{self.member}/{name}" if self.member else name,
+                member=f"{self.member}/{said}" if self.member else said,
                 depth=self.depth + 1,
                 inspect=self.inspect,
             )
@@ -198,13 +202,19 @@ class Look:
         if self.depth:
             raise ValueError("only bytes of the file itself are read once more")
         self.book.checksums.append(
-            Checksum(start=start, end=end, crc32=crc32, rule=rule, member=name)
+            Checksum(start=start, end=end, crc32=crc32, rule=rule, member=shown(name))
         )
 
     def _note(self, rule: Rule, message: str, effect: Effect, offset: int | None) -> None:
         self.book.add(
             Note(rule=rule, message=message, effect=effect, member=self.member, offset=offset)
         )
+
+
+def shown(name: str) -> str:
+    """A member's name as a finding's place may say it: whatever it is, it is one line, and seen."""
+    cut = name[:_MEMBER_CHARS_MAX]
+    return visible(cut) if len(cut) == len(name) else f"{visible(cut)}..."
 
 
 def quoted(text: object) -> str:

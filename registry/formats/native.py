@@ -11,6 +11,8 @@ CoreML's and OpenVINO's models are descriptions of graphs that nothing here read
 
 from __future__ import annotations
 
+from registry.formats import foreign
+from registry.formats.kinds import TEXT, content_of
 from registry.formats.look import Look, Rule, quoted
 
 _CONVERT = "Push the model as ONNX, safetensors or GGUF, and build what the device needs from that."
@@ -76,7 +78,10 @@ def read_rds(look: Look) -> None:
 
 
 def read_opaque(look: Look) -> None:
-    look.doubt(OPAQUE, f"found {look.source.size_bytes} bytes that nothing here can read")
+    if content_of(look.source) == TEXT:
+        foreign.check_text(look)
+    if look.book.is_sound:
+        look.doubt(OPAQUE, f"found {look.source.size_bytes} bytes that nothing here can read")
 
 
 def _kind(look: Look) -> str:

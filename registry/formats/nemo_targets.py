@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _LINE = re.compile(r" *(?:- +)?(?:_target_|target): (\"?)([A-Za-z_][A-Za-z0-9_.]*)\1 *")
 #: Either key, however it is written.
@@ -41,4 +41,9 @@ def bad_lines(text: str) -> Iterator[tuple[int, str]]:
 def is_allowed(target: str) -> bool:
     if not _ALLOWED.fullmatch(target):
         return False
-    return target.startswith("torch.") or _FOREIGN.isdisjoint(target.split(".")[2:])
+    return target.startswith("torch.") or not leads_elsewhere(target.split(".")[2:])
+
+
+def leads_elsewhere(parts: Sequence[str]) -> bool:
+    """Whether a name, by its parts below a package, goes through a module that others import."""
+    return not _FOREIGN.isdisjoint(parts)

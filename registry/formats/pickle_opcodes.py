@@ -235,6 +235,17 @@ class OpcodeReader:
             if len(found) > _LINE_BYTES_MAX:
                 raise DecodeError(f"found a line of more than {_LINE_BYTES_MAX} bytes")
 
+    def part_of_line(self, length: int) -> bytes:
+        """As `line`, but of one that is longer the first bytes alone, however long it is."""
+        found = bytearray()
+        while True:
+            piece = self.take(min(self.left, _PIECE_BYTES if found else 128) or 1)
+            end = piece.find(b"\n")
+            found += piece[: end if end >= 0 else None][: max(0, length - len(found))]
+            if end >= 0:
+                self.at -= len(piece) - end - 1
+                return bytes(found)
+
     def _counted(self, kind: Argument, length: int) -> object:
         if kind in (Argument.BYTES1, Argument.BYTES4, Argument.BYTES8):
             self.skip(length)
@@ -296,15 +307,15 @@ def _of_line(kind: Argument, line: bytes) -> object:
     if kind is Argument.INDEX_LINE and _INDEX.fullmatch(line):
         return int(line)
     if kind is Argument.STRING_LINE:
-        return _kept(_unquoted(line))
+        return _kept(string_of(line))
     if kind is Argument.UNICODE_LINE:
-        return _kept(_unescaped(line))
+        return _kept(text_of(line))
     if kind is Argument.ID_LINE:
         return _name(line)
     raise DecodeError(f"found {line[:40]!r}, expected {kind.name.lower().replace('_line', '')}")
 
 
-def _unquoted(line: bytes) -> str:
+def string_of(line: bytes) -> str:
     """What Python 2 wrote with `repr`."""
     quote = line[:1]
     if len(line) < 2 or quote not in (b"'", b'"') or line[-1:] != quote:
@@ -315,7 +326,7 @@ def _unquoted(line: bytes) -> str:
         raise DecodeError(f"found {line[:40]!r}, expected a text in quotes") from error
 
 
-def _unescaped(line: bytes) -> str:
+def text_of(line: bytes) -> str:
     try:
         return codecs.raw_unicode_escape_decode(line)[0]
     except ValueError as error:

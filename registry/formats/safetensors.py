@@ -12,6 +12,7 @@ from typing import Any
 
 from registry.formats import strict_json
 from registry.formats.look import Look, Rule, quoted
+from registry.formats.reaching import reaching
 
 HEADER_BYTES_MAX = 100_000_000
 #: A tensor of more dimensions, or of more elements, is none that a library makes.
@@ -41,7 +42,12 @@ HEADER = Rule(
     "The header is a JSON object in UTF-8 that begins with { and has no key twice.",
     _SAVE,
 )
-METADATA = Rule("SAFETENSORS-3", f"{METADATA_KEY} maps texts to texts.", _SAVE)
+METADATA = Rule(
+    "SAFETENSORS-3",
+    f"{METADATA_KEY} maps texts to texts, of which none is a template that reaches for Python's "
+    "inside.",
+    _SAVE,
+)
 TENSOR = Rule(
     "SAFETENSORS-4",
     "Each tensor has a known dtype, a shape of whole numbers from 0 on, and two offsets; no more.",
@@ -76,6 +82,9 @@ def read(look: Look) -> None:
         {"name": name, "dtype": header[name]["dtype"], "shape": header[name]["shape"]}
         for _, _, name in spans
     ]
+    for key, text in metadata.items():
+        if reached := reaching(text):
+            look.refuse(METADATA, f"{quoted(key)}: found {quoted(reached)} in a template's braces")
     if metadata:
         look.facts["metadata"] = metadata
 

@@ -12,8 +12,10 @@ literal, whole numbers, or come from the conversation without having been put to
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata  # noqa: F401 - escapes such as \N{DOT} import it when they are read
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -21,7 +23,8 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from registry.formats import template_names as names
-from registry.formats.look import Look, Rule, StopLooking, quoted
+from registry.formats.look import Look, Notebook, Rule, StopLooking, quoted
+from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.template_flow import Flow, constant, is_key
 
 #: Its codec is a module, which is imported when it is first asked for.
@@ -72,7 +75,21 @@ FORMAT = Rule(
     "A text that is formatted is literal, and its braces hold no attribute or item.",
     "Join the parts with ~ instead.",
 )
-RULES = (READABLE, STATEMENT, HIDDEN, KEY, FILTER, CALL, FORMAT)
+SIZE = Rule(
+    "TEMPLATE-8",
+    "A chat template has no numbers, widths and loops by which it would never come to an end.",
+    _WRITE,
+)
+RULES = (READABLE, STATEMENT, HIDDEN, KEY, FILTER, CALL, FORMAT, SIZE)
+
+#: A file may hold many: a megabyte of them takes what may be spent on it.
+_STEPS_A_BYTE = 50
+NUMBER_MAX = 1_000_000
+#: Rounds of loops over ranges of literal numbers, in each other.
+ROUNDS_MAX = 1_000_000
+_WIDE = re.compile(r"[0-9]{4}")
+#: What of a template fails it whatever it is for, and by whichever engine it is rendered.
+_REACHING = (HIDDEN, KEY, FORMAT)
 
 _STATEMENTS = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.If, nodes.Macro),
@@ -107,11 +124,14 @@ def read(look: Look) -> None:
     size_bytes = look.source.size_bytes
     if size_bytes > TEMPLATE_BYTES_MAX:
         look.stop(READABLE, f"found {size_bytes} bytes, expected at most {TEMPLATE_BYTES_MAX}")
+    if looks_like_pickle(look.source):
+        look.stop(READABLE, "found a pickle's opcodes that import and call", offset=0)
     check(look, look.source.read(0, size_bytes), name="")
 
 
 def check(look: Look, data: bytes, *, name: str) -> None:
     """Judge one template of a file; its text becomes a fact."""
+    look.budget.step(_STEPS_A_BYTE * len(data))
     try:
         text = data.decode("utf-8-sig")
         _check_depth(text)
@@ -131,6 +151,22 @@ def check(look: Look, data: bytes, *, name: str) -> None:
     look.facts.setdefault("chat_templates", {})[name or "default"] = text.replace(
         "\0", "\N{REPLACEMENT CHARACTER}"
     )
+
+
+def check_other(look: Look, text: str, *, name: str) -> None:
+    """Judge a text that may be a template of Jinja's or of another engine, for whatever it is:
+    what it uses is its own affair, unless it reaches for the inside of Python's objects."""
+    if len(text) > TEMPLATE_BYTES_MAX or ("{{" not in text and "{%" not in text):
+        return
+    trial = replace(look, book=Notebook())
+    try:
+        check(trial, text.encode("utf-8", "replace"), name=name)
+    except StopLooking:
+        # None that Jinja reads.
+        return
+    for note in trial.book.notes:
+        if note.rule in _REACHING:
+            look.book.add(note)
 
 
 def _of(name: str) -> str:
@@ -185,6 +221,7 @@ class _Checker:
             if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name)
         }
         self._flow = Flow(every)
+        self._parents = {id(node): parent for node, parent in found}
 
     def check(self) -> None:  # noqa: C901 - a row for each kind of node
         for node, parent in self._found:
@@ -196,6 +233,10 @@ class _Checker:
                 self._check_hidden(node, _named(node))
             elif isinstance(node, nodes.Macro):
                 self._check_hidden(node, node.name)
+            elif isinstance(node, nodes.Const):
+                self._check_number(node)
+            elif isinstance(node, nodes.For):
+                self._check_rounds(node)
             elif isinstance(node, nodes.Getitem):
                 self._check_item(node)
             elif isinstance(node, nodes.Filter):
@@ -263,6 +304,34 @@ class _Checker:
         if node.name == "format":
             self._check_pattern(node, node.node, percent=True)
 
+    def _check_number(self, node: nodes.Const) -> None:
+        if isinstance(node.value, int | float) and not abs(node.value) <= NUMBER_MAX:
+            self._refuse(SIZE, node, f"found a number beyond {NUMBER_MAX:,}")
+
+    def _check_rounds(self, node: nodes.For) -> None:
+        rounds = 1
+        at: nodes.Node = node
+        while (parent := self._parents[id(at)]) is not at:
+            if isinstance(at, nodes.For):
+                rounds *= _rounds(at.iter)
+            at = parent
+        if rounds > ROUNDS_MAX:
+            self._refuse(SIZE, node, f"found loops in each other of {rounds:,} rounds")
+
+    def _calls_itself(self, node: nodes.Node, name: str) -> bool:
+        """Whether a call stands in the macro of that name, and under no condition."""
+        while (parent := self._parents[id(node)]) is not node:
+            node = parent
+            if isinstance(node, nodes.If | nodes.For | nodes.CondExpr | nodes.And | nodes.Or):
+                return False
+            if isinstance(node, nodes.Macro) and node.name == name:
+                return True
+        return False
+
+    def _check_width(self, node: nodes.Node, pattern: str) -> None:
+        if _WIDE.search(pattern):
+            self._refuse(SIZE, node, f"found a width of thousands in {quoted(pattern)}")
+
     def _check_literal(self, node: nodes.Node, value: nodes.Expr, allowed: frozenset[str]) -> None:
         name = constant(value)
         if name not in allowed:
@@ -284,6 +353,11 @@ class _Checker:
             known = callee.name in names.FUNCTIONS and callee.name not in self._macros
             if not own and not known and callee.name not in ("caller", "loop"):
                 self._refuse(CALL, node, f"found a call of {quoted(callee.name)}")
+            elif own and self._calls_itself(node, callee.name):
+                found = (
+                    f"found macro {quoted(callee.name)}, which calls itself whatever it is given"
+                )
+                self._refuse(SIZE, node, found)
         elif isinstance(callee, nodes.Getattr) and callee.attr == "format":
             self._check_pattern(node, callee.node, percent=False)
         elif isinstance(callee, nodes.Getattr):
@@ -298,12 +372,28 @@ class _Checker:
         text = constant(node.left)
         if text is not None and not isinstance(text, str | int | float):
             self._refuse(FORMAT, node, "found % behind what is no text")
+        elif isinstance(text, str) and "%" in text:
+            self._check_width(node, text)
 
     def _check_pattern(self, node: nodes.Node, text: nodes.Expr | None, *, percent: bool) -> None:
         pattern = None if text is None else constant(text)
         sound = isinstance(pattern, str) and (percent or names.PLAIN_FORMAT.fullmatch(pattern))
         if not sound:
             self._refuse(FORMAT, node, f"found format of {quoted(pattern)}")
+        elif isinstance(pattern, str):
+            self._check_width(node, pattern)
+
+
+def _rounds(iterated: nodes.Node) -> int:
+    """Of a loop over `range` with literal numbers; 1 for any other."""
+    if not isinstance(iterated, nodes.Call):
+        return 1
+    if not isinstance(iterated.node, nodes.Name) or iterated.node.name != "range":
+        return 1
+    numbers = [constant(each) for each in iterated.args]
+    if not 1 <= len(numbers) <= 3 or not all(type(each) is int for each in numbers):
+        return 1
+    return len(range(*numbers)) if numbers[2:] != [0] else 1
 
 
 def _named(node: nodes.Getattr | nodes.NSRef | nodes.Keyword) -> str:

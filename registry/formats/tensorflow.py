@@ -80,17 +80,31 @@ def read(look: Look) -> None:
 def read_graph(look: Look) -> None:
     """A GraphDef, as frozen graphs are. The ending .pb is that of other messages, too: what is none
     is unknown. Facts: `operators`."""
+    _read(look, "GraphDef", _doubting(look))
 
-    def doubt(rule: Rule, message: str, *, offset: int | None = None) -> NoReturn:
-        look.doubt(rule, message, offset=offset)
-        raise StopLooking
 
-    _read(look, "GraphDef", doubt)
+def read_meta(look: Look) -> None:
+    """A MetaGraphDef, as TensorFlow 1 saves one beside a checkpoint; other files are named .meta
+    too. Facts: a SavedModel's."""
+    _read(look, "MetaGraphDef", _doubting(look))
+
+
+def read_keras(look: Look) -> None:
+    """A keras_metadata.pb: what Keras 2 rebuilds the layers of a SavedModel from."""
+    _read(look, "SavedMetadata", look.stop)
 
 
 def read_fingerprint(look: Look) -> None:
     """A fingerprint.pb: hashes of a SavedModel's parts, which loaders log."""
     _read(look, "FingerprintDef", look.stop)
+
+
+def _doubting(look: Look) -> Callable[..., NoReturn]:
+    def doubt(rule: Rule, message: str, *, offset: int | None = None) -> NoReturn:
+        look.doubt(rule, message, offset=offset)
+        raise StopLooking
+
+    return doubt
 
 
 def _read(look: Look, root: str, stop: Callable[..., NoReturn]) -> None:
@@ -144,6 +158,7 @@ class _Model:
             "SaverDef": lambda saver: saver.one("restore_op_name", ""),
             "AssetFileDef": lambda asset: asset.one("filename", ""),
             "SavedUserObject": self._user_object,
+            "KerasObject": self._user_object,
             "ConcreteEntry": lambda entry: entry.one("key", ""),
             "SavedObjectGraph": lambda objects: objects.all("concrete_functions"),
             "GradientDef": lambda gradient: gradient.one("gradient_func", ""),
@@ -264,7 +279,8 @@ class _Model:
             return
         look = self._look
         text = look.source.read(offset, min(length, METADATA_BYTES_MAX))
-        if b"Lambda" in text or b"lambda" in text or length > len(text):
+        # In JSON a letter may be written as \u004c, by which Keras reads the same.
+        if b"lambda" in text.lower() or b"\\u00" in text or length > len(text):
             look.refuse(
                 KERAS, "found a Lambda layer, whose code runs when it is loaded", offset=offset
             )

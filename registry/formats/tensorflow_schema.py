@@ -190,6 +190,14 @@ SavedObject
   13 registered_name bytes
   14 serialized_user_proto bytes
   16 registered_saver bytes
+SavedMetadata
+  1 nodes* KerasObject
+KerasObject
+  2 node_id int
+  3 node_path bytes
+  4 identifier bytes
+  5 metadata bytes
+  6 version bytes
 SavedUserObject
   1 identifier bytes
   2 version bytes

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from registry.errors import InvalidFieldError, TooLargeError
-from registry.formats import card, json_file
+from registry.formats import card, foreign, json_file
 from registry.formats.look import Look, Rule, StopLooking, quoted
 from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import pieces
@@ -69,13 +69,34 @@ TOKENS = Rule(
     "Each line of a list of tokens is a token in base64 and its number.",
     "Write the tokenizer again with its library, and push a new version.",
 )
-RULES = (TEXT, NO_PICKLE, CARD, CARD_SIZE, YAML, YAML_PLAIN, YAML_SIZE, NOTEBOOK, TOKENS)
+DOWNLOADED = Rule(
+    "CODE-3",
+    "A script pipes nothing that it downloads or decodes into a shell, and opens no socket to it.",
+    "Put what is to be run into the script, and leave downloading to whoever installs it.",
+)
+RULES = (
+    DOWNLOADED,
+    TEXT,
+    NO_PICKLE,
+    CARD,
+    CARD_SIZE,
+    YAML,
+    YAML_PLAIN,
+    YAML_SIZE,
+    NOTEBOOK,
+    TOKENS,
+)
 
 _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13}) + b"\x7f"
 _BRACKETS = re.compile(r"[][{}]")
 _BRACKETS_MAX = 200
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "map", "seq")
+)
+_SHELL = r"(?:sudo\s+)?(?:/bin/|/usr/bin/)?(?:ba|z|da|k)?sh\b"
+_PIPED = re.compile(
+    rf"\b(?:curl|wget|base64)\b[^\n|;&]{{0,300}}\|\s*{_SHELL}"
+    rf"|{_SHELL}\s+-c\s+[\"']?\$\((?:curl|wget)\b|/dev/(?:tcp|udp)/"
 )
 _CELLS = frozenset(("code", "markdown", "raw", "heading", "html"))
 #: As the SPDX License List has them (https://spdx.org/licenses/), by what hubs write.
@@ -155,16 +176,30 @@ def read(look: Look) -> None:
         look.stop(TEXT, "found a character that is cut", offset=at)
 
 
+def read_text(look: Look) -> None:
+    """A text for people: nothing runs it, by its name."""
+    foreign.check_script(look)
+    read(look)
+
+
 def read_code(look: Look) -> None:
     """A script. Facts: `code_present`."""
     look.facts["code_present"] = True
     read(look)
+    for piece in pieces(look.source):
+        check_piped(look, piece.decode("utf-8", "replace"))
+
+
+def check_piped(look: Look, text: str) -> None:
+    """Code from elsewhere that a script obeys. A tripwire: nobody proves what a script does."""
+    if found := _PIPED.search(text):
+        look.refuse(DOWNLOADED, f"found {quoted(found[0])}")
 
 
 def read_card(look: Look) -> None:
     """Facts: `license` as SPDX has it, or `LicenseRef-...`; `base_models`, `tags`, `task`,
     `library`, `languages`."""
-    read(look)
+    read_text(look)
     size_bytes = look.source.size_bytes
     if size_bytes > card.CARD_BYTES_MAX:
         look.doubt(CARD_SIZE, f"found {size_bytes} bytes")
@@ -223,7 +258,9 @@ def _check_brackets(look: Look, text: str) -> None:
 
 
 def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C901 - rows
-    """The document, a map or list, built without recursion, and without aliases' values."""
+    """The document, a map or list, built without recursion, as whoever loads it sees it: aliases
+    stand for what they name, and maps hold what is merged into them."""
+    anchors: dict[str, Any] = {}
     #: What is open: a list or map, the key that waits for its value, whether it is anchored.
     stack: list[tuple[Any, list[str], bool]] = []
     documents = aliases = 0
@@ -232,9 +269,8 @@ def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
-            if documents > 1:
+            if documents == 2:
                 look.doubt(YAML_SIZE, f"found a second document in line {line}")
-                raise StopLooking
         _check_tag(look, event, line)
         anchored = getattr(event, "anchor", None) is not None
         inside = anchored or bool(stack and stack[-1][2])
@@ -242,19 +278,35 @@ def _yaml_objects(look: Look, text: str) -> Iterator[dict[str, Any]]:  # noqa: C
             aliases += 1
             if (stack and stack[-1][2]) or aliases > ALIASES_MAX:
                 look.stop(YAML_PLAIN, f"found an alias within an anchor in line {line}")
-            _put(look, stack, None, line)
+            _put(look, stack, anchors.get(event.anchor or ""), line)
         elif isinstance(event, yaml.ScalarEvent):
+            if event.anchor:
+                anchors[event.anchor] = event.value
             _put(look, stack, event.value, line)
         elif isinstance(event, yaml.CollectionStartEvent):
             value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+            if event.anchor:
+                anchors[event.anchor] = value
             _put(look, stack, value, line)
             stack.append((value, [], inside))
             if len(stack) > YAML_DEPTH_MAX:
                 look.stop(YAML, f"found deeper nesting in line {line}")
         elif isinstance(event, yaml.CollectionEndEvent):
             value = stack.pop()[0]
+            if isinstance(value, dict) and "<<" in value:
+                _merge(look, value)
             if not stack:
                 yield value if isinstance(value, dict) else {"": value}
+
+
+def _merge(look: Look, value: dict[str, Any]) -> None:
+    """Add what `<<` names: a map, or a list of them (https://yaml.org/type/merge.html)."""
+    named = value["<<"]
+    for each in named if isinstance(named, list) else [named]:
+        if isinstance(each, dict):
+            look.budget.step(len(each))
+            for key, inner in each.items():
+                value.setdefault(key, inner)
 
 
 def _check_tag(look: Look, event: yaml.Event, line: int) -> None:
@@ -299,6 +351,11 @@ def read_notebook(look: Look) -> None:
         look.budget.step()
         if not isinstance(each, dict) or each.get("cell_type") not in _CELLS:
             look.stop(NOTEBOOK, f"found cell {quoted(each)}")
+        if each.get("cell_type") == "code":
+            source = each.get("source", each.get("input", ""))
+            check_piped(
+                look, "".join(map(str, source)) if isinstance(source, list) else str(source)
+            )
         if "javascript" in repr(each.get("outputs")) or "<script" in repr(each.get("outputs")):
             look.facts["script_in_outputs"] = True
 

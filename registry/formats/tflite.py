@@ -13,7 +13,9 @@ from typing import Any
 
 from registry.formats import tensorflow_operators, tflite_operators
 from registry.formats.flatbuffer import FlatBuffer, FlatBufferError, Table
+from registry.formats.kinds import BINARY, EMPTY, TEXT, content_of
 from registry.formats.look import Effect, Look, Rule, quoted
+from registry.formats.source import Span
 
 VERSION = 3
 DIMENSIONS_MAX = 64
@@ -315,8 +317,10 @@ class _Model:
         if _ZIP_END in self._look.source.read(size_bytes - length, length):
             self._look.doubt(END, "found what looks like the end of a zip archive")
             return
-        rest = size_bytes - self._buffer.reached
-        if rest > REST_BYTES_MAX:
-            self._look.refuse(
-                END, f"found {rest} bytes behind the last table", offset=self._buffer.reached
-            )
+        reached = self._buffer.reached
+        rest = size_bytes - reached
+        # Options of operators that are not looked at are of no kind that is known.
+        kind = content_of(Span(self._look.source, reached, rest))
+        if rest > REST_BYTES_MAX or kind not in (BINARY, EMPTY, TEXT):
+            found = f"found {rest} bytes behind the last table, of kind {kind}"
+            self._look.refuse(END, found, offset=reached)

@@ -66,16 +66,24 @@ def _below(path: Path, problems: list[FieldViolation]) -> Iterable[tuple[str, Pa
 
 
 def _in_folder(top: Path, problems: list[FieldViolation]) -> Iterable[tuple[str, Path]]:
-    def tell(error: OSError) -> None:
-        problems.append(_problem(Path(str(error.filename)), f"it cannot be read: {error.strerror}"))
-
-    for folder, folders, names in os.walk(top, onerror=tell):
-        for name in (*names, *(each for each in folders if (Path(folder) / each).is_symlink())):
-            file = Path(folder) / name
-            if stat.S_ISREG(file.lstat().st_mode):
+    """Without recursion, of which os.walk needs as much as folders lie in each other."""
+    pending = [str(top)]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            problems.append(_problem(Path(folder), f"it cannot be read: {error.strerror}"))
+            continue
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                file = Path(entry.path)
                 yield file.relative_to(top).as_posix(), file
             else:
-                problems.append(_problem(file, "it is neither a file nor a folder"))
+                problems.append(_problem(Path(entry.path), "it is neither a file nor a folder"))
 
 
 def _problem(path: Path, description: str) -> FieldViolation:

@@ -18,13 +18,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+from registry.names.text import visible
 
 logger = logging.getLogger(__name__)
 
 START_S = 30.0
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+#: Of its JSON, in all: as objects of Python they take up to thirty times the room of their text.
+ANSWER_PARTS_MAX = 5_000_000
 _STDERR_BYTES = 4000
+_LAST_LINE_CHARS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +138,7 @@ class Jail:
                 env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,
             )
-        self._heard = b""
+        self._heard = bytearray()
         self._files_sent = None
         try:
             self._send_setup()
@@ -166,21 +171,27 @@ class Jail:
         until = time.monotonic() + patience_s
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
-            while b"\n" not in self._heard:
+            end = self._heard.find(b"\n")
+            while end < 0:
                 if len(self._heard) > ANSWER_BYTES_MAX:
                     raise self._dead(f"its answer has more than {ANSWER_BYTES_MAX} bytes")
-                if not selector.select(max(0.0, until - time.monotonic())):
+                left_s = until - time.monotonic()
+                # Also where there is always something to read: one that sends a byte now and then
+                # would keep whoever waits for the line's end for as long as it likes.
+                if left_s <= 0 or not selector.select(left_s):
                     raise self._dead(f"it gave no answer within {patience_s:.0f} s")
                 found = self._channel.recv(1 << 20)
                 if not found:
                     raise self._dead("it ended")
+                at = found.find(b"\n")
+                end = at if at < 0 else len(self._heard) + at
                 self._heard += found
-        line, _, self._heard = self._heard.partition(b"\n")
+        line = bytes(self._heard[:end])
+        del self._heard[: end + 1]
         try:
-            answer: Mapping[str, Any] = json.loads(line)
-        except ValueError as error:
-            raise self._dead("its answer is no JSON") from error
-        return answer
+            return _read(line)
+        except (ValueError, RecursionError) as error:
+            raise self._dead("its answer is no JSON, or too much of it") from error
 
     def _dead(self, reason: str) -> JailError:
         process = self._process
@@ -190,6 +201,20 @@ class Jail:
         process.kill()
         _, said = process.communicate()
         code = process.returncode
-        last = said[-_STDERR_BYTES:].decode(errors="replace").strip().rpartition("\n")[2]
+        told = said[-_STDERR_BYTES:].decode(errors="replace").strip().rpartition("\n")[2]
+        last = visible(told[:_LAST_LINE_CHARS])
         logger.warning("a jail failed: %s; exit status %s; %s", reason, code, ascii(last))
         return JailError(f"{reason}; {last}" if last else reason)
+
+
+def _read(line: bytes) -> Mapping[str, Any]:
+    """An answer. ValueError or RecursionError for one that is none, before it takes more memory
+    than its text is worth."""
+    if line.count(b",") + line.count(b"[") + line.count(b"{") > ANSWER_PARTS_MAX:
+        raise ValueError(f"it has more than {ANSWER_PARTS_MAX} parts")
+    answer: Mapping[str, Any] = json.loads(line.decode("ascii"), parse_constant=_refuse)
+    return answer
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

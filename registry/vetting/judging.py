@@ -11,6 +11,7 @@ from typing import Any
 from registry.domain.file_formats import role_of
 from registry.domain.versions import Finding, Verdict
 from registry.formats.look import Effect, Note
+from registry.vetting import hearing
 from registry.vetting.jail import Jail, JailError, Limits
 from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
@@ -167,7 +168,8 @@ def _ask_jail(jail: Jail, descriptor: int, path: str, sizes: Mapping[str, int]) 
         return _unknown(path, sizes[path], "JAIL-1", str(error))
     except (KeyError, TypeError, ValueError) as error:
         # The jail's word is that of a process that has read hostile bytes.
-        return _unknown(path, sizes[path], "JAIL-1", f"its answer has another form: {error!r:.80}")
+        message = f"its answer has another form: {error!r:.120}"
+        return _unknown(path, sizes[path], "JAIL-1", hearing.line_of(message))
 
 
 def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> JudgedFile:
@@ -185,9 +187,11 @@ def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> Judged
 def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
     """A file by the jail's word on it. KeyError, TypeError or ValueError where that is none."""
     if "unreadable" in said:
-        return _unknown(path, size_bytes, "JAIL-2", str(said["unreadable"]))
+        return _unknown(path, size_bytes, "JAIL-2", hearing.line_of(said["unreadable"]))
     if said["size_bytes"] != size_bytes:
-        message = f"found {said['size_bytes']} bytes, expected {size_bytes}: it changed meanwhile"
+        message = (
+            f"found {said['size_bytes']!r:.40} bytes, expected {size_bytes}: it changed meanwhile"
+        )
         return _unknown(path, size_bytes, "JAIL-2", message)
     effect = Effect(said["effect"])
     passes = effect is Effect.ADVICE and said["format"]
@@ -195,27 +199,13 @@ def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
     return JudgedFile(
         path=path,
         verdict=Verdict.PASS if passes else unclear,
-        format=str(said["format"]),
-        sha256=str(said["sha256"]),
+        format=hearing.format_of(said["format"]),
+        sha256=hearing.sha256_of(said["sha256"]),
         size_bytes=size_bytes,
-        findings=tuple(_finding(path, note) for note in said["notes"]),
-        facts=dict(said["facts"]),
+        findings=hearing.findings_of(path, said["notes"]),
+        facts=hearing.facts_of(said["facts"]),
         # Anything but a plain no is a yes: the one that costs a reuse, not a wrong verdict.
         depends_on_files=said["depends_on_files"] is not False,
-    )
-
-
-def _finding(path: str, note: Mapping[str, Any]) -> Finding:
-    effect = Effect(note["effect"])
-    return Finding(
-        rule=str(note["rule"]),
-        message=str(note["message"]),
-        path=path,
-        fix=str(note["fix"]),
-        fails=effect is Effect.FAIL,
-        doubts=effect is Effect.UNKNOWN,
-        member=str(note["member"]),
-        offset=None if note["offset"] is None else int(note["offset"]),
     )
 
 

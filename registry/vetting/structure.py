@@ -5,6 +5,8 @@ It goes by what was read of each file when it was looked at.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from registry.domain.inspections import FileResult
@@ -16,6 +18,7 @@ from registry.errors import (
     InvalidRequestError,
     TooLargeError,
 )
+from registry.names.paths import folded_path, is_git_path, safe_path
 
 RULES = {
     "STRUCT-0": "Where a check crashes, the verdict is unknown.",
@@ -72,6 +75,25 @@ def check_names(digest: str, files: tuple[ManifestFile, ...]) -> tuple[Finding, 
     It follows from the arguments alone, and many versions have the files of another one.
     """
     return (_names_remembered if len(files) <= _FEW_FILES else _judge_names)(digest, files)
+
+
+def bad_names(paths: Collection[str]) -> Mapping[str, Finding]:
+    """What is wrong with the names of local files, by path, where something is. Git's own are no
+    matter: a push leaves them out."""
+    pushed = [path for path in paths if not is_git_path(path)]
+    counts = Counter(map(folded_path, pushed))
+    found: dict[str, Finding] = {}
+    for path in pushed:
+        try:
+            safe_path(path)
+        except InvalidFieldError as error:
+            (violation,) = error.field_violations
+            found[path] = _name_finding(violation)
+        else:
+            if counts[folded_path(path)] > 1:
+                message = "found another file whose name differs by case or form alone"
+                found[path] = Finding(rule="STRUCT-1", message=message, fix=_RENAME)
+    return found
 
 
 def _judge_names(digest: str, files: tuple[ManifestFile, ...]) -> tuple[Finding, ...]:

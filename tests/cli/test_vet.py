@@ -58,3 +58,11 @@ def test_rules_that_do_not_compile_are_told_with_their_line(
     said = failed_start(tmp_path / "home", {"HALLMARK_YARA_DIR": str(rules)})
     assert "HALLMARK_YARA_DIR" in said
     assert "own.yar:2" in said
+
+
+def test_a_files_name_forges_no_line_of_another(command: CommandLine, tmp_path: Path) -> None:
+    """A name that no version may have fails, as it would when pushed, and stays in its line."""
+    (tmp_path / "a.txt\n✓ model.pkl  pickle, 3 kB").write_text("fine\n")
+    done = command("vet", "check", str(tmp_path))
+    assert (done.code, "STRUCT-1" in done.out) == (1, True)
+    assert not any(line.startswith("✓") for line in done.out.splitlines())

@@ -268,6 +268,10 @@ def test_names_of_tensors_are_their_ways() -> None:
         "N.",
         "c\n",
         "]",
+        "Iron\ncat\ndog\nRobin\n",
+        "cat\ndog\nIron\nRobin\n",
+        "Iris\nFinch\ncobalt\niron\nNb\n",
+        "cat\ndog\nVolvo\nbird\n",
     ],
 )
 def test_texts_do_not_look_like_pickles(text: str) -> None:
@@ -284,6 +288,17 @@ def test_texts_do_not_look_like_pickles(text: str) -> None:
         b"cos\nsystem\n(S'x'\ntR and then a text",
         b"(lp0\nI1\nacposix\nsystem\np1\n(S'x'\ntR.",
         whole(b"cos\nsystem\n)R"),
+        # Numbers and texts as one reader or another takes them.
+        *(
+            first + b"0cos\nsystem\n(S'x'\ntR."
+            for first in (
+                *(b"I1_0\n", b"I 1\n", b"I+1\n", b"I0x1f\n", b"I01\n", b"L 1L\n", b"L1_0\n"),
+                *(b"FNaN\n", b"F+1.5E5\n", b"F1_0.5\n", b"F inf\n", b"Np01\n", b"Np 1\n"),
+                *(b"S'x'  \n", b'S "x"\n', b"N0" * 20_000 + b"N", b"V" + b"x" * 2**21 + b"\n"),
+                *(b"S'" + b"x" * 2**21 + b"'\n", b"(0N", b"\x8b\x00\x10\x00\x00" + bytes(4096)),
+            )
+        ),
+        b"N0" * 600_000 + b"N.",
     ],
 )
 def test_pickles_that_look_like_texts_are_found(data: bytes) -> None:

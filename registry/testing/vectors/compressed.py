@@ -29,6 +29,9 @@ def _crc16(flags: int, fields: bytes) -> bytes:
     )
 
 
+_RUN = b"cos\nsystem\n(S'id'\ntR."
+
+
 def _sound(name: str, data: bytes, path: str = "models.tar.gz") -> Vector:
     return Vector(name=name, path=path, data=data)
 
@@ -70,6 +73,43 @@ VECTORS = (
     _bad("gzip-of-no-tar", "4", gzip.compress(b"hello")),
     _bad("gzip-of-nothing", "4", gzip.compress(b"")),
     _bad("gzip-of-gzip", "4", gzip.compress(GZIP)),
+    *(
+        Vector(name=f"pickle-in-{kind}", path=f"model.pkl.{kind}", data=data, rule="PICKLE-8")
+        for kind, data in {
+            "gz": gzip.compress(_RUN, mtime=0),
+            "bz2": bz2.compress(_RUN),
+            "xz": lzma.compress(_RUN),
+            "lzma": lzma.compress(_RUN, lzma.FORMAT_ALONE),
+        }.items()
+    ),
+    Vector(
+        name="pickle-behind-a-text",
+        path="model.gz",
+        data=gzip.compress(b"(V" + b"a" * 5000 + b"\n" + _RUN[:-1] + b"t."),
+        rule="PICKLE-8",
+    ),
+    Vector(
+        name="elf", path="model.gz", data=gzip.compress(b"\x7fELF" + bytes(60)), rule="STREAM-5"
+    ),
+    *(
+        Vector(name="lzma", path=path, data=lzma.compress(_RUN, lzma.FORMAT_ALONE), rule="FILE-1")
+        for path in ("weights.dat", "model.pkl", "model.bin")
+    ),
+    Vector(
+        name="lzma-of-a-table",
+        path="data.csv.lzma",
+        data=lzma.compress(b"a,b\n1,2\n", lzma.FORMAT_ALONE),
+        rule="STREAM-5",
+        fails=False,
+    ),
+    # Not one, though its first byte is.
+    Vector(
+        name="like-lzma",
+        path="weights.dat",
+        data=(93).to_bytes(8, "little") * 9,
+        rule="FILE-2",
+        fails=False,
+    ),
     Vector(
         name="gzip-of-a-table",
         path="data.csv.gz",

@@ -33,6 +33,10 @@ def _of(
     return Vector(name=name, path=path, data=data, rule=rule, files=files or {}, fails=fails)
 
 
+def _keras(name: str, module: str) -> Mapping[str, object]:
+    return {"class_name": name, "module": module, "config": {"units": 1}}
+
+
 VECTORS = (
     _of("settings", "", _CONFIG),
     _of("infinity", "", b'{"time_step_limit": [0.0, Infinity]}'),
@@ -88,6 +92,62 @@ VECTORS = (
     _of("hydra", "CONFIG-4", {"a": [{"_target_": "os.system", "command": "id"}]}, "a.json"),
     _of("target", "CONFIG-4", {"target": "os.system", "params": {}}, "a.json"),
     _of("jsonpickle", "CONFIG-4", {"py/reduce": [{"py/function": "os.system"}]}, "a.json"),
+    *(
+        _of(f"below-{value}", "CONFIG-4", {"_target_": value}, "a.json")
+        for value in (
+            "transformers.utils.hub.os.system",
+            "torch.nn.modules.module.functools.partial",
+            "torch.optim.lr_scheduler.types.FunctionType",
+            "diffusers.utils.import_utils.importlib.import_module",
+            "transformers.dynamic_module_utils.get_class_from_dynamic_module",
+        )
+    ),
+    *(
+        _of(f"class-{value}", "", {"_target_": value}, "a.json")
+        for value in (
+            "torch.nn.GELU",
+            "torch.nn.functional.gelu",
+            "torch.optim.lr_scheduler.CosineAnnealingLR",
+            "transformers.get_cosine_schedule_with_warmup",
+        )
+    ),
+    _of("keras-function", "CONFIG-4", _keras("get_file", "keras.utils"), "a.json"),
+    _of("keras-class", "", _keras("Dense", "keras.layers"), "a.json"),
+    _of("keras-torch", "CONFIG-4", _keras("TorchModuleWrapper", "keras.layers"), "a.json"),
+    _of(
+        "keras-file",
+        "CONFIG-4",
+        {"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
+        "a.json",
+    ),
+    _of("kernel", "CONFIG-1", {"attn_implementation": "acme/kernels"}),
+    _of("no-kernel", "", {"_attn_implementation": "flash_attention_2"}),
+    _of("pipeline-of-os", "CONFIG-2", {"a": ["importlib", "StableX"]}, "model_index.json"),
+    _of("shards", "", {"weight_map": {"a": "model-00001-of-00002.safetensors"}}, "a.json"),
+    _of("shard-above", "CONFIG-6", {"weight_map": {"a": "../w.safetensors"}}, "a.json"),
+    _of("shard-of-root", "CONFIG-6", {"weight_map": {"a": "/etc/passwd"}}, "a.json"),
+    _of("shard-of-share", "CONFIG-6", {"weight_map": {"a": "\\\\host\\w"}}, "a.json"),
+    _of(
+        "module-above",
+        "CONFIG-6",
+        [{"idx": 0, "path": "../x", "type": "sentence_transformers.models.Pooling"}],
+        "modules.json",
+    ),
+    _of("prompt", "TEMPLATE-3", {"system_prompt": _CLASS}, "a.json"),
+    _of("prompt-in-list", "TEMPLATE-3", {"prompts": ["a", ["{% if x|attr('y') %}"]]}, "a.json"),
+    _of("prompt-imports", "TEMPLATE-3", {"p": "{{ __import__('os').popen('id') }}"}, "a.json"),
+    _of("template-elsewhere", "TEMPLATE-4", {"prompt_template": "{{ ''['__cla' ~ 'ss__'] }}"}),
+    _of(
+        "prompts",
+        "",
+        {
+            "go_template": "{{ if .System }}{{ .System }}{{ end }}",
+            "prompt_template": "{{ question | wordwrap }} {{ now() }}",
+            "code": "def __init__(self): {{ }} __class__",
+            "vocab": ["{{", "}}", "__init__", "{%"],
+        },
+        "a.json",
+    ),
     _of("langchain", "CONFIG-4", {"lc": 1, "type": "constructor", "id": ["a"]}, "a.json"),
     _of("keras-lambda", "CONFIG-4", {"class_name": "Lambda", "config": {}}, "a.json"),
     _of(

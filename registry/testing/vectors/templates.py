@@ -259,6 +259,17 @@ _BAD = {
     "starred-call": ("6", "{{ dict(**messages) }}"),
     "call-block": ("6", "{% call messages.popen('x') %}{% endcall %}"),
     "parameter-called": ("6", "{% macro m(f) %}{{ f(1) }}{% endmacro %}"),
+    "endless-range": ("8", "{% for i in range(99999999999) %}x{% endfor %}"),
+    "loops-in-loops": (
+        "8",
+        "{% for i in range(9999) %}{% for j in range(0, 9999, 2) %}x{% endfor %}{% endfor %}",
+    ),
+    "endless-macro": ("8", "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
+    "long-text": ("8", "{{ 'x' * 9999999999 }}"),
+    "huge-float": ("8", "{{ 1e308 }}"),
+    "wide-percent": ("8", "{{ '%9999999999d' % 1 }}"),
+    "wide-format": ("8", "{{ '{:9999999999}'.format(1) }}"),
+    "wide-filter": ("8", "{{ '%9999999999d' | format(1) }}"),
     "format-attribute": ("7", "{{ '{0.real}'.format(messages) }}"),
     "format-item": ("7", "{{ '{0[a]}'.format(messages) }}"),
     "format-nested": ("7", "{{ '{:{}}'.format(messages, 1) }}"),
@@ -275,5 +286,13 @@ VECTORS = (
         Vector(name=name, path="chat_template.jinja", data=text.encode(), rule=f"TEMPLATE-{rule}")
         for name, (rule, text) in _BAD.items()
     ),
+    # Behind so much that its first bytes do not tell.
+    Vector(
+        name="pickle",
+        path="t.jinja",
+        data=b"V" + b"a" * 5000 + b"\n0cos\nsystem\n(S'id'\ntR.",
+        rule="TEMPLATE-1",
+    ),
+    Vector(name="short-ending", path="t.j2", data=b"{{ ''.__class__ }}", rule="TEMPLATE-3"),
     Vector(name="no-utf-8", path="t.jinja", data=b"a" * 5000 + b"\xff", rule="TEMPLATE-1"),
 )

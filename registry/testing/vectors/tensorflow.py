@@ -101,6 +101,13 @@ def _user_object(metadata: str) -> bytes:
     return field(7, field(1, field(4, user)))
 
 
+def _keras(metadata: str) -> bytes:
+    """A keras_metadata.pb of one layer."""
+    return field(
+        1, field(2, 1) + field(3, "root") + field(4, "_tf_keras_layer") + field(5, metadata)
+    )
+
+
 def _sound(name: str, data: bytes, path: str = "saved_model.pb") -> Vector:
     return Vector(name=name, path=path, data=data, files={"assets/vocab.txt": 8})
 
@@ -130,6 +137,21 @@ VECTORS = (
     _sound("asset", saved_model(meta_graph(graph([_Y]), _ASSET))),
     _sound("frozen", _FROZEN, path="frozen_inference_graph.pb"),
     _sound("fingerprint", field(1, 2**64 - 1) + field(6, field(1, 1)), path="fingerprint.pb"),
+    _sound(
+        "meta",
+        meta_graph(graph(_FIRST), saver(), signature("y:0")),
+        path="model.ckpt-0.meta",
+    ),
+    _bad("meta-reads", 4, meta_graph(graph([node("r", "ReadFile")])), path="model.ckpt-0.meta"),
+    _bad("keras-lambda", 7, _keras('{"class_name": "Lambda"}'), path="keras_metadata.pb"),
+    _bad("keras-escaped", 7, _keras('{"class_name": "L\\u0061mbda"}'), path="keras_metadata.pb"),
+    _bad(
+        "keras-dense",
+        7,
+        _keras('{"class_name": "Dense"}'),
+        fails=False,
+        path="keras_metadata.pb",
+    ),
     _bad("trailing-bytes", 1, _PLAIN + b"cos\nsystem\n(S'id'\ntR."),
     _bad("cut", 1, _PLAIN[:-2]),
     _bad("group", 1, _PLAIN + bytes((3 << 3 | 3, 3 << 3 | 4))),

@@ -204,5 +204,8 @@ VECTORS = (
     _bad("unlisted-tensorflow", 6, _custom("FlexTensorSliceDataset"), fails=False),
     _bad("external-buffers", 7, model(more={8: [Table({0: "../weights.bin"})]})),
     _bad("packed-files", 8, _PLAIN + _zip(), fails=False),
+    _bad("short-pickle", 8, _PLAIN + b"\x80\x04cos\nsystem\n(S'id'\ntR."),
+    _bad("short-pickle-of-protocol-0", 8, _PLAIN + b"cos\nsystem\n(S'id'\ntR."),
+    _bad("short-program", 8, _PLAIN + b"\x7fELF" + bytes(60)),
     _bad("trailing-bytes", 8, _PLAIN + b"\x80\x04cos\nsystem\n" * 16),
 )
