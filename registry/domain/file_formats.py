@@ -103,6 +103,9 @@ def format_of(path: str) -> str:
         return _BY_NAME[name]
     if name.startswith("pytorch_model") and name.endswith(".bin"):
         return "torch-pickle"
+    if name.endswith((".pth.tar", ".pt.tar", ".ckpt.tar")):
+        # No tar: what PyTorch's first examples call a checkpoint.
+        return "torch-pickle"
     if name.endswith((".tar.gz", ".tar.bz2", ".tar.xz")):
         return "archive"
     _, dot, ending = name.rpartition(".")

@@ -112,7 +112,10 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     **{("pickle", content): Parser("pickle", pickle_file.read) for content in _PICKLED},
     **{("torch-pickle", content): Parser("torch", torch_legacy.read) for content in _PICKLED},
     ("bin", "pickle"): Parser("torch", torch_legacy.read),
-    **{(role, "zip"): Parser("torch", torch_zip.read) for role in ("torch-pickle", "bin")},
+    # torch.save does not mind the name.
+    **{
+        (role, "zip"): Parser("torch", torch_zip.read) for role in ("torch-pickle", "bin", "pickle")
+    },
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PICKLED},
     ("skops", "zip"): Parser("skops", skops_file.read),
     **{("joblib", content): Parser("joblib", joblib_file.read) for content in _PACKED},

@@ -59,6 +59,8 @@ WORD = Decision(
         ("m.joblib", "joblib"),
         ("m.pt", "torch-pickle"),
         ("pytorch_model-00001-of-2.bin", "torch-pickle"),
+        ("model_best.pth.tar", "torch-pickle"),
+        ("model.tar", "archive"),
         ("weights.bin", "other"),
         ("a.pkl/readme.md", "text"),
         ("run.py", "code"),

@@ -82,6 +82,10 @@ VECTORS = (
     _sound("state-dict-in-bin", archive(_GOOD, _A), "pytorch_model-00001-of-00002.bin"),
     _sound("state-dict-in-other-bin", archive(_GOOD, _A), "diffusion_pytorch_model.bin"),
     _sound("state-dict-in-ckpt", archive(_GOOD, _A), "model.ckpt"),
+    _sound("state-dict-in-pkl", archive(_GOOD, _A), "weights.pkl"),
+    _sound("state-dict-in-tar", archive(_GOOD, _A), "model_best.pth.tar"),
+    _bad("system-in-pkl", "PICKLE-8", archive(RUN, {}), "weights.pkl"),
+    _bad("system-in-tar", "PICKLE-8", archive(RUN, {}), "model_best.pth.tar"),
     _sound("deflated", archive(_GOOD, _A, method=zipfile.ZIP_DEFLATED)),
     _sound(
         "of-torch-1.6",

@@ -54,10 +54,13 @@ def as_file(source: Source) -> BinaryIO:
 
 def scanned_role(source: Source, role: str) -> str:
     """What scanners are told a file is: under a name such as `x.bin`, which says nothing, what
-    looks like one of torch's files is one. Bytes without a format there are not asked about."""
-    if role == "bin" and content_of(source) in ("pickle", "zip"):
-        return "torch-pickle"
-    return role
+    looks like one of torch's files is one, and so is an archive that is called a pickle. Bytes
+    without a format under such names are not asked about."""
+    if role not in ("bin", "pickle"):
+        return role
+    content = content_of(source)
+    is_torch = content == "zip" or (role == "bin" and content == "pickle")
+    return "torch-pickle" if is_torch else role
 
 
 def pickles(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
