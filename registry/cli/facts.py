@@ -59,6 +59,8 @@ def _head(found: FileFacts) -> str:
 def _brief(learned: Mapping[str, Any]) -> Iterator[str]:
     """A line a fact; of what is long, how much there is."""
     for name, value in sorted(learned.items()):
+        if value in ("", [], {}):
+            continue
         if _is_long(value):
             yield f"    {name}  {output.number(len(value))}"
         elif isinstance(value, str) and len(value) > _LINE_CHARS_MAX:
@@ -82,7 +84,7 @@ def _all_of(learned: Mapping[str, Any]) -> Iterator[str]:
             continue
         yield f"  {name}"
         rows = (
-            [f"{key}  {_plain(each)}" for key, each in value.items()]
+            [f"{_key(key)}  {_plain(each)}" for key, each in value.items()]
             if isinstance(value, dict)
             else [_plain(each) for each in value]
         )
@@ -95,10 +97,15 @@ def _is_nested(value: object) -> bool:
     return isinstance(value, list | dict)
 
 
+def _key(name: str) -> str:
+    """The one domain without a name is that of ONNX itself (ONNX's IR specification)."""
+    return name or "ai.onnx"
+
+
 def _plain(value: Any) -> str:
     """Without brackets and quotes, as far as that is clear."""
     if isinstance(value, dict):
-        return "  ".join(f"{key} {_plain(each)}" for key, each in value.items())
+        return "  ".join(f"{_key(key)} {_plain(each)}" for key, each in value.items())
     if isinstance(value, list):
         if all(isinstance(each, int) for each in value):
             return f"[{', '.join(map(str, value))}]"
