@@ -14,9 +14,9 @@ from math import prod
 from sys import byteorder
 from typing import NamedTuple
 
-from registry.formats.hdf5_groups import LEVEL_MAX
 from registry.formats.hdf5_parts import NOWHERE, WIDTH, Part, Parts
-from registry.formats.hdf5_rules import COVERED, FILTER, PACKED, SIZE, STORAGE, give_up
+from registry.formats.hdf5_rules import COVERED, FILTER, PACKED, SIZE, STORAGE, STRUCTURE, give_up
+from registry.formats.hdf5_trees import Tree
 from registry.formats.hdf5_types import Dataspace, Datatype
 from registry.formats.look import SpentError, quoted
 from registry.formats.source import READ_BYTES_MAX
@@ -53,7 +53,7 @@ class Dataset:
     def read(self, layout: Part) -> Iterator[Part]:
         """Claims all bytes of the values; gives those that it had to read, and texts' places."""
         version, kind = layout.number(), layout.number()
-        if version == 4 and kind == _VIRTUAL:
+        if version in (4, 5) and kind == _VIRTUAL:
             layout.look.refuse(STORAGE, f"{self.what}: found a virtual dataset", offset=layout.at)
             return
         if version not in (3, 4) or kind > _CHUNKED or (version, kind) == (4, _CHUNKED):
@@ -142,14 +142,6 @@ class _Key(NamedTuple):
     mask: int
 
 
-class _Node(NamedTuple):
-    """Of a tree, and between which keys its parent has it."""
-
-    address: int
-    low: tuple[int, ...] | None
-    high: tuple[int, ...] | None
-
-
 class _Chunks:
     """The version 1 B-tree of a dataset's chunks."""
 
@@ -157,59 +149,29 @@ class _Chunks:
         self._dataset = dataset
         self._chunk = chunk
         self._chunk_bytes = chunk_bytes
-        #: A chunk's bytes, the filters left out, and its first element.
-        self._key_bytes = 8 + WIDTH * (len(chunk) + 1)
         #: By the first element: address, length, filters left out.
         self._found: dict[tuple[int, ...], tuple[int, int, int]] = {}
 
     def read(self, root: int) -> dict[tuple[int, ...], tuple[int, int, int]]:
-        level = [_Node(root, None, None)]
-        above = None
-        while level:
-            above, level = self._read_level(level, above)
+        data = self._dataset
+        key_bytes = 8 + WIDTH * (len(self._chunk) + 1)
+        tree = Tree(data.parts, data.what, 1, 2 * data.sizes_chunks, key_bytes, self._read_key)
+        last: tuple[int, ...] = ()
+        for leaf in tree.leaves(root):
+            start = leaf.low.start
+            if start[-1] or not last <= start < leaf.high.start:
+                data.parts.look.stop(
+                    STRUCTURE,
+                    f"{data.what}: found a chunk at {quoted(list(start))}, expected chunks in "
+                    f"order, and whole elements",
+                )
+            last = leaf.high.start
+            self._add(leaf.low, leaf.address)
         return self._found
 
-    def _read_level(self, nodes: list[_Node], above: int | None) -> tuple[int, list[_Node]]:
-        """The nodes of one level in order; gives their children."""
-        children: list[_Node] = []
-        depth, room = 0, 2 * self._dataset.sizes_chunks
-        length = 24 + room * (self._key_bytes + WIDTH) + self._key_bytes
-        for index, (address, low, high) in enumerate(nodes):
-            node = self._dataset.parts.take(address, length, f"{self._dataset.what}: tree")
-            node.expect(b"TREE\x01", "signature and kind")
-            depth, count = node.number(), node.number(2)
-            if depth > LEVEL_MAX or (above is not None and depth != above - 1) or count > room:
-                node.wrong(f"found level {depth} and {count} children, expected {room} at most")
-            around = [index - 1, index + 1]
-            beside = [nodes[at].address if 0 <= at < len(nodes) else NOWHERE for at in around]
-            if [node.address(), node.address()] != beside:
-                node.wrong("found other neighbours than its parent has")
-            keys, found = [], []
-            for _ in range(count):
-                keys.append(self._read_key(node))
-                if keys[-1].start[-1]:
-                    node.wrong("found a chunk that begins within an element")
-                found.append(node.address())
-            # The last lies behind the last chunk, maybe by an element's bytes alone.
-            keys.append(self._read_key(node))
-            node.padding()
-            starts = [key.start for key in keys]
-            is_inside = (low, high) in ((None, None), (starts[0], starts[-1]))
-            # Who looks a chunk up goes by these bounds, who lists all of them does not.
-            if (
-                starts != sorted(set(starts))
-                or not is_inside
-                or not (count or (above is None and not depth))
-            ):
-                node.wrong("found no keys, or keys that are not in order, or not those above")
-            if depth:
-                children += map(_Node, found, starts, starts[1:])
-            else:
-                for key, place in zip(keys, found, strict=False):
-                    self._add(key, place)
-        return depth, children
-
     def _read_key(self, node: Part) -> _Key:
+        """A chunk's bytes, the filters left out, and its first element. The last key of a node lies
+        behind its last chunk, maybe by an element's bytes alone."""
         length, mask = node.number(4), node.number(4)
         steps = (*self._chunk, self._dataset.type.size_bytes)
         start = tuple(node.address() for _ in steps)

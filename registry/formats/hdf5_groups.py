@@ -14,10 +14,9 @@ from registry.formats.hdf5_heaps import LocalHeap
 from registry.formats.hdf5_parts import NOWHERE, WIDTH, Part, Parts
 from registry.formats.hdf5_rules import COVERED, NAME, give_up, said
 from registry.formats.hdf5_rules import LINK as STRAIGHT
+from registry.formats.hdf5_trees import Tree
 from registry.formats.look import quoted
 
-#: A tree of more levels has more than a file can hold.
-LEVEL_MAX = 8
 _ENTRY_BYTES = 40
 _HARD, _SOFT, _EXTERNAL = 0, 1, 64
 _KINDS = {_SOFT: "a soft link", _EXTERNAL: "an external link"}
@@ -101,13 +100,6 @@ def text_of(part: Part, name: bytes, *, is_step: bool = True) -> str:
     return text
 
 
-class _Node(NamedTuple):
-    """Of a tree, and the names between which its parent has it, by their place in the heap."""
-
-    address: int
-    bounds: tuple[int, int] | None
-
-
 class _SymbolTable:
     """A version 1 B-tree whose leaves list names in order, and the heap that has the names."""
 
@@ -121,44 +113,11 @@ class _SymbolTable:
         self._last = b""
 
     def read(self) -> list[Child]:
-        level = [_Node(self._table.tree, None)]
-        above = None
-        while level:
-            above, level = self._read_level(level, above)
+        tree = Tree(self._parts, self._what, 0, 2 * self._sizes.inner, WIDTH, Part.address)
+        for leaf in tree.leaves(self._table.tree):
+            self._read_leaf(leaf.address, self._heap.name(leaf.low), self._heap.name(leaf.high))
         self._heap.check_unused()
         return self._children
-
-    def _read_level(self, nodes: list[_Node], above: int | None) -> tuple[int, list[_Node]]:
-        """The nodes of one level from left to right; gives their children."""
-        children: list[_Node] = []
-        depth, room = 0, 2 * self._sizes.inner
-        length = 24 + (2 * room + 1) * WIDTH
-        for index, (address, bounds) in enumerate(nodes):
-            node = self._parts.take(address, length, f"{self._what}: tree")
-            node.expect(b"TREE\0", "signature and kind")
-            depth, count = node.number(), node.number(2)
-            if depth > LEVEL_MAX or (above is not None and depth != above - 1) or count > room:
-                node.wrong(f"found level {depth} and {count} children, expected {room} at most")
-            around = [index - 1, index + 1]
-            beside = [nodes[at].address if 0 <= at < len(nodes) else NOWHERE for at in around]
-            if [node.address(), node.address()] != beside:
-                node.wrong("found other neighbours than its parent has")
-            keys, found = [node.address()], []
-            for _ in range(count):
-                found.append(node.address())
-                keys.append(node.address())
-            node.padding()
-            if not count and (depth or above is not None):
-                node.wrong("found no children, expected some in all but an empty root")
-            # Names are above the empty one, which every heap begins with.
-            if bounds not in (None, (keys[0], keys[-1])) or not (index or keys[0] == 0):
-                node.wrong("found other names as its bounds than its parent has")
-            for place, *inner in zip(found, keys, keys[1:], strict=False):
-                if depth:
-                    children.append(_Node(place, (inner[0], inner[1])))
-                else:
-                    self._read_leaf(place, *map(self._heap.name, inner))
-        return depth, children
 
     def _read_leaf(self, address: int, low: bytes, high: bytes) -> None:
         length = 8 + 2 * self._sizes.leaf * _ENTRY_BYTES

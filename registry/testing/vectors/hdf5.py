@@ -297,6 +297,8 @@ VECTORS = (
     _bad("two-layouts", 5, _floats((w.LAYOUT, w.compact(w.floats(2))))),
     _bad("chunks-out-of-order", 5, _chunked(change=lambda node: _patched(node, 24 + 32 + 8, u(0)))),
     _bad("continuation-of-nothing", 5, _continued(length=0)),
+    _good("room-not-cleared", _table(tree=lambda node: node[:-8] + b"\xff" * 8)),
+    _good("empty-tree-not-cleared", _table((), tree=lambda node: node[:-8] + b"\xff" * 8)),
     _bad("inner-node-without-children", 5, _table((), tree=lambda node: _patched(node, 5, b"\1"))),
     _bad(
         "free-list-without-end", 5, _table(names=lambda names: names[:24] + w.NOWHERE + names[32:])
