@@ -26,8 +26,11 @@ from typing import Any
 #: Looks at a file and says what it found.
 Scan = Callable[[Path], str]
 
-SKIPS = "skips it"
 CLEAN = "clean"
+#: No answers.
+SKIPS = "skips it"
+INCOMPLETE = "incomplete"
+ERROR = "error"
 
 
 def hallmark() -> Scan:
@@ -68,7 +71,7 @@ def picklescan() -> Scan:
     def scan(path: Path) -> str:
         found = scanner.scan_file_path(str(path))
         if found.scan_err:
-            return "error"
+            return ERROR
         if found.infected_files:
             return "dangerous"
         if not found.scanned_files:
@@ -84,7 +87,7 @@ def modelscan() -> Scan:
     def scan(path: Path) -> str:
         found = scanner.scan(path)
         if found["errors"]:
-            return "error"
+            return ERROR
         if issues := found["summary"]["total_issues"]:
             return f"{issues} issues"
         return CLEAN if found["summary"]["scanned"]["total_scanned"] else SKIPS
@@ -100,9 +103,9 @@ def modelaudit() -> Scan:
         found = core.scan_model_directory_or_file(str(path), cache_enabled=False)
         if not found.files_scanned:
             return SKIPS
-        # As its command ends: 0, 1 for findings, 2 where it came to no answer.
-        said = {0: CLEAN, 1: f"{len(found.issues)} issues"}
-        return said.get(core.determine_exit_code(found), "error")
+        # As its command ends: 0, 1 for findings, 2 where it looked at parts alone or failed.
+        ended = {0: CLEAN, 1: f"{len(found.issues)} issues"}
+        return ended.get(core.determine_exit_code(found), INCOMPLETE)
 
     return scan
 
@@ -123,7 +126,7 @@ def main(side: str, path: Path) -> None:
     try:
         said = scan(path)
     except Exception as error:  # noqa: BLE001 - a scanner raises whatever it does; that is told
-        said = f"error: {type(error).__name__}"
+        said = f"{ERROR}: {type(error).__name__}"
     answer = {
         "said": said,
         "seconds": time.perf_counter() - start,

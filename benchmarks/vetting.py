@@ -30,17 +30,19 @@ from typing import Any
 
 from benchmarks.model_files import FILES
 from benchmarks.report import aligned
-from benchmarks.scanning import SKIPS
+from benchmarks.scanning import ERROR, INCOMPLETE, SKIPS
 from registry.testing.sound import pickled, weights
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = Path(__file__).with_name("scanning.py")
 OURS, HASH = "hallmark", "sha256"
 SCANNERS = ("picklescan", "modelscan", "modelaudit")
-#: Of one look; a server gives a file of 1 GB as long as that.
+#: Of one look: a little longer than a server waits for its jail over a file of 1 GB.
 PATIENCE_S = 120.0
-#: What Hallmark is to reach of the rate at which one core does nothing but hash.
+#: What Hallmark is to reach of the rate at which one core does nothing but hash, and from which
+#: size on: the start of a jail takes as long as some hundreds of megabytes.
 GOALS = {"safetensors": 0.5, "torch zip": 0.5}
+GOAL_BYTES = 10**9
 _TITLES = {OURS: "Hallmark", HASH: "sha256, one core"}
 HEAD = ("", "GB/s", "CPU s/GB", "read", "peak MB", "says", "Hallmark / it", "goal", "")
 START_HEAD = ("", "ms", "says")
@@ -60,7 +62,7 @@ class Figures:
 
     @property
     def answers(self) -> bool:
-        return bool(self.seconds) and self.said != SKIPS and not self.said.startswith("error")
+        return self.said not in (SKIPS, INCOMPLETE) and not self.said.startswith(ERROR)
 
     def add(self, answer: dict[str, Any]) -> None:
         self.said = str(answer["said"])
@@ -95,7 +97,8 @@ class Comparison:
         if not side.answers:
             return (title, "", "", "", "", side.said, "", "", "")
         ratio = self.ratio(side)
-        goal = GOALS.get(self.what) if side.side == HASH else None
+        is_goal = side.side == HASH and self.size_bytes >= GOAL_BYTES
+        goal = GOALS.get(self.what) if is_goal else None
         verdict = "" if goal is None else "reached" if ratio >= goal else "missed"
         return (
             title,
@@ -188,11 +191,11 @@ def look(side: str, path: Path, scanners: Path | None, home: Path) -> dict[str, 
             check=True,
         )
     except subprocess.TimeoutExpired:
-        return _none(f"error: no answer in {PATIENCE_S:.0f} s")
+        return _none(f"{ERROR}: no answer in {PATIENCE_S:.0f} s")
     except subprocess.CalledProcessError as error:
         if side in (OURS, HASH):
             raise SystemExit(f"{side} crashed:\n{error.stderr.decode()[-4000:]}") from error
-        return _none(f"error: exit status {error.returncode}")
+        return _none(f"{ERROR}: exit status {error.returncode}")
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
 
