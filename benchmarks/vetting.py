@@ -39,8 +39,8 @@ OURS, HASH = "hallmark", "sha256"
 SCANNERS = ("picklescan", "modelscan", "modelaudit")
 #: Of one look: a little longer than a server waits for its jail over a file of 1 GB.
 PATIENCE_S = 120.0
-#: What Hallmark is to reach of the rate at which one core does nothing but hash, and from which size
-#: on: the start of a jail takes as long as some hundreds of megabytes.
+#: What Hallmark is to reach of the rate at which one core does nothing but hash, and from which
+#: size on: the start of a jail takes as long as some hundreds of megabytes.
 GOALS = {"safetensors": 0.5, "torch zip": 0.5}
 GOAL_BYTES = 10**9
 _TITLES = {OURS: "Hallmark", HASH: "sha256, one core"}
