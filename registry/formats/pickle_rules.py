@@ -31,6 +31,7 @@ MEMO = Rule(
     "PICKLE-5",
     "A slot of the memo is written once and before it is read; opcodes outnumber slots.",
     _SAVE,
+    revision=2,
 )
 OPCODE = Rule(
     "PICKLE-6",
