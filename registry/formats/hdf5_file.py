@@ -33,6 +33,8 @@ RULES = (*hdf5_rules.RULES, *keras_hdf5.RULES)
 
 #: Groups in groups.
 DEPTH_MAX = 64
+#: Of the way to a group: each object in it has a path of its own.
+PATH_CHARS_MAX = 4096
 #: What is compressed is unpacked as a whole up to here, as parts do not lie in order.
 UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 
@@ -169,8 +171,14 @@ def _read_objects(file: _File, root: Child) -> None:
             continue
         seen.add(address)
         children = _read_object(file, each)
-        if children and len(each.within) >= DEPTH_MAX:
-            give_up(look, TREE, f"found groups more than {DEPTH_MAX} deep", offset=address)
+        if children and (len(each.within) >= DEPTH_MAX or len(each.path) > PATH_CHARS_MAX):
+            give_up(
+                look,
+                TREE,
+                f"found groups more than {DEPTH_MAX} deep, or names of them that have more than "
+                f"{PATH_CHARS_MAX} characters together",
+                offset=address,
+            )
         within = (*each.within, address)
         before = f"{each.path}/" if each.path else ""
         pending += [_Pending(child, before + child.name, within) for child in reversed(children)]
@@ -189,6 +197,19 @@ def _read_object(file: _File, each: _Pending) -> list[Child]:
             f"{what}: found {header.references} links to it, expected 1",
             offset=header.address,
         )
+    is_group = _is_group(look, header, what)
+    texts = read_attributes(file.heaps, header, what)
+    file.objects[each.path] = Object(is_group, texts)
+    if is_group:
+        return _read_group(file, header, each.child.table, what)
+    if each.child.table:
+        look.stop(STRUCTURE, f"{what}: found a dataset whose link says that it is a group")
+    _read_dataset(file, header, each.path, texts, what)
+    return []
+
+
+def _is_group(look: Look, header: Header, what: str) -> bool:
+    """Or a dataset; what has messages of neither, or of both, is not read."""
     kinds = header.messages.keys() - _BOTH
     is_group = bool(kinds & _GROUP)
     if not is_group and headers.LAYOUT not in kinds:
@@ -208,12 +229,7 @@ def _read_object(file: _File, each: _Pending) -> list[Child]:
     for kind in header.messages.keys() - _MANY:
         if len(header.all(kind)) > 1:
             header.all(kind)[1].wrong(f"found message of type {kind} twice")
-    texts = read_attributes(file.heaps, header, what)
-    file.objects[each.path] = Object(is_group, texts)
-    if is_group:
-        return _read_group(file, header, each.child.table, what)
-    _read_dataset(file, header, each.path, texts, what)
-    return []
+    return is_group
 
 
 def _read_group(file: _File, header: Header, cached: Table | None, what: str) -> list[Child]:

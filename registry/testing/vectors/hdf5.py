@@ -221,11 +221,11 @@ def _references(count: int) -> bytes:
     return image.done(image.header((w.TABLE, table), references=count))
 
 
-def _nested(depth: int) -> bytes:
+def _nested(depth: int, name: str = "g") -> bytes:
     image = Image(is_late=True)
     found = image.dataset()
     for _ in range(depth):
-        found = image.group({"g": found})
+        found = image.group({name: found})
     return image.done(found)
 
 
@@ -342,6 +342,9 @@ VECTORS = (
     _unknown("two-names", 10, _twice()),
     _unknown("two-references", 10, _references(2)),
     _unknown("too-deep", 10, _nested(70)),
+    _unknown("long-names", 10, _nested(30, "g" * 200)),
+    _good("deep", _nested(30)),
+    _bad("dataset-as-group", 5, _table(entries=lambda leaf: _patched(leaf, 24, u(1) + u(96)))),
     _unknown("compound", 11, _dataset(w.floats(2), (1,), _COMPOUND)),
     _unknown("odd-float", 11, _dataset(w.floats(1), (1,), w.FLOAT32[:-4] + u(126, 4))),
     _unknown("odd-integer", 11, _dataset(b"1", (1,), w.INT8[:-2] + u(7, 2))),
