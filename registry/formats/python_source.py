@@ -80,12 +80,16 @@ def read(look: Look) -> None:
     except (SyntaxError, ValueError, RecursionError) as error:
         look.doubt(READABLE, f"found what is no Python here: {quoted(str(error))}")
         return
-    nodes = list(ast.walk(tree))
+    refuse_harmful(look, list(ast.walk(tree)))
+
+
+def refuse_harmful(look: Look, nodes: list[ast.AST], where: str = "") -> None:
+    """What starts programs or makes code of texts, among all nodes of what is run together."""
     look.budget.step(len(nodes))
     for count, (line, found) in enumerate(_harmful(nodes)):
         if count == _FOUND_MAX:
             return
-        look.refuse(HARMLESS, f"found {quoted(found)} in line {line}")
+        look.refuse(HARMLESS, f"found {quoted(found)} in line {line}{where}")
 
 
 def _is_same(encoding: bytes, data: bytes) -> bool:

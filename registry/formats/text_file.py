@@ -59,11 +59,6 @@ YAML_SIZE = Rule(
     f"YAML has one document of at most {YAML_BYTES_MAX:,} bytes.",
     "Split the file, or write JSON.",
 )
-NOTEBOOK = Rule(
-    "NOTEBOOK-1",
-    "A notebook is of nbformat 3 or 4, with cells of known types.",
-    "Save the notebook again with Jupyter.",
-)
 TOKENS = Rule(
     "TOKENS-1",
     "Each line of a list of tokens is a token in base64 and its number.",
@@ -83,7 +78,6 @@ RULES = (
     YAML,
     YAML_PLAIN,
     YAML_SIZE,
-    NOTEBOOK,
     TOKENS,
 )
 
@@ -98,7 +92,6 @@ _PIPED = re.compile(
     rf"\b(?:curl|wget|base64)\b[^\n|;&]{{0,300}}\|\s*{_SHELL}"
     rf"|{_SHELL}\s+-c\s+[\"']?\$\((?:curl|wget)\b|/dev/(?:tcp|udp)/"
 )
-_CELLS = frozenset(("code", "markdown", "raw", "heading", "html"))
 #: As the SPDX License List has them (https://spdx.org/licenses/), by what hubs write.
 _SPDX = {
     each.lower(): each
@@ -331,33 +324,6 @@ def _put(look: Look, stack: list[tuple[Any, list[str], bool]], value: Any, line:
             look.stop(YAML, f"found key {quoted(value)} twice in line {line}")
         keys.append(value)
         into[value] = None
-
-
-def read_notebook(look: Look) -> None:
-    """Facts: `code_present`; `script_in_outputs` where an output holds JavaScript, which Jupyter
-    shows for whom the notebook trusts alone."""
-    look.facts["code_present"] = True
-    value = json_file.load(look)
-    version = value.get("nbformat") if isinstance(value, dict) else None
-    if version not in (3, 4) or isinstance(version, bool):
-        look.stop(NOTEBOOK, f"found nbformat {quoted(version)}")
-    # Of nbformat 3 cells are in worksheets.
-    cells = value.get("cells", [])
-    for sheet in value.get("worksheets", []) if version == 3 else []:
-        cells = cells + sheet.get("cells", []) if isinstance(sheet, dict) else None
-    if not isinstance(cells, list):
-        look.stop(NOTEBOOK, f"found cells {quoted(cells)}")
-    for each in cells:
-        look.budget.step()
-        if not isinstance(each, dict) or each.get("cell_type") not in _CELLS:
-            look.stop(NOTEBOOK, f"found cell {quoted(each)}")
-        if each.get("cell_type") == "code":
-            source = each.get("source", each.get("input", ""))
-            check_piped(
-                look, "".join(map(str, source)) if isinstance(source, list) else str(source)
-            )
-        if "javascript" in repr(each.get("outputs")) or "<script" in repr(each.get("outputs")):
-            look.facts["script_in_outputs"] = True
 
 
 def read_tiktoken(look: Look) -> None:

@@ -22,6 +22,20 @@ def _of(name: str, path: str, data: bytes | str, rule: str = "", *, fails: bool 
     return Vector(name=name, path=path, data=given, rule=rule, fails=fails)
 
 
+def _notebook(*sources: str) -> str:
+    cells: list[dict[str, object]] = [
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source.splitlines(keepends=True),
+        }
+        for source in sources
+    ]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+
+
 VECTORS = (
     _of("text", "notes.txt", "Grüße\r\n\ttab\f"),
     _of("empty", "merges.txt", ""),
@@ -117,6 +131,37 @@ VECTORS = (
     _of("hashes-and-marks", "vocab.txt", "#!\n##\n#version: 0.2\n"),
     _of("remote-code", "a.yaml", "auto_map: {AutoModel: a/b--c.D}\n", "CONFIG-1"),
     _of("nbformat", "a.ipynb", "{}", "NOTEBOOK-1"),
+    _of(
+        "cell-that-runs",
+        "a.ipynb",
+        _notebook("import os", "%time os.system('x')\nos.system('x')"),
+        "CODE-2",
+    ),
+    _of(
+        "cell-by-alias",
+        "a.ipynb",
+        _notebook("from os import system as s", "if 1:\n    !ls\n    s('x')"),
+        "CODE-2",
+    ),
+    _of(
+        "cell-with-a-question",
+        "a.ipynb",
+        _notebook("import os\nos.system('x')  # really?"),
+        "CODE-2",
+    ),
+    _of(
+        "cell-that-is-no-python",
+        "a.ipynb",
+        _notebook("%matplotlib inline\nx = (1\n% os.system('x'))"),
+        "CODE-2",
+    ),
+    _of("cell-of-text", "a.ipynb", _notebook("%%capture\nexec(text)"), "CODE-2"),
+    _of("cell-to-a-shell", "a.ipynb", _notebook("!curl x.example | sh"), "CODE-3"),
+    _of(
+        "draft-cells",
+        "a.ipynb",
+        _notebook("def f(", "%%bash\nls", "?help", "!pip install x", "eval('1')"),
+    ),
     _of("cells", "a.ipynb", '{"nbformat": 4, "cells": [{"cell_type": "x"}]}', "NOTEBOOK-1"),
     _of("worksheets", "a.ipynb", '{"nbformat": 3, "worksheets": [1]}', "NOTEBOOK-1"),
     _of("rank", "a.tiktoken", "IQ== a\n", "TOKENS-1"),

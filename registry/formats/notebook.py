@@ -1,0 +1,100 @@
+"""Jupyter notebooks: documents whose cells are code. Whoever opens one runs them at a click.
+
+Source: https://nbformat.readthedocs.io/en/latest/format_description.html
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from registry.formats import json_file, python_source, text_file
+from registry.formats.look import Look, Rule, SpentError, quoted
+
+NOTEBOOK = Rule(
+    "NOTEBOOK-1",
+    "A notebook is of nbformat 3 or 4, with cells of known types.",
+    "Save the notebook again with Jupyter.",
+)
+RULES = (NOTEBOOK,)
+
+_CELLS = frozenset(("code", "markdown", "raw", "heading", "html"))
+#: What IPython has beside Python: `%magic`, `!command`, `?help`.
+_OWN_LINE = re.compile(r"^[ \t]*[%!?].*$|^[ \t]*[\w.]+\?{1,2}[ \t]*$", re.MULTILINE)
+#: Of a cell that is no Python, with or without such lines: what it says is not known.
+_TRIPWIRE = re.compile(
+    r"\bos\s*\.\s*(?:system|popen|exec\w+|spawn\w+)\s*\(|\bsubprocess\s*\.\s*\w+\s*\("
+    r"|(?<![\w.])(?:exec|__import__)\s*\("
+)
+_SOURCE_CHARS_MAX = python_source.SOURCE_BYTES_MAX
+
+
+def read(look: Look) -> None:
+    """Facts: `code_present`; `script_in_outputs` where an output holds JavaScript, which Jupyter
+    shows for whom the notebook trusts alone."""
+    look.facts["code_present"] = True
+    nodes: list[ast.AST] = []
+    left = _SOURCE_CHARS_MAX
+    for cell in _cells(look):
+        if cell.get("cell_type") == "code":
+            source = _source(cell)
+            text_file.check_piped(look, source)
+            left -= len(source)
+            if left < 0:
+                raise SpentError("it has more code than is looked at in one notebook")
+            nodes += _python(look, source)
+        if "javascript" in repr(cell.get("outputs")) or "<script" in repr(cell.get("outputs")):
+            look.facts["script_in_outputs"] = True
+    # Together, since a cell uses what another one has imported.
+    python_source.refuse_harmful(look, nodes, where=" of a cell")
+
+
+def _cells(look: Look) -> Iterator[dict[str, Any]]:
+    value = json_file.load(look)
+    version = value.get("nbformat") if isinstance(value, dict) else None
+    if version not in (3, 4) or isinstance(version, bool):
+        look.stop(NOTEBOOK, f"found nbformat {quoted(version)}")
+    # Of nbformat 3 cells are in worksheets.
+    cells = value.get("cells", [])
+    for sheet in value.get("worksheets", []) if version == 3 else []:
+        cells = cells + sheet.get("cells", []) if isinstance(sheet, dict) else None
+    if not isinstance(cells, list):
+        look.stop(NOTEBOOK, f"found cells {quoted(cells)}")
+    for each in cells:
+        look.budget.step()
+        if not isinstance(each, dict) or each.get("cell_type") not in _CELLS:
+            look.stop(NOTEBOOK, f"found cell {quoted(each)}")
+        yield each
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", cell.get("input", ""))
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+def _python(look: Look, source: str) -> list[ast.AST]:
+    """The nodes of a cell; none of one in another language, as `%%bash` begins."""
+    start = source.lstrip()
+    if start.startswith("%%") and not start.startswith(("%%time", "%%capture")):
+        return []
+    for text in (source, _OWN_LINE.sub(_nothing, source)):
+        try:
+            with warnings.catch_warnings():
+                # Of escapes that mean nothing, for one.
+                warnings.simplefilter("ignore")
+                return list(ast.walk(ast.parse(text)))
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+    # Cells are drafts at times.
+    if found := _TRIPWIRE.search(source):
+        look.refuse(python_source.HARMLESS, f"found {quoted(found[0])} in a cell")
+    return []
+
+
+def _nothing(line: re.Match[str]) -> str:
+    """In place of a line of IPython's own, as deep as that was."""
+    text = line[0]
+    return text[: len(text) - len(text.lstrip())] + "pass" if text.strip() else text
