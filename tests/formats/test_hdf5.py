@@ -156,6 +156,21 @@ def test_nothing_hides_in_zeros(sound: bytes, data: st.DataObject) -> None:
     assert _inspect(more + sound).effect is not Effect.ADVICE
 
 
+@given(st.data())
+def test_any_changed_byte_is_noticed_where_there_are_checksums(data: st.DataObject) -> None:
+    """In a late file these stand for all but the values."""
+    image = Image(is_late=True)
+    values = w.floats(6)
+    sound = image.done(image.group({"d": image.dataset(values)}, w.names("a", "x")))
+    begin = sound.index(values)
+    places = [at for at in range(len(sound)) if not begin <= at < begin + len(values)]
+    changed = bytearray(sound)
+    changed[data.draw(st.sampled_from(places))] ^= data.draw(st.integers(1, 255))
+
+    assert _inspect(sound).effect is Effect.ADVICE
+    assert _inspect(bytes(changed)).effect is not Effect.ADVICE
+
+
 def test_a_short_file_does_not_unpack_without_end() -> None:
     """Each chunk pays for what it claims to unpack to."""
     image = Image()
