@@ -148,7 +148,7 @@ def test_bytes_that_are_changed_never_surprise_the_parser(data: st.DataObject) -
 
 
 @given(st.sampled_from(SOUND).map(lambda each: each.data), st.data())
-def test_nothing_hides_in_zeros(sound: bytes, data: st.DataObject) -> None:
+def test_nothing_is_added_to_a_file(sound: bytes, data: st.DataObject) -> None:
     """What is added to a file's end, or in front, keeps it from passing."""
     more = data.draw(st.binary(min_size=1, max_size=40))
 
