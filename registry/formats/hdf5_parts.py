@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from typing import NoReturn
 
 from registry.formats.hdf5_rules import CHECKSUM, PLACE, STRUCTURE, UNUSED, said
 from registry.formats.look import Look
@@ -166,8 +167,8 @@ class Part:
         if self.left:
             self.wrong(f"found {self.left} bytes behind its end")
 
-    def wrong(self, message: str) -> None:
-        """Stops the look. (Not typed as such, so that checks read as statements.)"""
+    def wrong(self, message: str) -> NoReturn:
+        """Stops the look: what comes behind cannot be told."""
         self.look.stop(STRUCTURE, f"{self.what}: {message}", offset=self.at)
 
     def check_sum(self) -> None:

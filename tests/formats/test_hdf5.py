@@ -148,12 +148,27 @@ def test_bytes_that_are_changed_never_surprise_the_parser(data: st.DataObject) -
 
 
 @given(st.sampled_from(SOUND).map(lambda each: each.data), st.data())
-def test_nothing_hides_in_zeros(sound: bytes, data: st.DataObject) -> None:
+def test_nothing_is_added_to_a_file(sound: bytes, data: st.DataObject) -> None:
     """What is added to a file's end, or in front, keeps it from passing."""
     more = data.draw(st.binary(min_size=1, max_size=40))
 
     assert _inspect(sound + more).effect is not Effect.ADVICE
     assert _inspect(more + sound).effect is not Effect.ADVICE
+
+
+@given(st.data())
+def test_any_changed_byte_is_noticed_where_there_are_checksums(data: st.DataObject) -> None:
+    """In a late file these stand for all but the values."""
+    image = Image(is_late=True)
+    values = w.floats(6)
+    sound = image.done(image.group({"d": image.dataset(values)}, w.names("a", "x")))
+    begin = sound.index(values)
+    places = [at for at in range(len(sound)) if not begin <= at < begin + len(values)]
+    changed = bytearray(sound)
+    changed[data.draw(st.sampled_from(places))] ^= data.draw(st.integers(1, 255))
+
+    assert _inspect(sound).effect is Effect.ADVICE
+    assert _inspect(bytes(changed)).effect is not Effect.ADVICE
 
 
 def test_a_short_file_does_not_unpack_without_end() -> None:
