@@ -29,6 +29,8 @@ _TRIPWIRE = re.compile(
     r"\bos\s*\.\s*(?:system|popen|exec\w+|spawn\w+)\s*\(|\bsubprocess\s*\.\s*\w+\s*\("
     r"|(?<![\w.])(?:exec|__import__)\s*\("
 )
+#: A shell that is called as Python calls, past the lines by which IPython shows that it is one.
+_SHELL = re.compile(r"\bget_ipython\s*\(\s*\)\s*\.\s*(?:system\w*|getoutput|run_cell|ex)\s*\(")
 _SOURCE_CHARS_MAX = python_source.SOURCE_BYTES_MAX
 
 
@@ -42,6 +44,8 @@ def read(look: Look) -> None:
         if cell.get("cell_type") == "code":
             source = _source(cell)
             text_file.check_piped(look, source)
+            if found := _SHELL.search(source):
+                look.refuse(python_source.HARMLESS, f"found {quoted(found[0])} in a cell")
             left -= len(source)
             if left < 0:
                 raise SpentError("it has more code than is looked at in one notebook")

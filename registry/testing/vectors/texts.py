@@ -143,6 +143,7 @@ VECTORS = (
         _notebook("from os import system as s", "if 1:\n    !ls\n    s('x')"),
         "CODE-2",
     ),
+    _of("cell-by-shell", "a.ipynb", _notebook("get_ipython().system('x')"), "CODE-2"),
     _of(
         "cell-with-a-question",
         "a.ipynb",
