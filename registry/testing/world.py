@@ -19,7 +19,7 @@ from registry.domain.group_roles import NO_GROUP_ROLES, GroupRoles
 from registry.domain.manifests import Manifest, ManifestFile, guess_media_type
 from registry.domain.models import Model, ModelFields, Namespace
 from registry.domain.scopes import Scope
-from registry.domain.versions import Card, Version, VersionSpec, VersionState
+from registry.domain.versions import Card, Verdict, Version, VersionSpec, VersionState, Vetting
 from registry.formats.card import parse_card
 from registry.jobs.secret_box import AesSecretBox
 from registry.ports.blobs import BlobStore
@@ -433,6 +433,12 @@ class World:
         for data in files.values():
             self.store(data)
         now = self.clock.now_us()
+        passed = Vetting(
+            verdict=Verdict.PASS,
+            findings=(),
+            rules_digest=self.inspector.rules_digest,
+            time_us=now,
+        )
 
         def fn(tx: Transaction) -> Version:
             owner = tx.models.lock(model)
@@ -469,7 +475,7 @@ class World:
                     card=Card(),
                     file_count=len(manifest.files),
                     size_bytes=manifest.size_bytes,
-                    vetting=None,
+                    vetting=passed if state is VersionState.RELEASED else None,
                     yank_reason="",
                     yanked_from=None,
                     contributors=(registrant,),

@@ -21,7 +21,18 @@ MAKING = {"Accept", "Add", "Create", "Cut", "Propose", "Replace", "Request", "Ro
 OTHER = {
     *("Clear", "Delete", "Unlike", "Revoke", "Withdraw", "Yank", "Unyank"),
     *("Decide", "Like", "Set", "Update"),
-    *("Diff", "Evaluate", "Explain", "Export", "Get", "List", "Prove", "Resolve", "Verify"),
+    *(
+        "Diff",
+        "Evaluate",
+        "Explain",
+        "Export",
+        "Get",
+        "List",
+        "Prove",
+        "Resolve",
+        "Search",
+        "Verify",
+    ),
     *("Exchange", "Login", "Replay", "Test"),
 }
 #: Why a call that makes something needs no request_id all the same.
