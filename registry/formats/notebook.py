@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,10 +85,7 @@ def _python(look: Look, source: str) -> list[ast.AST]:
         return []
     for text in (source, _OWN_LINE.sub(_nothing, source)):
         try:
-            with warnings.catch_warnings():
-                # Of escapes that mean nothing, for one.
-                warnings.simplefilter("ignore")
-                return list(ast.walk(ast.parse(text)))
+            return python_source.nodes_of(text)
         except (SyntaxError, ValueError, RecursionError):
             continue
     # Cells are drafts at times.

@@ -52,6 +52,7 @@ _STARTERS: Mapping[str, frozenset[str]] = {
         "builtins": "exec eval __import__",
     }.items()
 }
+_INDENT = "    "
 #: Names that are there without an import. What evaluates a text does no harm to a literal one.
 _EVALUATING = frozenset(("exec", "eval"))
 #: PEP 263, in the first line or the second.
@@ -73,14 +74,25 @@ def read(look: Look) -> None:
         look.doubt(READABLE, f"found Python that calls itself {quoted(said[1])}")
         return
     try:
-        with warnings.catch_warnings():
-            # Of escapes that mean nothing, for one.
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data.decode("utf-8-sig"))
+        nodes = nodes_of(data.decode("utf-8-sig"))
     except (SyntaxError, ValueError, RecursionError) as error:
         look.doubt(READABLE, f"found what is no Python here: {quoted(str(error))}")
         return
-    refuse_harmful(look, list(ast.walk(tree)))
+    refuse_harmful(look, nodes)
+
+
+def nodes_of(text: str) -> list[ast.AST]:
+    """All of the text's syntax tree, as `ast.parse` raises it.
+
+    As the one statement of a console. Of a module, CPython's parser tries to open a file of the
+    name that it has for the text, to quote the line of an error.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", f"\n{_INDENT}")
+    with warnings.catch_warnings():
+        # Of escapes that mean nothing, for one.
+        warnings.simplefilter("ignore")
+        tree = ast.parse(f"if 1:\n{_INDENT}{lines}\n{_INDENT}pass\n", mode="single")
+    return list(ast.walk(ast.increment_lineno(tree, -1)))
 
 
 def refuse_harmful(look: Look, nodes: list[ast.AST], where: str = "") -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import dataclasses
 import json
 import struct
 import sys
+import textwrap
 import threading
+import typing
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +24,7 @@ from registry.domain.file_formats import role_of
 from registry.formats import strict_json
 from registry.formats.inspect import Inspection, inspect
 from registry.formats.look import Effect
+from registry.formats.python_source import nodes_of
 from registry.formats.source import BytesSource
 from registry.formats.text_file import spdx
 from registry.testing.vectors import Vector, gguf, json_files, templates, texts
@@ -116,3 +125,23 @@ def test_nothing_is_imported_or_opened_while_looking() -> None:
 
 def _inspect(vector: Vector) -> None:
     inspect(BytesSource(vector.data), role_of(vector.path), vector.files)
+
+
+@pytest.mark.parametrize("module", [argparse, dataclasses, json.decoder, textwrap, typing])
+def test_python_is_read_as_its_own_parser_reads_it(module: ModuleType) -> None:
+    """Statement by statement, but for white space in texts of several lines."""
+    assert module.__file__ is not None
+    text = Path(module.__file__).read_text(encoding="utf-8")
+    # The frame in which it is read: a console's statement, `if 1:` and the `pass` at its end.
+    frame = ["Interactive", "If", "Constant", "Pass"]
+    found = Counter(type(each).__name__ for each in nodes_of(text))
+    expected = Counter(type(each).__name__ for each in ast.walk(ast.parse(text)))
+    assert found - Counter(frame) == expected - Counter(["Module"])
+    names = [(each.lineno, each.id) for each in nodes_of(text) if isinstance(each, ast.Name)]
+    own = [(e.lineno, e.id) for e in ast.walk(ast.parse(text)) if isinstance(e, ast.Name)]
+    assert sorted(names) == sorted(own)
+
+
+@pytest.mark.parametrize("text", ["", "# a\n", "x = 1", "if x:\r\n    y\r\n", "s = '''a\n b'''\n"])
+def test_short_python_is_python(text: str) -> None:
+    assert look("a.py", text.encode()).effect is Effect.ADVICE
