@@ -126,7 +126,10 @@ _DOUBTED = (
     select_versions()
     .where(
         # As text, since a partial index answers only to its own condition.
-        literal_column("versions.state = 'released' AND versions.verdict <> 'pass'"),
+        literal_column(
+            "(versions.state = 'released' OR versions.yanked_from = 'released')"
+            " AND versions.verdict <> 'pass'"
+        ),
         _v.key > bindparam("after"),
     )
     .order_by(_v.key)

@@ -73,7 +73,8 @@ class CompiledPolicy:
         return duration_us(self._set.settings["approval_validity"])
 
     def grace_us(self, verdict: Verdict) -> int:
-        grace = self._set.settings["grace"]
+        # Not in sets that were stored before there was such a setting.
+        grace = self._set.settings.get("grace", {})
         return duration_us(grace[verdict.value]) if verdict.value in grace else 0
 
     def is_waivable(self, rule: str) -> bool:

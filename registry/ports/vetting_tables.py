@@ -61,8 +61,8 @@ class VettingTables(Protocol):
         """Versions with these files that wait for their first verdict, oldest first."""
 
     def doubted(self, after: int, limit: int) -> Sequence[Version]:
-        """RELEASED versions of which vetting says something else than pass, by key, behind the key
-        `after`."""
+        """Versions that are RELEASED, or were YANKED from there, of which vetting says something
+        else than pass, by key, behind the key `after`."""
 
     def end(self, digests: Collection[str]) -> None:
         """Forget runs, under whatever rules."""

@@ -62,12 +62,22 @@ class ReleaseService:
             if version is None or version.vetting is None:
                 return False
             vetting, policy = version.vetting, self._policies.active(tx)
-            is_against = vetting.verdict is not Verdict.PASS
-            if version.state is not VersionState.RELEASED or not is_against:
+            is_yanked = version.state is VersionState.YANKED
+            was = version.yanked_from if is_yanked else version.state
+            if was is not VersionState.RELEASED or vetting.verdict is Verdict.PASS:
                 return False
             if in_grace(policy, vetting, self._clock.now_us()):
                 return False
-            tx.versions.set_state(version.key, VersionState.QUARANTINED)
+            if is_yanked:
+                # Else whoever names its digest would go on to get its bytes.
+                tx.versions.set_state(
+                    version.key,
+                    VersionState.YANKED,
+                    yank_reason=version.yank_reason,
+                    yanked_from=VersionState.QUARANTINED,
+                )
+            else:
+                tx.versions.set_state(version.key, VersionState.QUARANTINED)
             tx.events.append(_quarantined(version, vetting, policy.digest))
             return True
 

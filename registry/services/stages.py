@@ -11,7 +11,7 @@ from registry.domain.promotions import Promotion, StagePeriod
 from registry.domain.reviews import ReviewState
 from registry.domain.stages import before, last_of
 from registry.domain.times import show_time
-from registry.domain.versions import Version, VersionState
+from registry.domain.versions import Verdict, Version, VersionState
 from registry.errors import (
     AlreadyInStageError,
     InvalidFieldError,
@@ -274,6 +274,17 @@ def _target(
             action=f"come back to {name.stage}",
             found=version.state.value.upper(),
             allowed=VersionState.RELEASED.value.upper(),
+            fix="Name another version that was there: hallmark history "
+            f"{name.model.path} {name.stage}",
+        )
+    vetting = version.vetting
+    if vetting is not None and vetting.verdict is not Verdict.PASS:
+        # In its period of grace: it runs on where it runs, and comes into no stage.
+        raise InvalidStateError(
+            name=version.name,
+            action=f"come back to {name.stage}",
+            found=f"RELEASED, and vetting says {vetting.verdict.value}",
+            allowed="RELEASED with pass",
             fix="Name another version that was there: hallmark history "
             f"{name.model.path} {name.stage}",
         )

@@ -14,6 +14,7 @@ from registry.domain.promotions import Outcome
 from registry.domain.versions import Verdict, Version, VersionState
 from registry.errors import (
     InvalidFieldError,
+    InvalidStateError,
     NotFoundError,
     PermissionDeniedError,
     PolicyRefusedError,
@@ -23,7 +24,7 @@ from registry.ports.tables import EventQuery
 from registry.services.vetting import MARKS_EVERY_US
 from registry.testing.policies import shipped_files
 from registry.testing.sound import pickled, weights
-from registry.testing.story import Story, name_of
+from registry.testing.story import NAME, Story, name_of
 from registry.testing.world import World, grant
 
 
@@ -411,3 +412,37 @@ def test_grace_ends_with_a_pass_and_with_the_policy(
     give_grace(world, "grace: {fail: 1h, unknown: 0h}")
     assert world.releases.quarantine_due() == 1
     assert [story.now(each).state for each in (mended, left)] == [RELEASED, QUARANTINED]
+
+
+@pytest.mark.slow
+def test_grace_is_no_way_around(story: Story, judge: Judge, eve: Caller) -> None:
+    """A version in its period of grace comes back by no rollback; and one that was yanked meanwhile
+    is not to be had by its digest once the period is over."""
+    world = story.world
+    give_grace(world, "grace: {fail: 2h, unknown: 2h}")
+    first, second = (story.released({"a.txt": b"%d" % number}) for number in range(2))
+    story.promote(first)
+    story.promote(second)
+    judge.says = {first.number: FAIL}
+    rerun(story, eve, first.name)
+    run_all(story)
+    assert story.now(first).state is RELEASED
+    with pytest.raises(InvalidStateError, match="vetting says fail"):
+        world.stages.rollback(
+            story.dora,
+            NAME,
+            stage="production",
+            version=name_of(first),
+            to_empty=False,
+            expected_current=0,
+            note="why",
+            validate_only=False,
+            request_id="",
+        )
+    world.yanks.yank(story.alice, name_of(first), reason="bad", validate_only=False)
+    assert story.now(first).yanked_from is RELEASED
+    world.clock.advance(2 * HOUR_US)
+    assert world.releases.quarantine_due() == 1
+    now = story.now(first)
+    assert (now.state, now.yanked_from) == (VersionState.YANKED, QUARANTINED)
+    assert world.releases.quarantine_due() == 0

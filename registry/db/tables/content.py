@@ -179,12 +179,14 @@ versions = Table(
         sqlite_where=text("state = 'quarantined'"),
         postgresql_where=text("state = 'quarantined'"),
     ),
-    # Released, and vetting has turned against them since: few at any time.
+    # Released, or yanked from there, and vetting has turned against them: few at any time.
     Index(
         "ix_versions_doubted",
         "key",
-        sqlite_where=text("state = 'released' AND verdict <> 'pass'"),
-        postgresql_where=text("state = 'released' AND verdict <> 'pass'"),
+        sqlite_where=text("(state = 'released' OR yanked_from = 'released') AND verdict <> 'pass'"),
+        postgresql_where=text(
+            "(state = 'released' OR yanked_from = 'released') AND verdict <> 'pass'"
+        ),
     ),
     Index(
         "ix_versions_vetted",

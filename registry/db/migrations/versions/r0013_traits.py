@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("result_key", "kind", "value", name="pk_file_traits"),
         sqlite_with_rowid=False,
     )
-    doubted = sa.text("state = 'released' AND verdict <> 'pass'")
+    doubted = sa.text("(state = 'released' OR yanked_from = 'released') AND verdict <> 'pass'")
     op.create_index(
         "ix_versions_doubted",
         "versions",
