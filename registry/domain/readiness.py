@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Readiness(StrEnum):
@@ -144,6 +144,42 @@ def readiness_of(points: Iterable[Point]) -> Readiness:
     if Weight.BLOCKS in weights:
         return Readiness.NOT_READY
     return Readiness.UNKNOWN if Weight.DOUBTS in weights else Readiness.READY
+
+
+class Subject(NamedTuple):
+    """What a report belongs to: files, and the name under which Triton would serve them."""
+
+    #: Of the manifest.
+    digest: str
+    #: The last part of the model's name.
+    model_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """What is known of a subject and a release, and what is wanted."""
+
+    subject: Subject
+    release: str
+    #: Rules, tables and tools by which a report is wanted.
+    wanted: str
+    #: Those of the report that is there; empty without one.
+    tools_digest: str = ""
+    #: None without a report, and where it was not asked for.
+    report: Report | None = None
+    readiness: Readiness | None = None
+    #: When the report was made.
+    time_us: int = 0
+    #: How often somebody has begun with what is wanted.
+    attempts: int = 0
+    #: Whoever is at it has it until then.
+    lease_until_us: int = 0
+    #: What is in the way, as long as something is.
+    problem: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        return self.wanted != self.tools_digest
 
 
 def report_to_document(report: Report) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.policies import PoliciesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
+from registry.testing.contracts.database.readiness import AssessmentsContract
 from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
@@ -52,6 +53,10 @@ class TestRequests(RequestsContract):
 
 
 class TestWebhooks(WebhooksContract):
+    pass
+
+
+class TestAssessments(AssessmentsContract):
     pass
 
 
