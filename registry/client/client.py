@@ -26,6 +26,7 @@ from registry.client.progress import Progress, Silent
 from registry.client.promotions import Promotions
 from registry.client.pull import Puller, PullResult
 from registry.client.push import Pusher, PushResult
+from registry.client.readiness import ReadinessReports
 from registry.client.references import References
 from registry.client.reviews import Reviews
 from registry.client.terms import Terms
@@ -79,6 +80,7 @@ class Client:
         self.models = Models(connection)
         self.versions = Versions(connection)
         self.vetting = Vetting(connection)
+        self.readiness = ReadinessReports(connection)
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)

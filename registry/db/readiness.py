@@ -12,7 +12,8 @@ from registry.db.arrays import columns_of
 from registry.db.arrays import rows as rows_array
 from registry.db.prepared import PreparedConnection
 from registry.db.rows import AnyRow
-from registry.db.tables import assessments
+from registry.db.tables import assessments, commits, manifests, versions
+from registry.db.version_rows import select_versions, version_of
 from registry.domain.readiness import (
     Assessment,
     Readiness,
@@ -21,8 +22,9 @@ from registry.domain.readiness import (
     report_from_document,
     report_to_document,
 )
+from registry.domain.versions import Verdict, Version, VersionState
 
-_a = assessments.c
+_a, _v = assessments.c, versions.c
 _of = and_(_a.digest == bindparam("of_digest"), _a.model_id == bindparam("of_model"))
 _BRIEF = tuple(column for column in _a if column.name != "report")
 _GET = select(assessments).where(_of, _a.release == bindparam("of_release"))
@@ -81,6 +83,25 @@ _READY = (
     )
     .order_by(_a.release)
 )
+_PASSED = (
+    select_versions()
+    .where(
+        _v.key > bindparam("after"),
+        _v.verdict == literal(Verdict.PASS.value),
+        _v.state.in_([literal(VersionState.VETTED.value), literal(VersionState.RELEASED.value)]),
+    )
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
+)
+# Whatever their name: a subject's own are nearly always all of them.
+_VERSIONS = (
+    select_versions()
+    .join(commits, commits.c.key == _v.commit_key)
+    .join(manifests, manifests.c.key == commits.c.manifest_key)
+    .where(manifests.c.digest == bindparam("of_digest"))
+    .order_by(_v.key)
+    .limit(bindparam("limit"))
+)
 
 
 class SqlAssessments:
@@ -138,6 +159,15 @@ class SqlAssessments:
     def hinder(self, claimed: Assessment, problem: str, retry_us: int) -> None:
         given = {**_held_by(claimed), "what": problem, "retry_us": retry_us}
         self._connection.execute(_HINDER, given)
+
+    def passed(self, after: int, limit: int) -> Sequence[Version]:
+        rows = self._connection.execute(_PASSED, {"after": after, "limit": limit})
+        return [version_of(row) for row in rows]
+
+    def versions(self, subject: Subject, limit: int) -> Sequence[Version]:
+        rows = self._connection.execute(_VERSIONS, {"of_digest": subject.digest, "limit": limit})
+        found = map(version_of, rows)
+        return [each for each in found if each.model.rpartition("/")[2] == subject.model_id]
 
     def ready(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[str, ...]]:
         if not subjects:

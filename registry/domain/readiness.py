@@ -18,6 +18,18 @@ class Readiness(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, kw_only=True)
+class TritonRelease:
+    #: Such as 25.10.
+    name: str
+    #: Version of the server, such as 2.62.0.
+    server: str
+    #: Version of ONNX Runtime in it.
+    onnxruntime: str
+    #: Version of TensorRT in it; empty where it is not known.
+    tensorrt: str = ""
+
+
 class Weight(StrEnum):
     """What a point makes of the report."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from registry.domain.readiness import Assessment, Report, Subject
+from registry.domain.versions import Version
 
 
 class Assessments(Protocol):
@@ -29,6 +30,13 @@ class Assessments(Protocol):
 
     def hinder(self, claimed: Assessment, problem: str, retry_us: int) -> None:
         """Note what is in the way of what was claimed; it waits until then."""
+
+    def passed(self, after: int, limit: int) -> Sequence[Version]:
+        """Versions that vetting has passed and that may still go to a stage, by key, behind the key
+        `after`."""
+
+    def versions(self, subject: Subject, limit: int) -> Sequence[Version]:
+        """Versions that have these files under this name, by key."""
 
     def ready(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[str, ...]]:
         """For which releases each of these was found ready, sorted; those with none are left

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
 
@@ -53,9 +53,12 @@ class VettingService:
         vetter: Vetter,
         policies: PolicySets,
         facts: VersionFacts,
+        on_passed: Callable[[Sequence[Version]], None] | None = None,
     ) -> None:
+        """`on_passed` is told of versions once it is stored that they passed."""
         self._database = database
         self._clock = clock
+        self._on_passed = on_passed
         self._vetter = vetter
         self._policies = policies
         self._facts = facts
@@ -83,6 +86,9 @@ class VettingService:
             moves = self._database.read(lambda tx: self._moves(tx, judged))
             for namespace, its_own in _by_namespace(moves).items():
                 self._database.write(partial(self._store, moves=its_own), namespace=namespace)
+            passed = [each.version for each in moves if each.vetting.verdict is Verdict.PASS]
+            if passed and self._on_passed is not None:
+                self._on_passed(passed)
         return len(judged)
 
     def _waiting(self, limit: int) -> list[tuple[Version, int]]:

@@ -224,7 +224,7 @@ class ReadinessModel(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     FOLDER_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
@@ -235,7 +235,8 @@ class ReadinessModel(_message.Message):
     RUNS_FIELD_NUMBER: _builtins.int
     PEAK_BYTES_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    HAS_SIGNATURE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
     """As Triton would know it."""
     folder: _builtins.str
     """Its folder in the version; empty: the version's root."""
@@ -249,6 +250,8 @@ class ReadinessModel(_message.Message):
     """From what would be generated to the version's own, as a unified diff."""
     peak_bytes: _builtins.int
     """Of the process that ran it, at its highest, in bytes; 0: there was no dry run."""
+    has_signature: _builtins.bool
+    """Whether inputs and outputs are known."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessTensor]:
         """Empty where it is not known."""
@@ -268,7 +271,7 @@ class ReadinessModel(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        name: _builtins.str = ...,
         folder: _builtins.str = ...,
         backend: _builtins.str = ...,
         config: _builtins.str = ...,
@@ -279,10 +282,11 @@ class ReadinessModel(_message.Message):
         runs: _abc.Iterable[Global___ReadinessRun] | None = ...,
         peak_bytes: _builtins.int = ...,
         points: _abc.Iterable[Global___ReadinessPoint] | None = ...,
+        has_signature: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "config", b"config", "config_diff", b"config_diff", "config_generated", b"config_generated", "folder", b"folder", "id", b"id", "inputs", b"inputs", "outputs", b"outputs", "peak_bytes", b"peak_bytes", "points", b"points", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "config", b"config", "config_diff", b"config_diff", "config_generated", b"config_generated", "folder", b"folder", "has_signature", b"has_signature", "inputs", b"inputs", "name", b"name", "outputs", b"outputs", "peak_bytes", b"peak_bytes", "points", b"points", "runs", b"runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,13 +298,13 @@ class ReadinessTensor(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     DTYPE_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
     HAS_RANK_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     OPTIONAL_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    name: _builtins.str
     """As the model names it."""
     dtype: _builtins.str
     """ONNX's name of its elements' type, such as `FLOAT`."""
@@ -311,26 +315,54 @@ class ReadinessTensor(_message.Message):
     optional: _builtins.bool
     """An input that may be left out."""
     @_builtins.property
-    def dims(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Numbers, names of axes of any length, or `?`."""
+    def dims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessDim]:
+        """In order; of a tensor whose rank is known."""
 
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        name: _builtins.str = ...,
         dtype: _builtins.str = ...,
-        dims: _abc.Iterable[_builtins.str] | None = ...,
+        dims: _abc.Iterable[Global___ReadinessDim] | None = ...,
         has_rank: _builtins.bool = ...,
         kind: _builtins.str = ...,
         optional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dims", b"dims", "dtype", b"dtype", "has_rank", b"has_rank", "id", b"id", "kind", b"kind", "optional", b"optional"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dims", b"dims", "dtype", b"dtype", "has_rank", b"has_rank", "kind", b"kind", "name", b"name", "optional", b"optional"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadinessTensor: _TypeAlias = ReadinessTensor  # noqa: Y015
+
+@_typing.final
+class ReadinessDim(_message.Message):
+    """The length of an axis; neither: any, without a name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LENGTH_FIELD_NUMBER: _builtins.int
+    AXIS_FIELD_NUMBER: _builtins.int
+    length: _builtins.int
+    """Always this."""
+    axis: _builtins.str
+    """Any; those of one name are alike."""
+    def __init__(
+        self,
+        *,
+        length: _builtins.int = ...,
+        axis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "kind", b"kind", "length", b"length"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "kind", b"kind", "length", b"length"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["length", "axis"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___ReadinessDim: _TypeAlias = ReadinessDim  # noqa: Y015
 
 @_typing.final
 class ReadinessRun(_message.Message):
@@ -358,12 +390,12 @@ class ReadinessRun(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     AXES_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    name: _builtins.str
     """What the inputs were."""
     provider: _builtins.str
     """ONNX Runtime's execution provider."""
@@ -380,7 +412,7 @@ class ReadinessRun(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        name: _builtins.str = ...,
         provider: _builtins.str = ...,
         axes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         duration_ms: _builtins.float = ...,
@@ -388,7 +420,7 @@ class ReadinessRun(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "duration_ms", b"duration_ms", "id", b"id", "outputs", b"outputs", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "duration_ms", b"duration_ms", "name", b"name", "outputs", b"outputs", "provider", b"provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,10 +432,10 @@ class ReadinessOutput(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
     DIFFERENCE_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    name: _builtins.str
     """As the model names it."""
     difference: _builtins.float
     """Greatest difference from what a sample expects, where the run is of one."""
@@ -414,13 +446,13 @@ class ReadinessOutput(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        name: _builtins.str = ...,
         shape: _abc.Iterable[_builtins.int] | None = ...,
         difference: _builtins.float | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_difference", b"_difference", "difference", b"difference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difference", b"_difference", "difference", b"difference", "id", b"id", "shape", b"shape"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difference", b"_difference", "difference", b"difference", "name", b"name", "shape", b"shape"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__difference: _TypeAlias = _typing.Literal["difference"]  # noqa: Y015
     _WhichOneofArgType__difference: _TypeAlias = _typing.Literal["_difference", b"_difference"]  # noqa: Y015
@@ -434,11 +466,11 @@ class TritonRelease(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     SERVER_FIELD_NUMBER: _builtins.int
     ONNXRUNTIME_FIELD_NUMBER: _builtins.int
     TENSORRT_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    name: _builtins.str
     """Such as `25.10`."""
     server: _builtins.str
     """Version of the server, such as `2.62.0`."""
@@ -449,14 +481,14 @@ class TritonRelease(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        name: _builtins.str = ...,
         server: _builtins.str = ...,
         onnxruntime: _builtins.str = ...,
         tensorrt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "onnxruntime", b"onnxruntime", "server", b"server", "tensorrt", b"tensorrt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "onnxruntime", b"onnxruntime", "server", b"server", "tensorrt", b"tensorrt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
