@@ -115,6 +115,7 @@ def _model(model: ModelReport) -> pb.ReadinessModel:
         peak_bytes=model.peak_bytes,
         points=_points(model.points),
         has_signature=signature is not None,
+        files=[pb.ReadinessFile(place=place, path=path) for place, path in model.files],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +17,6 @@ from registry.domain.readiness import Readiness, Report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from registry.client.readiness import Readiness as Known
-
-_POLL_S = 0.25
 _EXITS = {
     Readiness.READY: exits.DONE,
     Readiness.NOT_READY: exits.REFUSED,
@@ -78,8 +74,7 @@ def show(
             f"For which release of Triton? Nobody has asked about {ref} yet. Name one: "
             f"hallmark ready {ref} --triton {_newest(session)}"
         )
-    known = [_wait(session, session.client.readiness.assess(name, each)) for each in releases]
-    reports = [each.report for each in known if each.report is not None]
+    reports = [_wait(session, name, each) for each in releases]
     _emit(session, output.path_of(name), reports, config=config, diff=diff)
 
 
@@ -139,20 +134,19 @@ def _newest(session: Session) -> str:
     return known[0].name if known else "RELEASE"
 
 
-def _wait(session: Session, known: Known) -> Known:
-    name = known.name.partition("/readiness/")[0]
-    said = ""
+def _wait(session: Session, name: str, release: str) -> Report:
+    from registry.client.readiness import await_report
+
     try:
-        while known.pending:
-            time.sleep(_POLL_S)
-            known = session.client.readiness.get(name, known.release)
-            if known.problem != said:
-                said = known.problem
-                session.note(f"  {said}")
+        return await_report(
+            session.client.readiness,
+            name,
+            release,
+            on_problem=lambda problem: session.note(f"  {problem}"),
+        )
     except KeyboardInterrupt:
         session.note(f"\nIt is assessed without you. See it with:\n  {command_line()}")
         raise click.exceptions.Exit(exits.INTERRUPTED) from None
-    return known
 
 
 def _emit(

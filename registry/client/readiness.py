@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ from registry.domain.readiness import (
 from registry.names import ReadinessName, VersionName
 from registry.v1 import readiness_pb2 as pb
 from registry.v1.readiness_pb2_grpc import ReadinessServiceStub
+
+POLL_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,24 @@ class ReadinessReports(Service):
             self._stub.ListTritonReleases, pb.ListTritonReleasesRequest(), repeats=True
         )
         return [decode(TritonRelease, each) for each in reply.releases]
+
+
+def await_report(
+    reports: ReadinessReports,
+    version: str,
+    release: str,
+    *,
+    on_problem: Callable[[str], None] = lambda problem: None,
+) -> Report:
+    """The report of a version, once it is there. `on_problem` is told what is in the way."""
+    known, said = reports.assess(version, release), ""
+    while known.pending or known.report is None:
+        time.sleep(POLL_S)
+        known = reports.get(version, release)
+        if known.problem != said:
+            said = known.problem
+            on_problem(said)
+    return known.report
 
 
 def _name(version: str, release: str) -> str:
@@ -140,6 +161,7 @@ def _model(message: pb.ReadinessModel) -> ModelReport:
         config=message.config,
         is_config_generated=message.config_generated,
         config_diff=message.config_diff,
+        files=tuple((each.place, each.path) for each in message.files),
         signature=signature if message.has_signature else None,
         runs=tuple(map(_run, message.runs)),
         peak_bytes=message.peak_bytes,

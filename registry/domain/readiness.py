@@ -118,6 +118,9 @@ class ModelReport:
     #: The config.pbtxt that Triton is given: the version's own, or one that was generated.
     config: str = ""
     is_config_generated: bool = False
+    #: What Triton is given in the model's own folder, config.pbtxt included where the version has
+    #: it: paths there, and those in the version. `{version}/` is the folder of its number.
+    files: tuple[tuple[str, str], ...] = ()
     #: From what would be generated to the version's own, as a unified diff; empty where they mean
     #: the same.
     config_diff: str = ""
@@ -216,6 +219,7 @@ def _model(said: Mapping[str, Any]) -> ModelReport:
     return ModelReport(
         **{
             **said,
+            "files": tuple((place, path) for place, path in said["files"]),
             "signature": None if signature is None else _signature(signature),
             "runs": tuple(map(_run, said["runs"])),
             "points": tuple(map(_point, said["points"])),

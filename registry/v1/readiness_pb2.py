@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/readiness.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n\tReadiness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12.\n\x07verdict\x18\x03 \x01(\x0e\x32\x1d.registry.v1.ReadinessVerdict\x12\x0f\n\x07pending\x18\x04 \x01(\x08\x12,\n\x06report\x18\x05 \x01(\x0b\x32\x1c.registry.v1.ReadinessReport\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctools_digest\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\t\"\x80\x01\n\x0fReadinessReport\x12\x13\n\x0bonnxruntime\x18\x01 \x01(\t\x12+\n\x06models\x18\x02 \x03(\x0b\x32\x1b.registry.v1.ReadinessModel\x12+\n\x06points\x18\x03 \x03(\x0b\x32\x1b.registry.v1.ReadinessPoint\"\xb7\x01\n\x0eReadinessPoint\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12,\n\x06weight\x18\x02 \x01(\x0e\x32\x1c.registry.v1.ReadinessWeight\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\x0b\n\x03\x66ix\x18\x06 \x01(\t\x12\x0c\n\x04path\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\t \x01(\x05\"\xdc\x02\n\x0eReadinessModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\t\x12\x18\n\x10\x63onfig_generated\x18\x05 \x01(\x08\x12\x13\n\x0b\x63onfig_diff\x18\x06 \x01(\t\x12,\n\x06inputs\x18\x07 \x03(\x0b\x32\x1c.registry.v1.ReadinessTensor\x12-\n\x07outputs\x18\x08 \x03(\x0b\x32\x1c.registry.v1.ReadinessTensor\x12\'\n\x04runs\x18\t \x03(\x0b\x32\x19.registry.v1.ReadinessRun\x12\x12\n\npeak_bytes\x18\n \x01(\x03\x12+\n\x06points\x18\x0b \x03(\x0b\x32\x1b.registry.v1.ReadinessPoint\x12\x15\n\rhas_signature\x18\x0c \x01(\x08\"\x89\x01\n\x0fReadinessTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\'\n\x04\x64ims\x18\x03 \x03(\x0b\x32\x19.registry.v1.ReadinessDim\x12\x10\n\x08has_rank\x18\x04 \x01(\x08\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x10\n\x08optional\x18\x06 \x01(\x08\"8\n\x0cReadinessDim\x12\x10\n\x06length\x18\x01 \x01(\x03H\x00\x12\x0e\n\x04\x61xis\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"\xd2\x01\n\x0cReadinessRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x31\n\x04\x61xes\x18\x03 \x03(\x0b\x32#.registry.v1.ReadinessRun.AxesEntry\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x01\x12-\n\x07outputs\x18\x05 \x03(\x0b\x32\x1c.registry.v1.ReadinessOutput\x1a+\n\tAxesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"V\n\x0fReadinessOutput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x17\n\ndifference\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_difference\"T\n\rTritonRelease\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x13\n\x0bonnxruntime\x18\x03 \x01(\t\x12\x10\n\x08tensorrt\x18\x04 \x01(\t\"#\n\x13GetReadinessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x14ListReadinessRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"B\n\x15ListReadinessResponse\x12)\n\treadiness\x18\x01 \x03(\x0b\x32\x16.registry.v1.Readiness\"&\n\x16\x41ssessReadinessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x19ListTritonReleasesRequest\"J\n\x1aListTritonReleasesResponse\x12,\n\x08releases\x18\x01 \x03(\x0b\x32\x1a.registry.v1.TritonRelease*\x92\x01\n\x10ReadinessVerdict\x12!\n\x1dREADINESS_VERDICT_UNSPECIFIED\x10\x00\x12\x1b\n\x17READINESS_VERDICT_READY\x10\x01\x12\x1f\n\x1bREADINESS_VERDICT_NOT_READY\x10\x02\x12\x1d\n\x19READINESS_VERDICT_UNKNOWN\x10\x03*\x8a\x01\n\x0fReadinessWeight\x12 \n\x1cREADINESS_WEIGHT_UNSPECIFIED\x10\x00\x12\x1b\n\x17READINESS_WEIGHT_BLOCKS\x10\x01\x12\x1b\n\x17READINESS_WEIGHT_DOUBTS\x10\x02\x12\x1b\n\x17READINESS_WEIGHT_REMARK\x10\x03\x32\xeb\x02\n\x10ReadinessService\x12H\n\x0cGetReadiness\x12 .registry.v1.GetReadinessRequest\x1a\x16.registry.v1.Readiness\x12V\n\rListReadiness\x12!.registry.v1.ListReadinessRequest\x1a\".registry.v1.ListReadinessResponse\x12N\n\x0f\x41ssessReadiness\x12#.registry.v1.AssessReadinessRequest\x1a\x16.registry.v1.Readiness\x12\x65\n\x12ListTritonReleases\x12&.registry.v1.ListTritonReleasesRequest\x1a\'.registry.v1.ListTritonReleasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/readiness.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n\tReadiness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12.\n\x07verdict\x18\x03 \x01(\x0e\x32\x1d.registry.v1.ReadinessVerdict\x12\x0f\n\x07pending\x18\x04 \x01(\x08\x12,\n\x06report\x18\x05 \x01(\x0b\x32\x1c.registry.v1.ReadinessReport\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctools_digest\x18\x07 \x01(\t\x12\x0f\n\x07problem\x18\x08 \x01(\t\"\x80\x01\n\x0fReadinessReport\x12\x13\n\x0bonnxruntime\x18\x01 \x01(\t\x12+\n\x06models\x18\x02 \x03(\x0b\x32\x1b.registry.v1.ReadinessModel\x12+\n\x06points\x18\x03 \x03(\x0b\x32\x1b.registry.v1.ReadinessPoint\"\xb7\x01\n\x0eReadinessPoint\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12,\n\x06weight\x18\x02 \x01(\x0e\x32\x1c.registry.v1.ReadinessWeight\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\x0b\n\x03\x66ix\x18\x06 \x01(\t\x12\x0c\n\x04path\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\t \x01(\x05\"\x87\x03\n\x0eReadinessModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66older\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\t\x12\x18\n\x10\x63onfig_generated\x18\x05 \x01(\x08\x12\x13\n\x0b\x63onfig_diff\x18\x06 \x01(\t\x12,\n\x06inputs\x18\x07 \x03(\x0b\x32\x1c.registry.v1.ReadinessTensor\x12-\n\x07outputs\x18\x08 \x03(\x0b\x32\x1c.registry.v1.ReadinessTensor\x12\'\n\x04runs\x18\t \x03(\x0b\x32\x19.registry.v1.ReadinessRun\x12\x12\n\npeak_bytes\x18\n \x01(\x03\x12+\n\x06points\x18\x0b \x03(\x0b\x32\x1b.registry.v1.ReadinessPoint\x12\x15\n\rhas_signature\x18\x0c \x01(\x08\x12)\n\x05\x66iles\x18\r \x03(\x0b\x32\x1a.registry.v1.ReadinessFile\",\n\rReadinessFile\x12\r\n\x05place\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"\x89\x01\n\x0fReadinessTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x64type\x18\x02 \x01(\t\x12\'\n\x04\x64ims\x18\x03 \x03(\x0b\x32\x19.registry.v1.ReadinessDim\x12\x10\n\x08has_rank\x18\x04 \x01(\x08\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x10\n\x08optional\x18\x06 \x01(\x08\"8\n\x0cReadinessDim\x12\x10\n\x06length\x18\x01 \x01(\x03H\x00\x12\x0e\n\x04\x61xis\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"\xd2\x01\n\x0cReadinessRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x31\n\x04\x61xes\x18\x03 \x03(\x0b\x32#.registry.v1.ReadinessRun.AxesEntry\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x01\x12-\n\x07outputs\x18\x05 \x03(\x0b\x32\x1c.registry.v1.ReadinessOutput\x1a+\n\tAxesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"V\n\x0fReadinessOutput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x17\n\ndifference\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_difference\"T\n\rTritonRelease\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x13\n\x0bonnxruntime\x18\x03 \x01(\t\x12\x10\n\x08tensorrt\x18\x04 \x01(\t\"#\n\x13GetReadinessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"&\n\x14ListReadinessRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"B\n\x15ListReadinessResponse\x12)\n\treadiness\x18\x01 \x03(\x0b\x32\x16.registry.v1.Readiness\"&\n\x16\x41ssessReadinessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x19ListTritonReleasesRequest\"J\n\x1aListTritonReleasesResponse\x12,\n\x08releases\x18\x01 \x03(\x0b\x32\x1a.registry.v1.TritonRelease*\x92\x01\n\x10ReadinessVerdict\x12!\n\x1dREADINESS_VERDICT_UNSPECIFIED\x10\x00\x12\x1b\n\x17READINESS_VERDICT_READY\x10\x01\x12\x1f\n\x1bREADINESS_VERDICT_NOT_READY\x10\x02\x12\x1d\n\x19READINESS_VERDICT_UNKNOWN\x10\x03*\x8a\x01\n\x0fReadinessWeight\x12 \n\x1cREADINESS_WEIGHT_UNSPECIFIED\x10\x00\x12\x1b\n\x17READINESS_WEIGHT_BLOCKS\x10\x01\x12\x1b\n\x17READINESS_WEIGHT_DOUBTS\x10\x02\x12\x1b\n\x17READINESS_WEIGHT_REMARK\x10\x03\x32\xeb\x02\n\x10ReadinessService\x12H\n\x0cGetReadiness\x12 .registry.v1.GetReadinessRequest\x1a\x16.registry.v1.Readiness\x12V\n\rListReadiness\x12!.registry.v1.ListReadinessRequest\x1a\".registry.v1.ListReadinessResponse\x12N\n\x0f\x41ssessReadiness\x12#.registry.v1.AssessReadinessRequest\x1a\x16.registry.v1.Readiness\x12\x65\n\x12ListTritonReleases\x12&.registry.v1.ListTritonReleasesRequest\x1a\'.registry.v1.ListTritonReleasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_READINESSRUN_AXESENTRY']._loaded_options = None
   _globals['_READINESSRUN_AXESENTRY']._serialized_options = b'8\001'
-  _globals['_READINESSVERDICT']._serialized_start=1858
-  _globals['_READINESSVERDICT']._serialized_end=2004
-  _globals['_READINESSWEIGHT']._serialized_start=2007
-  _globals['_READINESSWEIGHT']._serialized_end=2145
+  _globals['_READINESSVERDICT']._serialized_start=1947
+  _globals['_READINESSVERDICT']._serialized_end=2093
+  _globals['_READINESSWEIGHT']._serialized_start=2096
+  _globals['_READINESSWEIGHT']._serialized_end=2234
   _globals['_READINESS']._serialized_start=78
   _globals['_READINESS']._serialized_end=312
   _globals['_READINESSREPORT']._serialized_start=315
@@ -45,31 +45,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READINESSPOINT']._serialized_start=446
   _globals['_READINESSPOINT']._serialized_end=629
   _globals['_READINESSMODEL']._serialized_start=632
-  _globals['_READINESSMODEL']._serialized_end=980
-  _globals['_READINESSTENSOR']._serialized_start=983
-  _globals['_READINESSTENSOR']._serialized_end=1120
-  _globals['_READINESSDIM']._serialized_start=1122
-  _globals['_READINESSDIM']._serialized_end=1178
-  _globals['_READINESSRUN']._serialized_start=1181
-  _globals['_READINESSRUN']._serialized_end=1391
-  _globals['_READINESSRUN_AXESENTRY']._serialized_start=1348
-  _globals['_READINESSRUN_AXESENTRY']._serialized_end=1391
-  _globals['_READINESSOUTPUT']._serialized_start=1393
-  _globals['_READINESSOUTPUT']._serialized_end=1479
-  _globals['_TRITONRELEASE']._serialized_start=1481
-  _globals['_TRITONRELEASE']._serialized_end=1565
-  _globals['_GETREADINESSREQUEST']._serialized_start=1567
-  _globals['_GETREADINESSREQUEST']._serialized_end=1602
-  _globals['_LISTREADINESSREQUEST']._serialized_start=1604
-  _globals['_LISTREADINESSREQUEST']._serialized_end=1642
-  _globals['_LISTREADINESSRESPONSE']._serialized_start=1644
-  _globals['_LISTREADINESSRESPONSE']._serialized_end=1710
-  _globals['_ASSESSREADINESSREQUEST']._serialized_start=1712
-  _globals['_ASSESSREADINESSREQUEST']._serialized_end=1750
-  _globals['_LISTTRITONRELEASESREQUEST']._serialized_start=1752
-  _globals['_LISTTRITONRELEASESREQUEST']._serialized_end=1779
-  _globals['_LISTTRITONRELEASESRESPONSE']._serialized_start=1781
-  _globals['_LISTTRITONRELEASESRESPONSE']._serialized_end=1855
-  _globals['_READINESSSERVICE']._serialized_start=2148
-  _globals['_READINESSSERVICE']._serialized_end=2511
+  _globals['_READINESSMODEL']._serialized_end=1023
+  _globals['_READINESSFILE']._serialized_start=1025
+  _globals['_READINESSFILE']._serialized_end=1069
+  _globals['_READINESSTENSOR']._serialized_start=1072
+  _globals['_READINESSTENSOR']._serialized_end=1209
+  _globals['_READINESSDIM']._serialized_start=1211
+  _globals['_READINESSDIM']._serialized_end=1267
+  _globals['_READINESSRUN']._serialized_start=1270
+  _globals['_READINESSRUN']._serialized_end=1480
+  _globals['_READINESSRUN_AXESENTRY']._serialized_start=1437
+  _globals['_READINESSRUN_AXESENTRY']._serialized_end=1480
+  _globals['_READINESSOUTPUT']._serialized_start=1482
+  _globals['_READINESSOUTPUT']._serialized_end=1568
+  _globals['_TRITONRELEASE']._serialized_start=1570
+  _globals['_TRITONRELEASE']._serialized_end=1654
+  _globals['_GETREADINESSREQUEST']._serialized_start=1656
+  _globals['_GETREADINESSREQUEST']._serialized_end=1691
+  _globals['_LISTREADINESSREQUEST']._serialized_start=1693
+  _globals['_LISTREADINESSREQUEST']._serialized_end=1731
+  _globals['_LISTREADINESSRESPONSE']._serialized_start=1733
+  _globals['_LISTREADINESSRESPONSE']._serialized_end=1799
+  _globals['_ASSESSREADINESSREQUEST']._serialized_start=1801
+  _globals['_ASSESSREADINESSREQUEST']._serialized_end=1839
+  _globals['_LISTTRITONRELEASESREQUEST']._serialized_start=1841
+  _globals['_LISTTRITONRELEASESREQUEST']._serialized_end=1868
+  _globals['_LISTTRITONRELEASESRESPONSE']._serialized_start=1870
+  _globals['_LISTTRITONRELEASESRESPONSE']._serialized_end=1944
+  _globals['_READINESSSERVICE']._serialized_start=2237
+  _globals['_READINESSSERVICE']._serialized_end=2600
 # @@protoc_insertion_point(module_scope)

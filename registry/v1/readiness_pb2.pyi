@@ -236,6 +236,7 @@ class ReadinessModel(_message.Message):
     PEAK_BYTES_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
     HAS_SIGNATURE_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """As Triton would know it."""
     folder: _builtins.str
@@ -268,6 +269,10 @@ class ReadinessModel(_message.Message):
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessPoint]:
         """What was found in it."""
 
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessFile]:
+        """What Triton is given in the model's own folder, config.pbtxt included where the version has it."""
+
     def __init__(
         self,
         *,
@@ -283,14 +288,41 @@ class ReadinessModel(_message.Message):
         peak_bytes: _builtins.int = ...,
         points: _abc.Iterable[Global___ReadinessPoint] | None = ...,
         has_signature: _builtins.bool = ...,
+        files: _abc.Iterable[Global___ReadinessFile] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "config", b"config", "config_diff", b"config_diff", "config_generated", b"config_generated", "folder", b"folder", "has_signature", b"has_signature", "inputs", b"inputs", "name", b"name", "outputs", b"outputs", "peak_bytes", b"peak_bytes", "points", b"points", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "config", b"config", "config_diff", b"config_diff", "config_generated", b"config_generated", "files", b"files", "folder", b"folder", "has_signature", b"has_signature", "inputs", b"inputs", "name", b"name", "outputs", b"outputs", "peak_bytes", b"peak_bytes", "points", b"points", "runs", b"runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadinessModel: _TypeAlias = ReadinessModel  # noqa: Y015
+
+@_typing.final
+class ReadinessFile(_message.Message):
+    """A file of a model as Triton is given it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    place: _builtins.str
+    """In the model's own folder; `{version}/` stands for the folder of the version's number."""
+    path: _builtins.str
+    """In the version."""
+    def __init__(
+        self,
+        *,
+        place: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadinessFile: _TypeAlias = ReadinessFile  # noqa: Y015
 
 @_typing.final
 class ReadinessTensor(_message.Message):

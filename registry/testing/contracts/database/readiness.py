@@ -37,6 +37,7 @@ def a_report(release: str, *points: Point) -> Report:
         folder="",
         backend="onnxruntime",
         config="name: 'scorer'",
+        files=(("{version}/model.onnx", "model.onnx"),),
         signature=Signature(inputs=(tensor,), outputs=(replace(tensor, dims=None),)),
         runs=(Run(name="made", provider="CPU", duration_ms=1.5, shapes={"y": (1, 2**40)}),),
         peak_bytes=2**40,
