@@ -28,6 +28,7 @@ from registry.vetting.scanners.digests import (
 #: what of the floors below them says yes or no to a file.
 SOURCES = (
     "formats/**/*.py",
+    "jail/**/*.py",
     "vetting/**/*.py",
     "domain/canonical.py",
     "domain/file_formats.py",

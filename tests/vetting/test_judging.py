@@ -21,12 +21,13 @@ from registry.domain.versions import Finding, Verdict
 from registry.formats.inspect import inspect
 from registry.formats.look import Effect
 from registry.formats.source import BytesSource
+from registry.jail.process import Limits
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.testing.contracts.scanners import MALICIOUS
 from registry.testing.scanners import MemoryScanner
 from registry.testing.vectors import Vector, onnx, pickles, torch_archives, torch_files
 from registry.testing.vectors.safetensors import safetensors
-from registry.vetting.jail import Limits, RulesError
+from registry.vetting.jail import RulesError
 from registry.vetting.jailed import Neighbours, scan, scanners_for
 from registry.vetting.judging import (
     JudgedFile,
