@@ -48,7 +48,7 @@ _BY_ENDING = {
         "sentencepiece": "spm",
         "tiktoken": "tiktoken",
         "archive": "zip tar tgz tbz2 txz 7z rar",
-        "compressed": "gz bz2 xz lzma",
+        "compressed": "gz bz2 xz lzma lz4",
         "image": "png jpg jpeg gif",
     }.items()
     for ending in endings.split()

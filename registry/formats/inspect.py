@@ -106,7 +106,7 @@ ANY = "any"
 #: Pickles of protocols 0 and 1 begin with any opcode.
 _PICKLED = ("pickle", TEXT, BINARY)
 #: joblib's.
-_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma")
+_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma", "lz4")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
@@ -141,6 +141,7 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
     ("compressed", "xz"): Parser("xz", compressed.read_alone),
     ("compressed", "lzma"): Parser("lzma", compressed.read_alone),
+    ("compressed", "lz4"): Parser("lz4", compressed.read_alone),
     ("image", "png"): Parser("png", images.read_png),
     ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
     ("image", "gif"): Parser("gif", images.read_gif),

@@ -129,6 +129,7 @@ _MAGIC = {
     "bzip2": b"BZ",
     "xz": b"\xfd7zXZ",
     "lzma": b"\x5d\x00",
+    "lz4": b"\x04\x22\x4d\x18",
 }
 
 

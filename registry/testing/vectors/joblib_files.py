@@ -7,6 +7,8 @@ import gzip
 import lzma
 import zlib
 
+import lz4.frame
+
 from registry.testing.vectors import Vector
 from registry.testing.vectors.pickling import (
     CALLEE,
@@ -74,6 +76,9 @@ VECTORS = (
     _sound("bz2", bz2.compress(_TWO)),
     _sound("xz", lzma.compress(_TWO)),
     _sound("lzma", lzma.compress(_TWO, lzma.FORMAT_ALONE)),
+    _sound("lz4", lz4.frame.compress(_TWO)),
+    _sound("lz4-of-checks", lz4.frame.compress(_TWO, content_checksum=True, block_checksum=True)),
+    _sound("lz4-of-two", lz4.frame.compress(_TWO[:40]) + lz4.frame.compress(_TWO[40:])),
     _sound(
         "zlib-of-megabytes",
         zlib.compress(whole(b"B" + (9 * 2**20).to_bytes(4, "little") + bytes(9 * 2**20), 3)),
@@ -119,6 +124,7 @@ VECTORS = (
             "bz2": bz2.compress(_RUN),
             "xz": lzma.compress(_RUN),
             "lzma": lzma.compress(_RUN, lzma.FORMAT_ALONE),
+            "lz4": lz4.frame.compress(_RUN),
         }.items()
     ),
     _bad("cut-stream", "STREAM-2", _CUT),
@@ -126,6 +132,11 @@ VECTORS = (
     _bad("stream-without-check", "STREAM-1", lzma.compress(_ONE, check=lzma.CHECK_NONE)),
     _bad("pickle-in-a-second-stream", "PICKLE-3", gzip.compress(_ONE) + gzip.compress(_RUN)),
     _bad("second-zlib-stream", "STREAM-3", zlib.compress(_ONE) + zlib.compress(_RUN)),
+    _bad("cut-frame", "STREAM-2", lz4.frame.compress(_ONE)[:-4]),
+    _bad(
+        "pickle-in-a-second-frame", "PICKLE-3", lz4.frame.compress(_ONE) + lz4.frame.compress(_RUN)
+    ),
+    _bad("pickle-behind-the-frame", "STREAM-3", lz4.frame.compress(_ONE) + _RUN),
     _bad("byte-behind-the-stream", "STREAM-3", bz2.compress(_ONE) + b"\0"),
     _bad("pickle-behind-in-the-stream", "PICKLE-3", zlib.compress(_ONE + _RUN)),
     Vector(name="gzip", path="model.pkl", data=gzip.compress(_ONE, mtime=0), rule="FILE-1"),
