@@ -107,6 +107,7 @@ WRAPPINGS: Mapping[str, Callable[[bytes], bytes]] = {
             *(".onnx", ".gguf", ".pb", ".meta", ".xml", ".png", ".zip", ".keras", ".jinja"),
         )
     },
+    "input_0.pb": lambda data: data,
     "pytorch_model.bin": _torch,
     "zipped.pt": _torch,
     "deflated.pth": lambda data: _zip(("a/data.pkl", data), method=zipfile.ZIP_DEFLATED),
