@@ -19,7 +19,7 @@ OUTSIDE = {
     "client": GRPC | {"httpx"},
     "db": {"alembic", "psycopg", "sqlalchemy"},
     "doors": {"starlette", "uvicorn"},
-    "formats": {"jinja2", "numpy", "onnx", "yaml"},
+    "formats": {"jinja2", "lz4", "numpy", "onnx", "yaml"},
     "jobs": {"cryptography", "dbos"},
     "policies": {"cel_expr_python", "yaml"},
     "v1": GRPC,
