@@ -15,6 +15,7 @@ from registry.testing.contracts.database.principals import PrincipalsContract
 from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
+from registry.testing.contracts.database.traits import TraitSearchContract
 from registry.testing.contracts.database.vetting import VettingContract
 from registry.testing.contracts.database.webhooks import WebhooksContract
 
@@ -60,6 +61,10 @@ class TestReminders(RemindersContract):
 
 
 class TestVetting(VettingContract):
+    pass
+
+
+class TestTraitSearches(TraitSearchContract):
     pass
 
 
