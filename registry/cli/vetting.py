@@ -61,8 +61,7 @@ def rerun(session: Session, scope: str, everything: bool, follow: bool) -> None:
     begun = _follow_rerun(session, begun)
     changed = list(session.client.vetting.changes(begun.name))
     session.emit({"rerun": begun, "changes": changed}, _rerun_lines(begun, changed))
-    worse = any(each.state in ("rejected", "quarantined") for each in changed)
-    raise click.exceptions.Exit(exits.REFUSED if worse else exits.DONE)
+    raise click.exceptions.Exit(exits.REFUSED if any(map(is_worse, changed)) else exits.DONE)
 
 
 @click.command("changes")
@@ -74,6 +73,22 @@ def changes(session: Session, number: int, limit: int) -> None:
     found = session.client.vetting.get_rerun(number)
     changed = session.rows(session.client.vetting.changes(number), limit)
     session.emit({"rerun": found, "changes": changed}, _rerun_lines(found, changed))
+
+
+#: From good to bad; a version without a verdict could not be told either.
+_VERDICTS = ("pass", "unknown", "fail")
+
+
+def is_worse(change: VettingChange) -> bool:
+    """Whether it is gone from where it was released, or its verdict is a worse one: in its period
+    of grace a version stays where it is."""
+    if change.was_state == "released" and change.state != "released":
+        return True
+    was, verdict = (
+        _VERDICTS.index(each if each in _VERDICTS else "unknown")
+        for each in (change.was_verdict, change.verdict)
+    )
+    return verdict > was
 
 
 def _scope(session: Session, text: str) -> str:
@@ -150,4 +165,8 @@ def _rerun_lines(found: VettingRerun, changed: list[VettingChange]) -> list[str]
         lines.append(f"  {output.path_of(each.version)}  {was} -> {each.state} ({each.verdict})")
     if found.end_time and not changed:
         lines.append("  Nothing has changed.")
+    in_grace = [each for each in changed if each.state == "released" and each.verdict != "pass"]
+    if in_grace:
+        ref = output.path_of(in_grace[0].version)
+        lines.append(f"Released for as long as their grace lasts: hallmark version show {ref}")
     return lines

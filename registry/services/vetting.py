@@ -27,8 +27,9 @@ from registry.ports.policy import Policy, PolicySets
 from registry.ports.vetting import Vetter
 from registry.services.facts import VersionFacts
 from registry.services.gates import ask_release
+from registry.services.grace import in_grace
 from registry.services.lookups import manifest_missing
-from registry.services.releases import in_grace, released
+from registry.services.releases import released
 
 logger = logging.getLogger(__name__)
 

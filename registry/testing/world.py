@@ -247,14 +247,17 @@ class World:
             clock=clock,
             read_card=parse_card,
             on_quarantined=self._wake,
+            policies=self.active,
             gate=RegisterGate(
                 database=database, clock=clock, policies=self.active, facts=self.facts
             ),
         )
-        self.yanks = YankService(database=database, clock=clock, on_quarantined=self._wake)
+        self.yanks = YankService(
+            database=database, clock=clock, policies=self.active, on_quarantined=self._wake
+        )
         self.version_diffs = VersionDiffService(database=database)
         self.evaluations = EvaluationService(database=database, clock=clock)
-        self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
+        self.references = ReferenceService(database=database, clock=clock, policies=self.active)
         self.promotions = PromotionService(
             database=database,
             clock=clock,
@@ -297,7 +300,7 @@ class World:
             database=database, clock=clock, assessor=self.assessor, on_wanted=self._wake
         )
         self.vetting_reports = VettingReports(database=database, clock=clock)
-        self.trait_searches = TraitSearches(database)
+        self.trait_searches = TraitSearches(database=database, policies=self.active)
         self.releases = ReleaseService(
             database=database, clock=clock, policies=self.active, facts=self.facts
         )

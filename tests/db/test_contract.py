@@ -16,6 +16,7 @@ from registry.testing.contracts.database.readiness import AssessmentsContract
 from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
+from registry.testing.contracts.database.traits import TraitSearchContract
 from registry.testing.contracts.database.vetting import VettingContract
 from registry.testing.contracts.database.webhooks import WebhooksContract
 
@@ -65,6 +66,10 @@ class TestReminders(RemindersContract):
 
 
 class TestVetting(VettingContract):
+    pass
+
+
+class TestTraitSearches(TraitSearchContract):
     pass
 
 
