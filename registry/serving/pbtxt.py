@@ -28,8 +28,8 @@ DEPTH_MAX = 50
 _OPENING = {"{": "}", "<": ">"}
 #: More names than that nobody reads.
 _SHOWN_MAX = 20
-#: What C++'s tokenizer steps over at the beginning, and Python's doesn't.
 _BYTE_ORDER_MARK = "\ufeff"
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,11 @@ def _text(data: bytes) -> str:
             f"at most {CONFIG_BYTES_MAX:,}",
             "Leave what is no configuration out of config.pbtxt.",
         )
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise PbtxtError(
-            f"byte {data[error.start]:#04x}, which is no UTF-8",
-            "text in UTF-8",
-            "Save config.pbtxt in UTF-8.",
-            _position_of(data[: error.start].decode()),
-        ) from error
-    text = text.removeprefix(_BYTE_ORDER_MARK)
+    # What is no UTF-8 becomes half a surrogate pair: no harm in a comment, and found elsewhere.
+    text = data.decode(errors="surrogateescape")
+    if text.startswith(_BYTE_ORDER_MARK):
+        fix = "Save config.pbtxt in UTF-8 without it."
+        raise PbtxtError("a byte order mark", "the name of a field", fix, Position(1, 1))
     if "\0" in text:
         raise PbtxtError(
             "a NUL character",
@@ -155,11 +150,19 @@ def _position_of(before: str) -> Position:
 
 
 def _unclosed(text: str) -> list[tuple[str, Position]]:
-    """Braces that nothing closes, with where they are. PbtxtError where they nest too deep: the
-    parser goes one call deeper for each."""
+    """Braces that nothing closes, with where they are. PbtxtError where they nest too deep, since
+    the parser goes one call deeper for each, and for what is no UTF-8 outside comments."""
     tokens = _tokens(text)
     opened: list[tuple[str, Position]] = []
     while not tokens.AtEnd():
+        if byte := _NO_UTF8.search(tokens.token):
+            # Seen to end Triton 24.10's whole server, in a text.
+            raise PbtxtError(
+                f"byte {ord(byte[0]) - 0xDC00:#04x}, which is no UTF-8",
+                "text in UTF-8",
+                "Save config.pbtxt in UTF-8.",
+                _at(tokens),
+            )
         if tokens.token in _OPENING:
             opened.append((tokens.token, _at(tokens)))
             if len(opened) > DEPTH_MAX:
