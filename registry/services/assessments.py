@@ -77,21 +77,23 @@ class AssessmentQueue:
             return tx.assessments.passed(self._after, SWEPT_AT_ONCE)
 
         versions = self._database.read(look)
-        self._want(versions, releases, tools)
+        if versions:
+            self._database.write(lambda tx: self._want(tx, versions, releases, tools))
         is_last = len(versions) < SWEPT_AT_ONCE
         self._after = -1 if is_last else versions[-1].key
         return not is_last
 
-    def passed(self, versions: Iterable[Version]) -> None:
-        """Vetting has just passed these."""
-        releases = self._known(self._policies.recent().triton_releases)
-        self._want(versions, releases, self._assessor.tools_digest)
+    def passed(self, tx: Transaction, versions: Iterable[Version]) -> None:
+        """Vetting passes these in this transaction."""
+        releases = self._known(self._policies.active(tx).triton_releases)
+        self._want(tx, versions, releases, self._assessor.tools_digest)
 
-    def _want(self, versions: Iterable[Version], releases: Sequence[str], tools: str) -> None:
+    def _want(
+        self, tx: Transaction, versions: Iterable[Version], releases: Sequence[str], tools: str
+    ) -> None:
         wanted = [(subject_of(each), release) for each in versions for release in releases]
         if wanted:
-            now_us = self._clock.now_us()
-            self._database.write(lambda tx: tx.assessments.want(wanted, tools, now_us))
+            tx.assessments.want(wanted, tools, self._clock.now_us())
 
     def _known(self, releases: Sequence[str]) -> tuple[str, ...]:
         known = {each.name for each in self._assessor.releases}

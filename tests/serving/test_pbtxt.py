@@ -15,13 +15,12 @@ from tritonclient.grpc import model_config_pb2
 from registry.serving.pbtxt import (
     CONFIG_BYTES_MAX,
     DEPTH_MAX,
-    NOWHERE,
     PbtxtError,
     empty,
     nearest,
     parse,
 )
-from registry.serving.points import Position
+from registry.serving.points import NOWHERE, Position
 
 SOUND = b"""# Of the team that trains it.
 name: "scorer"
