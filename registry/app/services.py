@@ -190,12 +190,15 @@ def build_services(
             clock=clock,
             read_card=parse_card,
             on_quarantined=on_quarantined,
+            policies=policies,
             gate=RegisterGate(database=database, clock=clock, policies=policies, facts=facts),
         ),
         diffs=VersionDiffService(database=database),
         evaluations=EvaluationService(database=database, clock=clock),
-        yanks=YankService(database=database, clock=clock, on_quarantined=on_quarantined),
-        references=ReferenceService(database=database, clock=clock, policy=stages),
+        yanks=YankService(
+            database=database, clock=clock, policies=policies, on_quarantined=on_quarantined
+        ),
+        references=ReferenceService(database=database, clock=clock, policies=policies),
         promotions=PromotionService(
             database=database, clock=clock, policies=policies, facts=facts, fresh_groups=accounts
         ),
@@ -234,7 +237,7 @@ def build_services(
         audit_proofs=AuditProofs(database=database, keys=audit_keys),
         facts=facts,
         vetting_reports=VettingReports(database=database, clock=clock),
-        trait_searches=TraitSearches(database),
+        trait_searches=TraitSearches(database=database, policies=policies),
         releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(
             database=database,

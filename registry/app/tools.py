@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from registry.errors import StartError
-from registry.vetting.jail import Jail, Limits, NoJailError, RulesError
+from registry.jail.process import Limits, NoJailError
+from registry.vetting.jail import Jail, RulesError
 from registry.vetting.tools import Tools
 
 _ENDING = ".yar"
