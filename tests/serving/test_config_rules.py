@@ -571,7 +571,7 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
             warm_up(data(source='input_data_file: "x"')), ONE, {"1/model.onnx": 9, "warmup/x": 15}
         ),
     ),
-    ("CONFIG-23", REMARK, 'inputs { key: "Q"', Given(warm_up(data() + data("Q")))),
+    ("CONFIG-23", BLOCKS, 'inputs { key: "Q"', Given(warm_up(data() + data("Q")))),
     ("CONFIG-24", BLOCKS, 'name: "trt" } } }', Given(accelerator('name: "trt"'))),
     ("CONFIG-24", BLOCKS, 'name: "dnnl" } } }', Given(accelerator('name: "dnnl"', "cpu"))),
     (
