@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from registry.domain.readiness import report_from_document, report_to_document
 from registry.jail.inside import begin, lock_in
+
+if TYPE_CHECKING:
+    from registry.serving.onnx_rules import Runtime
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -40,10 +43,16 @@ def main(arguments: list[str]) -> None:
 def _reading(setup: Mapping[str, Any]) -> Answer:
     from registry.serving.reading import Reader
 
-    reader = Reader([(str(version), str(runtime)) for version, runtime in setup["releases"]])
+    releases = [(str(version), str(runtime)) for version, runtime in setup["releases"]]
+    reader = Reader(releases, measured({runtime for _, runtime in releases}))
     return lambda _: {
         "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
     }
+
+
+def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
+    """What is known of those versions of ONNX Runtime that were measured: as yet of none."""
+    return {}
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:

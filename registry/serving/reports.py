@@ -34,7 +34,8 @@ _NUMBER_MAX = 2**63 - 1
 _RULE = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{1,4}")
 _DTYPE = re.compile(r"[A-Z0-9]{0,20}")
 _KIND = re.compile(r"tensor|sequence|map|optional|sparse_tensor")
-_RELEASE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}")
+#: Also of a build between two versions, such as 1.23.0+1d1712fdaf.
+_RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}(\+[0-9a-z.]{1,40})?")
 
 T = TypeVar("T")
 
