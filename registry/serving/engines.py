@@ -21,8 +21,8 @@ from registry.formats.look import Rule, quoted
 from registry.formats.python_source import SOURCE_BYTES_MAX, nodes_of
 from registry.serving.config_case import Target
 from registry.serving.config_values import type_name
-from registry.serving.pbtxt import Config, Position, nearest
-from registry.serving.points import point
+from registry.serving.pbtxt import Config, nearest
+from registry.serving.points import NOWHERE, Position, point
 from registry.serving.repository import Place
 
 PLAN = Rule(
