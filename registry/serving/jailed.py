@@ -4,8 +4,8 @@
 
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
 it is for (`read` or `run`, each of which loads what the other does not need), the `folder` that it
-may read, and the one of the `previous` version or an empty text. `read` also has `releases`, each a
-pair of its version and that of its ONNX Runtime, and answers any request with a report for each.
+may read, and the one of the `previous` version or an empty text, and the `name` of a model at their
+root. `read` also has `releases` (`releases.py`), and answers any request with a report for each.
 `run` is sent a report of one model and answers with it, the dry run told.
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from registry.domain.readiness import report_from_document, report_to_document
 from registry.jail.inside import begin, lock_in
+
+if TYPE_CHECKING:
+    from registry.serving.onnx_rules import Runtime
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -39,11 +42,21 @@ def main(arguments: list[str]) -> None:
 
 def _reading(setup: Mapping[str, Any]) -> Answer:
     from registry.serving.reading import Reader
+    from registry.serving.releases import Release
 
-    reader = Reader([(str(version), str(runtime)) for version, runtime in setup["releases"]])
+    releases = [Release(**each) for each in setup["releases"]]
+    reader = Reader(releases, measured({each.onnxruntime for each in releases}), setup["name"])
     return lambda _: {
         "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
     }
+
+
+def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
+    """What is known of those versions of ONNX Runtime that were measured."""
+    from registry.serving.runtimes import runtime, runtimes
+
+    known = runtimes()
+    return {version: runtime(version) for version in sorted(versions) if version in known}
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
@@ -54,7 +67,8 @@ def _running(setup: Mapping[str, Any]) -> Answer:
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        return {"report": report_to_document(run(report, setup["folder"], setup["previous"]))}
+        ran = run(report, setup["folder"], setup["previous"], setup["name"])
+        return {"report": report_to_document(ran)}
 
     return answer
 
