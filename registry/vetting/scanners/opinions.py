@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: It may be about any file, as rules of the operator's are.
 _REMOVE = (
-    "Push a version without what the scanner found; safetensors, ONNX and GGUF hold no code. If the "
-    "scanner is wrong, tell the server's operator."
+    "Push a version without what the scanner found; safetensors, ONNX and GGUF hold no code. If "
+    "the scanner is wrong, tell the server's operator."
 )
 MALICIOUS = Rule("SCAN-1", "No scanner calls the file malicious.", _REMOVE)
 SUSPICIOUS = Rule(
