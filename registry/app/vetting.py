@@ -34,7 +34,7 @@ def check_files(
         sizes,
         lambda name: open_file(files[name]),
         dataclasses.replace(Limits(), bare=bare),
-        tools_of(clamav, yara),
+        tools_of(clamav, yara, yara_option="--yara (HALLMARK_YARA_DIR)"),
     ):
         if judged.path not in bad:
             yield judged
