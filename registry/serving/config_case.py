@@ -33,6 +33,11 @@ class Target(Protocol):
         """Such as 10.13.3.9; empty where nobody wrote it down."""
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """Of a version or a release, to compare: (25, 10) of 25.10."""
+    return tuple(int(each) for each in version.split(".") if each.isdecimal())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     config: Config

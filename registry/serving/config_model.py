@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from registry.domain.readiness import Point
 from registry.formats.look import Rule, quoted
-from registry.serving.config_case import Case
+from registry.serving.config_case import Case, numbers
 from registry.serving.config_completing import ENSEMBLE
 from registry.serving.pbtxt import keyed, nearest
 from registry.serving.repository import AUTOFILL
@@ -71,6 +71,11 @@ _PLATFORMS = {
     "pytorch": ("pytorch_libtorch", "libtorch", "torch_aoti"),
     "tensorflow": ("tensorflow_savedmodel", "tensorflow_graphdef"),
 }
+#: Platforms that came later: 24.10 refuses them, and core's pull request 484 of April 2026 mends
+#: what it has of them. With which release between they came is not known here.
+_LATER = ("libtorch", "torch_aoti")
+_REFUSED_BEFORE = (26, 1)
+_KNOWN_FROM = (26, 4)
 #: All that NVIDIA's images have had since 24.01: server/build.py and docs/backend/README.md.
 _BACKENDS = (
     *_PLATFORMS,
@@ -130,6 +135,11 @@ def _backend(case: Case) -> Iterator[Point]:
             names = ", ".join(AUTOFILL)
             found = "no backend, and no file from whose name Triton would take it"
             yield case.blocks(BACKEND, way, found, f"`backend`, or a file named {names}")
+    elif platform in _LATER and numbers(case.target.name) < _KNOWN_FROM:
+        say = case.blocks if numbers(case.target.name) < _REFUSED_BEFORE else case.doubts
+        found = f"platform {quoted(platform)}, which Triton {case.target.name} may not know"
+        fix = "Take a later release, or push a TorchScript module as model.pt."
+        yield say(BACKEND, way, found, "pytorch_libtorch", fix=fix)
     elif platform not in _PLATFORMS.get(backend, (platform,)):
         found = f"platform {quoted(platform)} with backend {quoted(backend)}"
         expected = f"platform {' or '.join(_PLATFORMS[backend])}, or none"

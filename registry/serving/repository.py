@@ -132,12 +132,13 @@ class Place:
         }
 
     def autofilled(self) -> tuple[str, str, str]:
-        """Backend, platform and file that Triton takes by the names in the first version's folder;
-        empty texts where it knows none of them."""
-        if not self.versions:
+        """Backend, platform and file that Triton takes by the names in the first folder, which is
+        the first by its text, whether a version's or not; empty texts where it knows none."""
+        folders = [each for each, is_file in _heads(self.files).items() if not is_file]
+        if not folders:
             return "", "", ""
-        # As the server sorts folders: by their text.
-        names = _heads(self.inside(int(min(map(str, self.versions)))))
+        prefix = f"{min(folders)}/"
+        names = _heads(way.removeprefix(prefix) for way in self.files if way.startswith(prefix))
         for name, (backend, platform) in AUTOFILL.items():
             if name in names and names[name] in _KINDS.get(name, (True,)):
                 return backend, platform, name

@@ -74,7 +74,7 @@ def test_a_point_says_found_expected_and_mending() -> None:
 @pytest.mark.parametrize(
     ("given", "fix"),
     [
-        (BROKEN[4][3], 'Write `backend: "onnxruntime"`.'),
+        (Given('backend: "onnx"'), 'Write `backend: "onnxruntime"`.'),
         (Given(BASE.replace('"Y"', '"Yy"')), "Name the tensors as the model does."),
         (Given(UNBATCHED.replace("[-1, 4]", "[4]", 1)), "Write the batch axis too, or a"),
         (Given(BASE.replace("FP32", "INT64", 1)), "Write `data_type: TYPE_FP32`."),

@@ -42,6 +42,13 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         'platform: "onnx" backend: "onnxruntime"',
         Given('platform: "onnx" backend: "onnxruntime"\n' + FULL),
     ),
+    (
+        "CONFIG-3",
+        BLOCKS,
+        "platform: 'torch_aoti'",
+        Given("platform: 'torch_aoti'\n" + IO, None, {"1/model.pt2": 1}),
+    ),
+    ("CONFIG-3", BLOCKS, "", Given(IO, None, {"1/model.pt2": 1})),
     ("CONFIG-3", BLOCKS, 'backend: "onnx"', Given('backend: "onnx"\n' + IO)),
     ("CONFIG-3", BLOCKS, 'backend: "ONNXRuntime"', Given('backend: "ONNXRuntime"\n' + IO)),
     ("CONFIG-3", DOUBTS, 'backend: "our_own"', Given('backend: "our_own"\n' + IO)),
