@@ -256,6 +256,12 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
     (
         "CONFIG-16",
         BLOCKS,
+        "batch_output { source_input: 'X'",
+        Given(BASE + "batch_output { source_input: 'X' }"),
+    ),
+    (
+        "CONFIG-16",
+        BLOCKS,
         "target_name: 'Q' source_input: 'X'",
         Given(BASE + "batch_output { target_name: 'Q' source_input: 'X' }"),
     ),
