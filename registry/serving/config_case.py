@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from registry.domain.readiness import Point, Signature, Weight
 from registry.formats.look import Rule
+from registry.names.text import visible
 from registry.serving.pbtxt import Config
 from registry.serving.points import point
 from registry.serving.repository import Place
@@ -102,7 +103,8 @@ class Case:
         return point(
             rule,
             weight,
-            about or way,
+            # Keys of maps are whatever the file says.
+            about or visible(way),
             found,
             expected,
             fix=fix,

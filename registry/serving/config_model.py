@@ -79,8 +79,7 @@ _KNOWN_FROM = (26, 4)
 #: All that NVIDIA's images have had since 24.01: server/build.py and docs/backend/README.md.
 _BACKENDS = (
     *_PLATFORMS,
-    *("python", "openvino", "dali", "fil", "vllm", "tensorrtllm", "mlflow", "square", "identity"),
-    *("repeat", "redis"),
+    *("python", "openvino", "dali", "fil", "vllm", "tensorrtllm", "square", "identity", "repeat"),
 )
 #: What people write for them.
 _MEANT = {
@@ -115,7 +114,7 @@ def check(case: Case) -> Iterator[Point]:
 def _name(case: Case) -> Iterator[Point]:
     said, name = case.config.message.name, case.place.name
     if said and said != name:
-        fix = f'Write `name: "{name}"`, or remove the line.'
+        fix = f"Write `name: {quoted(name)}`, or remove the line."
         yield case.blocks(NAME, "name", quoted(said), f"{quoted(name)}, as its folder", fix=fix)
 
 
@@ -235,7 +234,7 @@ def _model_files(case: Case, versions: list[int]) -> Iterator[Point]:
             expected = (
                 f"one; there is {quoted(near)}" if near else f"one of {len(files)} files there"
             )
-            fix = f'Write `default_model_filename: "{near}"`, or rename the file.' if near else ""
+            fix = f"Write `default_model_filename: {quoted(near)}`, or rename it." if near else ""
             yield case.blocks(MODEL_FILE, way, found, expected, fix=fix)
 
 

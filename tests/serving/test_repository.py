@@ -151,6 +151,22 @@ def test_backends_are_filled_in_as_by_the_server(paths: list[str], backend: str)
     assert place.autofilled()[0] == backend
 
 
+@pytest.mark.parametrize(
+    ("paths", "main"),
+    [
+        (["model.onnx", "other.onnx"], ("onnxruntime", "model.onnx")),
+        (["net.onnx", "net.onnx.data"], ("onnxruntime", "net.onnx")),
+        (["config.pbtxt", "3/Net.PLAN"], ("tensorrt", "Net.PLAN")),
+        (["net.gguf"], ("", "net.gguf")),
+        (["a.onnx", "b.onnx"], ("", "")),
+        (["models/ensemble/config.pbtxt"], ("", "")),
+    ],
+)
+def test_the_file_of_the_model(paths: list[str], main: tuple[str, str]) -> None:
+    (place,), _ = look(*paths)
+    assert place.main() == main
+
+
 _NAMES = st.sampled_from(
     ["1", "2", "01", "v1", "1.x", "net", "onnx", "warmup", "config.pbtxt", "x.txt", *AUTOFILL]
 )
