@@ -130,7 +130,7 @@ def _backend(case: Case) -> Iterator[Point]:
             near = nearest(platform, known) or nearest(_MEANT.get(platform, ""), known)
             expected = quoted(near) if near else f"one of {', '.join([*known, ENSEMBLE])}"
             yield case.blocks(BACKEND, way, f"platform {quoted(platform)}", expected)
-        else:
+        elif not _is_unserved(case):
             names = ", ".join(AUTOFILL)
             found = "no backend, and no file from whose name Triton would take it"
             yield case.blocks(BACKEND, way, found, f"`backend`, or a file named {names}")
@@ -153,6 +153,12 @@ def _backend(case: Case) -> Iterator[Point]:
             expected = "one of NVIDIA's image, or libtriton_NAME.so beside the model"
             fix = "See that the server has this backend."
             yield case.doubts(BACKEND, way, found, expected, fix=fix)
+
+
+def _is_unserved(case: Case) -> bool:
+    """Whether the model is of a format that no backend reads: `engines.py` says so."""
+    backend, file = case.place.main()
+    return bool(file) and not backend
 
 
 def _ensemble(case: Case) -> Iterator[Point]:

@@ -20,6 +20,7 @@ from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule, quoted
 from registry.formats.python_source import SOURCE_BYTES_MAX, nodes_of
 from registry.serving.config_case import Target, numbers
+from registry.serving.config_completing import ENSEMBLE
 from registry.serving.config_values import type_name
 from registry.serving.pbtxt import NOWHERE, Config, Position, nearest
 from registry.serving.points import point
@@ -157,7 +158,7 @@ def check(
     }
     if message.backend in known:
         yield from known[message.backend](engine)
-    elif not message.backend:
+    elif not message.backend and message.platform != ENSEMBLE:
         yield from _unserved(engine)
 
 
