@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from registry.serving.onnx_rules import CUDA, Types
+from registry.serving.onnx_rules import CPU, CUDA, Types
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
@@ -77,3 +77,18 @@ def _kernels(provider: str) -> Mapping[tuple[str, str], list[tuple[tuple[int, in
             (tuple(kernel.version_range), dict(kernel.type_constraints))
         )
     return found
+
+
+def is_served(model: bytes, inputs: Sequence[Any] | None) -> bool:
+    """Whether a bare session loads it, and runs with these inputs in the order of the model's, if
+    there are some."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=[CPU])
+        if inputs is not None:
+            names = [each.name for each in session.get_inputs()]
+            session.run(None, dict(zip(names, inputs, strict=True)))
+    except Exception:  # noqa: BLE001 - its errors are many classes, and each says no
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""Models that the onnx library tests runtimes with: what a bare session loads and runs with a
+case's own inputs is never called not ready."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.backend.test
+import pytest
+from onnx import numpy_helper
+
+from registry.domain.readiness import Readiness, Report
+from registry.serving.assessing import weighed
+from registry.serving.reading import Reader
+from registry.serving.running import run
+from registry.serving.session import VERSION
+from registry.testing.installed_runtime import InstalledRuntime, is_served
+
+DATA = Path(onnx.backend.test.__file__).parent / "data"
+NODE_CASES = 200
+#: Those of a kind whose inputs are no tensors are left out.
+ON_DISK = ("simple", "pytorch-converted", "pytorch-operator")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    model: bytes
+    #: Arrays in the order of the model's inputs; none where it brings none along.
+    inputs: Sequence[Any] | None
+
+
+def _cases_on_disk() -> Iterator[Case]:
+    for kind in ON_DISK:
+        for folder in sorted((DATA / kind).iterdir()):
+            files = sorted((folder / "test_data_set_0").glob("input_*.pb"))
+            try:
+                inputs = [numpy_helper.to_array(onnx.load_tensor(file)) for file in files]
+            except Exception:  # noqa: BLE001 - sequences and optionals are no tensors
+                continue
+            yield Case(folder.name, (folder / "model.onnx").read_bytes(), inputs)
+    for file in sorted((DATA / "light").glob("*.onnx")):
+        yield Case(file.stem, file.read_bytes(), None)
+
+
+def _cases_of_nodes() -> Iterator[Case]:
+    from onnx.backend.test.case.node import collect_testcases
+
+    cases = [each for each in collect_testcases(None) if each.model and each.data_sets]
+    for case in cases[:: len(cases) // NODE_CASES][:NODE_CASES]:
+        assert case.model
+        assert case.data_sets
+        inputs = case.data_sets[0][0]
+        if all(hasattr(each, "dtype") for each in inputs):
+            # Scalars are of numpy's own types, which a session does not take.
+            arrays = [np.asarray(each) for each in inputs]
+            yield Case(case.name, case.model.SerializeToString(), arrays)
+
+
+def _assessed(case: Case, folder: Path) -> Report:
+    """In this process, since cases are many and vouched for."""
+    (folder / "model.onnx").write_bytes(case.model)
+    reader = Reader([("26.10", VERSION)], {VERSION: InstalledRuntime()})
+    (report,) = reader.reports(str(folder))
+    (model,) = report.models
+    assert model.signature is not None, case.name
+    (ran,) = run(report, str(folder), "").models
+    return weighed(report, report, [ran])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", [_cases_on_disk, _cases_of_nodes], ids=["disk", "nodes"])
+def test_what_is_served_is_never_called_not_ready(cases: Any, tmp_path: Path) -> None:
+    """And most of what is not served is."""
+    with warnings.catch_warnings():
+        # Cases overflow on purpose as they are made.
+        warnings.simplefilter("ignore")
+        told = [
+            (case, is_served(case.model, case.inputs), _assessed(case, tmp_path))
+            for case in cases()
+        ]
+    wrong = [
+        (case.name, [each.message for each in report.all_points()])
+        for case, is_bare_served, report in told
+        if is_bare_served and report.readiness is Readiness.NOT_READY
+    ]
+    assert wrong == []
+    served = [report.readiness for _, is_bare_served, report in told if is_bare_served]
+    assert len(served) > 100
+    assert served.count(Readiness.READY) > len(served) / 2
+    refused = [report.readiness for _, is_bare_served, report in told if not is_bare_served]
+    assert refused.count(Readiness.READY) == 0
