@@ -6,7 +6,6 @@ that cannot be had does, and so does a golden sample that comes out otherwise.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from registry.domain.readiness import Point, Run, Signature, TensorInfo, Weight
 from registry.formats.look import Rule
+from registry.jail.memory import PeakMemory
 from registry.names.text import show
 from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, Tolerance, difference
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
@@ -76,6 +76,8 @@ class Subject:
     signature: Signature
     #: Of all files below the folder.
     sizes: Mapping[str, int]
+    #: Of the process that it is run in.
+    peak: PeakMemory
     #: The file of the version before it, by its whole path.
     previous: Path | None = None
 
@@ -109,7 +111,7 @@ def dry_run(subject: Subject) -> DryRun:
     _check_outputs(subject, sampled, tried, done)
     if subject.previous is not None:
         _compare_with_previous(subject.previous, subject, [*sampled, *tried], done)
-    done.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    done.peak_bytes = subject.peak.bytes()
     return done
 
 

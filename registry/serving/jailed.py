@@ -56,14 +56,17 @@ def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
+    from registry.jail.memory import PeakMemory
     from registry.serving.running import run
     from registry.serving.session import warm_up
 
     warm_up()
+    peak = PeakMemory()
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        return {"report": report_to_document(run(report, setup["folder"], setup["previous"]))}
+        ran = run(report, setup["folder"], setup["previous"], peak)
+        return {"report": report_to_document(ran)}
 
     return answer
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from registry.domain.readiness import ModelReport, Report
+from registry.jail.memory import PeakMemory
 from registry.serving.dry_run import Subject, dry_run
 from registry.serving.folder_models import FolderModel, models_in, sizes_below
 
 
-def run(report: Report, top: str, previous: str) -> Report:
+def run(report: Report, top: str, previous: str, peak: PeakMemory) -> Report:
     """With what the run told, and nothing else; `previous` is the top of the version before it, or
     empty. The model is the one of that name and folder."""
     (model,) = report.models
@@ -26,6 +27,7 @@ def run(report: Report, top: str, previous: str) -> Report:
             folder=found.folder,
             signature=model.signature,
             sizes=sizes,
+            peak=peak,
             previous=_previous(model, previous),
         )
     )

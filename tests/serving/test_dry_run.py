@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, ValueInfoProto, helper
 
 from registry.domain.readiness import Signature, TensorInfo, Weight
+from registry.jail.memory import PeakMemory
 from registry.serving.dry_run import DryRun, Subject, dry_run
 from registry.serving.folder_models import sizes_below
 from registry.serving.made_inputs import UnmadeError, axes_of, made
@@ -31,6 +32,7 @@ def run(folder: Path, made: onnx.ModelProto, *, previous: Path | None = None) ->
             folder="m",
             signature=signature_of(made.graph),
             sizes=sizes_below(str(folder)),
+            peak=PeakMemory(),
             previous=previous,
         )
     )

@@ -16,6 +16,7 @@ import pytest
 from onnx import numpy_helper
 
 from registry.domain.readiness import Readiness, Report
+from registry.jail.memory import PeakMemory
 from registry.serving.assessing import weighed
 from registry.serving.reading import Reader
 from registry.serving.running import run
@@ -70,7 +71,7 @@ def _assessed(case: Case, folder: Path) -> Report:
     (report,) = reader.reports(str(folder))
     (model,) = report.models
     assert model.signature is not None, case.name
-    (ran,) = run(report, str(folder), "").models
+    (ran,) = run(report, str(folder), "", PeakMemory()).models
     return weighed(report, report, [ran])
 
 

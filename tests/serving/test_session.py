@@ -29,21 +29,27 @@ def test_it_writes_nothing_at_home_and_calls_nobody(tmp_path: Path) -> None:
     ("said", "subject", "text"),
     [
         (
-            "[ONNXRuntimeError] : 1 : FAIL : Load model from /a/m.onnx failed:Node (mul) Op "
-            "(MatMul) [ShapeInferenceError] Incompatible dimensions",
+            (
+                "[ONNXRuntimeError] : 1 : FAIL : Load model from /a/m.onnx failed:Node (mul) Op "
+                "(MatMul) [ShapeInferenceError] Incompatible dimensions"
+            ),
             "node 'mul' (MatMul)",
             "Node (mul) Op (MatMul) [ShapeInferenceError] Incompatible dimensions",
         ),
         (
-            "[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for "
-            "Relu(14) node with name 'r'",
+            (
+                "[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for "
+                "Relu(14) node with name 'r'"
+            ),
             "node 'r' (Relu)",
             "Could not find an implementation for Relu(14) node with name 'r'",
         ),
         (
-            "[ONNXRuntimeError] : 1 : FAIL : Load model from m failed:"
-            "/onnxruntime_src/onnxruntime/core/graph/model.cc:256 onnxruntime::Model::Model("
-            "onnx::ModelProto&&, const int*) Unsupported model IR version: 14",
+            (
+                "[ONNXRuntimeError] : 1 : FAIL : Load model from m failed:"
+                "/onnxruntime_src/onnxruntime/core/graph/model.cc:256 onnxruntime::Model::Model("
+                "onnx::ModelProto&&, const int*) Unsupported model IR version: 14"
+            ),
             "the model",
             "Unsupported model IR version: 14",
         ),
