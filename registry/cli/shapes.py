@@ -36,6 +36,7 @@ def version_lines(session: Session, version: Version) -> list[str]:
                 ("parameters", output.pairs(spec.parameters)),
                 *_origin(session, version),
                 ("vetting", version.vetting.verdict or "not done yet"),
+                ("grace", grace(version)),
                 ("yanked", version.yank_reason),
             ]
         ),
@@ -49,6 +50,12 @@ def held_lines(version: Version) -> list[str]:
     if version.state != "vetted":
         return []
     return [f"Held back by the policy: hallmark policy try {version.ref} release"]
+
+
+def grace(version: Version) -> str:
+    """Until when a released version that vetting is against goes on being so; else empty."""
+    end = version.vetting.grace_end_time
+    return f"until {output.when(end)}, then its bytes go to nobody" if end else ""
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

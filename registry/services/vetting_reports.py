@@ -220,6 +220,12 @@ def _rerun_of(tx: Transaction, name: VettingRerunName) -> Rerun:
     return found
 
 
+def may_see_bytes(caller: Caller, version: Version) -> bool:
+    """Whether they may be shown what is text of the files themselves."""
+    is_open = version.state is VersionState.RELEASED and not version.terms_digest
+    return is_open and caller.may(Action.VERSION_FETCH, version.namespace, model=version.model)
+
+
 def facts_of(
     tx: Transaction,
     caller: Caller,
@@ -231,11 +237,10 @@ def facts_of(
     files themselves are for those alone who may fetch them, once they are released."""
     if version.vetting is None:
         return []
-    is_open = version.state is VersionState.RELEASED and not version.terms_digest
-    may = caller.may(Action.VERSION_FETCH, version.namespace, model=version.model)
+    may_see = may_see_bytes(caller, version)
 
     def shown(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        return facts if is_open and may else {k: v for k, v in facts.items() if k not in CONTENT}
+        return facts if may_see else {k: v for k, v in facts.items() if k not in CONTENT}
 
     listed = files_digest(files)
     subjects = {file.path: Subject(file.sha256, role_of(file.path), listed) for file in wanted}

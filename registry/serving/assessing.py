@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from registry.domain.readiness import ModelReport, Point, Report, Weight, report
 from registry.formats.look import Rule
 from registry.jail.hearing import line_of
 from registry.jail.process import JailError, Limits, Process
-from registry.serving.folder_models import sizes_below
 from registry.serving.points import point
+from registry.serving.releases import Release
 from registry.serving.reports import report_of
+from registry.serving.work_folder import stored_bytes
 
 ENDS = Rule(
     "READY-1",
@@ -34,7 +35,8 @@ LOADS = "RUN-1"
 #: What tables say of a version, and that there is none.
 BY_TABLE = frozenset({"GRAPH-6", "GRAPH-7", "GRAPH-8", "GRAPH-9"})
 MEASURED = "READY-2"
-#: In place of a release: the ONNX Runtime that is installed here, by its tables.
+#: The name of what stands in place of a release: the ONNX Runtime that is installed here, by its
+#: tables.
 _HERE = "0"
 #: Beside what Python, numpy, onnx and ONNX Runtime take, and small tensors.
 _MEMORY_BYTES = 1_500_000_000
@@ -51,24 +53,28 @@ def limits_for(size_bytes: int, *, bare: bool = False) -> Limits:
 
 def assess(
     folder: Path,
-    releases: Sequence[tuple[str, str]],
+    releases: Sequence[Release],
     *,
+    name: str,
+    run: bool = True,
     previous: Path | None = None,
     bare: bool = False,
 ) -> list[Report]:
-    """A report for each release, given as its version and that of its ONNX Runtime, in their order.
+    """A report for each release, in their order.
 
-    `folder` holds copies of the version's files: onnx refuses files with a second name. `previous`
-    is a folder of the version before, whose answers to the same inputs are compared. `bare`: also
-    where this machine cannot close the jail; else NoJailError.
+    `folder` holds copies of the version's files: onnx refuses files with a second name. `name` is
+    what a model at its root is called. Without `run` no model is run. `previous` is a folder of the
+    version before, whose answers to the same inputs are compared. `bare`: also where this machine
+    cannot close the jail; else NoJailError.
     """
-    size_bytes = sum(sizes_below(str(folder)).values())
+    size_bytes = stored_bytes(folder)
     installed = importlib.metadata.version("onnxruntime")
-    asked = [*releases, (_HERE, installed)]
+    asked = [*releases, Release(name=_HERE, onnxruntime=installed, source="")]
     setup = {
         "folder": str(folder.resolve()),
         "previous": str(previous.resolve()) if previous else "",
-        "releases": [list(each) for each in asked],
+        "name": name,
+        "releases": [asdict(each) for each in asked],
     }
     limits = limits_for(size_bytes, bare=bare)
     patience_s = limits.patience_s(size_bytes)
@@ -77,19 +83,20 @@ def assess(
             said = jail.ask({}, [], patience_s)
         *reports, here = _heard(said, asked)
     except (JailError, KeyError, TypeError, ValueError) as error:
-        return [_unread(version, runtime, error) for version, runtime in releases]
+        return [_unread(each, error) for each in releases]
     ran = [
         _run(replace(here, models=(model,), points=()), setup, limits, patience_s)
-        if model.signature is not None
+        if run and model.signature is not None
         else None
         for model in here.models
     ]
     return [weighed(report, here, ran) for report in reports]
 
 
-def _heard(said: Mapping[str, Any], releases: Sequence[tuple[str, str]]) -> list[Report]:
+def _heard(said: Mapping[str, Any], releases: Sequence[Release]) -> list[Report]:
     reports = [report_of(each) for each in said["reports"]]
-    if [(each.release, each.onnxruntime) for each in reports] != list(releases):
+    wanted = [(each.name, each.onnxruntime) for each in releases]
+    if [(each.release, each.onnxruntime) for each in reports] != wanted:
         raise ValueError("found other reports than those of the releases that were asked for")
     models = {tuple((each.name, each.folder) for each in report.models) for report in reports}
     if len(models) > 1:
@@ -112,9 +119,9 @@ def _run(
     return ran
 
 
-def _unread(release: str, runtime: str, error: Exception) -> Report:
+def _unread(release: Release, error: Exception) -> Report:
     ends = _no_end(f"what reads them came to no end: {_told(error)}")
-    return Report(release=release, onnxruntime=runtime, models=(), points=(ends,))
+    return Report(release=release.name, onnxruntime=release.onnxruntime, models=(), points=(ends,))
 
 
 def _no_end(found: str) -> Point:

@@ -4,8 +4,8 @@
 
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
 it is for (`read` or `run`, each of which loads what the other does not need), the `folder` that it
-may read, and the one of the `previous` version or an empty text. `read` also has `releases`, each a
-pair of its version and that of its ONNX Runtime, and answers any request with a report for each.
+may read, and the one of the `previous` version or an empty text, and the `name` of a model at their
+root. `read` also has `releases` (`releases.py`), and answers any request with a report for each.
 `run` is sent a report of one model and answers with it, the dry run told.
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
@@ -42,17 +42,21 @@ def main(arguments: list[str]) -> None:
 
 def _reading(setup: Mapping[str, Any]) -> Answer:
     from registry.serving.reading import Reader
+    from registry.serving.releases import Release
 
-    releases = [(str(version), str(runtime)) for version, runtime in setup["releases"]]
-    reader = Reader(releases, measured({runtime for _, runtime in releases}))
+    releases = [Release(**each) for each in setup["releases"]]
+    reader = Reader(releases, measured({each.onnxruntime for each in releases}), setup["name"])
     return lambda _: {
         "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
     }
 
 
 def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
-    """What is known of those versions of ONNX Runtime that were measured: as yet of none."""
-    return {}
+    """What is known of those versions of ONNX Runtime that were measured."""
+    from registry.serving.runtimes import runtime, runtimes
+
+    known = runtimes()
+    return {version: runtime(version) for version in sorted(versions) if version in known}
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
@@ -65,7 +69,7 @@ def _running(setup: Mapping[str, Any]) -> Answer:
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        ran = run(report, setup["folder"], setup["previous"], peak)
+        ran = run(report, setup["folder"], setup["previous"], setup["name"], peak)
         return {"report": report_to_document(ran)}
 
     return answer

@@ -26,6 +26,7 @@ from registry.names.text import visible
 MODELS_MAX = 1000
 POINTS_MAX = 1000
 TENSORS_MAX = 10_000
+FILES_MAX = 200_000
 RUNS_MAX = 200
 DIMS_MAX = 64
 #: Of a configuration, and of what differs from another.
@@ -59,11 +60,17 @@ def _model(said: Any) -> ModelReport:
         config=_lines_of(said["config"]),
         is_config_generated=_bool(said["is_config_generated"]),
         config_diff=_lines_of(said["config_diff"]),
+        files=_each(_file, said["files"], FILES_MAX),
         signature=None if signature is None else _signature(signature),
         runs=_each(_run, said["runs"], RUNS_MAX),
         peak_bytes=_number(said["peak_bytes"]),
         points=_each(_point, said["points"], POINTS_MAX),
     )
+
+
+def _file(said: Any) -> tuple[str, str]:
+    place, path = said
+    return line_of(place), line_of(path)
 
 
 def _signature(said: Any) -> Signature:

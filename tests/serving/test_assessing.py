@@ -25,11 +25,14 @@ from registry.domain.readiness import (
 from registry.jail.process import Limits, NoJailError, Process
 from registry.serving import assessing, dry_run, onnx_checks, onnx_rules, reading
 from registry.serving.assessing import assess, limits_for, weighed
-from registry.serving.folder_models import FolderModel, models_in
+from registry.serving.releases import Release
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
 HERE = "1.31.0"
-RELEASES = (("26.10", HERE), ("25.10", "1.23.0"))
+RELEASES = (
+    Release(name="26.10", onnxruntime=HERE, source="here"),
+    Release(name="25.10", onnxruntime="1.23.0", source="here"),
+)
 
 
 def rules(report: Report) -> list[tuple[str, str]]:
@@ -40,7 +43,7 @@ def rules(report: Report) -> list[tuple[str, str]]:
 
 def assessed(folder: Path, made: onnx.ModelProto) -> list[Report]:
     save(made, folder / "m/1/model.onnx")
-    return assess(folder, RELEASES)
+    return assess(folder, RELEASES, name="m")
 
 
 @pytest.mark.slow
@@ -48,8 +51,10 @@ def test_a_sound_folder_is_ready(tmp_path: Path) -> None:
     """For each release, with the signature and a run at two sizes; tensors may lie beside it."""
     made = model(node("Add", "x w", "y"), tensors=[weights("w", [1, 2, 3, 4])])
     save(made, tmp_path / "m/1/model.onnx", external="w.bin")
-    reports = assess(tmp_path, RELEASES)
-    assert [(each.release, each.onnxruntime) for each in reports] == list(RELEASES)
+    reports = assess(tmp_path, RELEASES, name="m")
+    assert [(each.release, each.onnxruntime) for each in reports] == [
+        (each.name, each.onnxruntime) for each in RELEASES
+    ]
     assert reports[0].readiness is Readiness.READY
     for report in reports:
         assert rules(report) == []
@@ -79,7 +84,7 @@ def test_what_is_refused_blocks_and_what_is_served_all_the_same_is_a_remark(
 @pytest.mark.slow
 def test_one_that_cannot_be_read_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"hello world")
-    report, _ = assess(tmp_path, RELEASES)
+    report, _ = assess(tmp_path, RELEASES, name="m")
     assert rules(report) == [("GRAPH-1", "blocks")]
     assert report.models[0].runs == ()
 
@@ -134,8 +139,8 @@ def test_without_a_jail_nothing_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(str(hook.parent))
     save(relu(), tmp_path / "top/model.onnx")
     with pytest.raises(NoJailError, match="pdp11"):
-        assess(tmp_path / "top", RELEASES)
-    assert assess(tmp_path / "top", RELEASES, bare=True)[0].readiness is Readiness.READY
+        assess(tmp_path / "top", RELEASES, name="m")
+    assert assess(tmp_path / "top", RELEASES, name="m", bare=True)[0].readiness is Readiness.READY
 
 
 @pytest.mark.slow
@@ -257,15 +262,3 @@ def test_a_word_on_other_models_or_releases_is_none() -> None:
     said.append(json.loads(json.dumps(report_to_document(other))))
     with pytest.raises(ValueError, match="other"):
         assessing._heard({"reports": said}, RELEASES)
-
-
-def test_models_are_named_by_their_folders() -> None:
-    """Or by themselves, where those have several or are the top."""
-    paths = ["a.onnx", "b/1/model.onnx", "c/x.onnx", "c/y.onnx", "d/e/model.onnx", "README.md"]
-    assert models_in(paths) == [
-        FolderModel(name="a", folder="", path="a.onnx"),
-        FolderModel(name="b", folder="b", path="b/1/model.onnx"),
-        FolderModel(name="x", folder="c", path="c/x.onnx"),
-        FolderModel(name="y", folder="c", path="c/y.onnx"),
-        FolderModel(name="e", folder="d/e", path="d/e/model.onnx"),
-    ]

@@ -16,10 +16,10 @@ from onnx import TensorProto, ValueInfoProto, helper
 from registry.domain.readiness import Signature, TensorInfo, Weight
 from registry.jail.memory import PeakMemory
 from registry.serving.dry_run import DryRun, Subject, dry_run
-from registry.serving.folder_models import sizes_below
 from registry.serving.made_inputs import UnmadeError, axes_of, made
 from registry.serving.onnx_model import signature_of
 from registry.serving.tensor_types import NUMPY, Array, as_float, from_float
+from registry.serving.work_folder import sizes_below
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
 

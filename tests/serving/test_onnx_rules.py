@@ -11,9 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from registry.domain.readiness import Point, Weight
-from registry.serving.folder_models import sizes_below
 from registry.serving.onnx_model import read_model
 from registry.serving.onnx_rules import CPU, CUDA, Types, check
+from registry.serving.work_folder import sizes_below
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
 _FLOAT: Types = {"T": ("tensor(float)",)}
