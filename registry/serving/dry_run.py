@@ -6,7 +6,6 @@ that cannot be had does, and so does a golden sample that comes out otherwise.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from registry.domain.readiness import Point, Run, Signature, TensorInfo, Weight
 from registry.formats.look import Rule
+from registry.jail.memory import PeakMemory
 from registry.names.text import show
 from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, Tolerance, difference
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
@@ -76,6 +76,8 @@ class Subject:
     signature: Signature
     #: Of all files below the folder.
     sizes: Mapping[str, int]
+    #: Of the process that it is run in.
+    peak: PeakMemory
     #: The file of the version before it, by its whole path.
     previous: Path | None = None
 
@@ -106,10 +108,10 @@ def dry_run(subject: Subject) -> DryRun:
         return done
     sampled = _run_samples(session, subject, done)
     tried = _run_made(session, subject, done, is_sampled=bool(sampled))
-    _check_outputs(subject, [*sampled, *tried], done)
+    _check_outputs(subject, sampled, tried, done)
     if subject.previous is not None:
         _compare_with_previous(subject.previous, subject, [*sampled, *tried], done)
-    done.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    done.peak_bytes = subject.peak.bytes()
     return done
 
 
@@ -272,16 +274,27 @@ def _differs(
     return said, apart.greatest
 
 
-def _check_outputs(subject: Subject, runs: Sequence[_Made], done: DryRun) -> None:
-    """Numbers, and of the shapes that were declared; each output is told of once."""
+def _check_outputs(
+    subject: Subject, sampled: Sequence[_Made], tried: Sequence[_Made], done: DryRun
+) -> None:
+    """Of the shapes that were declared, and numbers where no sample says what is expected. Each
+    output is told of once."""
+    found = [
+        (tensor, _undeclared(tensor, ran.outputs[tensor.name], ran))
+        for ran in (*sampled, *tried)
+        for tensor in _served(subject.signature)
+    ]
+    nan_weight = Weight.REMARK if sampled else Weight.DOUBTS
+    found += [
+        (tensor, _odd(tensor, ran.outputs[tensor.name], ran.run.name, nan_weight))
+        for ran in tried
+        for tensor in _served(subject.signature)
+    ]
     told: set[tuple[str, str]] = set()
-    for ran in runs:
-        for tensor in _served(subject.signature):
-            array = ran.outputs[tensor.name]
-            for found in (_odd(tensor, array, ran), _undeclared(tensor, array, ran)):
-                if found is not None and (found[0].id, tensor.name) not in told:
-                    told.add((found[0].id, tensor.name))
-                    done.points.append(_of_output(subject, tensor, *found))
+    for tensor, each in found:
+        if each is not None and (each[0].id, tensor.name) not in told:
+            told.add((each[0].id, tensor.name))
+            done.points.append(_of_output(subject, tensor, *each))
 
 
 def _of_output(
@@ -294,18 +307,18 @@ def _of_output(
 _Found = tuple[Rule, Weight, str, str]
 
 
-def _odd(tensor: TensorInfo, array: Array, ran: _Made) -> _Found | None:
-    """Infinities are at home in masks and logarithms; a NaN is a doubt where inputs were made up,
-    and nothing where a sample expects it."""
-    if tensor.dtype not in FLOATS or not ran.run.name.startswith("made"):
+def _odd(tensor: TensorInfo, array: Array, run: str, nan_weight: Weight) -> _Found | None:
+    """Infinities are at home in masks and logarithms; that a NaN comes of made-up inputs may be
+    their fault."""
+    if tensor.dtype not in FLOATS:
         return None
     numbers = as_float(array, tensor.dtype)
     nan, infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
     if nan:
-        found = f"found {nan} of {numbers.size} elements that are NaN, {ran.run.name}"
-        return NUMBERS, Weight.DOUBTS, found, "numbers"
+        found = f"found {nan} of {numbers.size} elements that are NaN, {run}"
+        return NUMBERS, nan_weight, found, "numbers"
     if infinite:
-        found = f"found {infinite} of {numbers.size} elements that are infinite, {ran.run.name}"
+        found = f"found {infinite} of {numbers.size} elements that are infinite, {run}"
         return NUMBERS, Weight.REMARK, found, ""
     return None
 

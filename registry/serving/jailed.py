@@ -62,16 +62,18 @@ def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
+    from registry.jail.memory import PeakMemory
     from registry.serving.models import RootName
     from registry.serving.running import run
     from registry.serving.session import warm_up
 
     warm_up()
+    peak = PeakMemory()
     root = RootName(**setup["root"])
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        ran = run(report, setup["folder"], setup["previous"], root)
+        ran = run(report, setup["folder"], setup["previous"], root, peak)
         return {"report": report_to_document(ran)}
 
     return answer

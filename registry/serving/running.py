@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from registry.domain.readiness import ModelReport, Report
+from registry.jail.memory import PeakMemory
 from registry.serving.dry_run import Subject, dry_run
 from registry.serving.models import FolderModel, RootName, models_of
 from registry.serving.work_folder import sizes_below
 
 
-def run(report: Report, top: str, previous: str, root: RootName) -> Report:
+def run(report: Report, top: str, previous: str, root: RootName, peak: PeakMemory) -> Report:
     """With what the run told, and nothing else; `previous` is the top of the version before it, or
     empty. The model is the one of its name and folder."""
     (model,) = report.models
@@ -25,6 +26,7 @@ def run(report: Report, top: str, previous: str, root: RootName) -> Report:
             folder=found.place.folder,
             signature=model.signature,
             sizes=sizes_below(top),
+            peak=peak,
             previous=_previous(model, previous, root),
         )
     )
