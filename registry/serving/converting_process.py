@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -79,8 +78,14 @@ class Prisoner:
         """Write what was read as something else; yields how many bytes were done. `outputs` are
         made, and must not be there."""
         for what, path in outputs.items():
-            with _made(path) as descriptor:
+            try:
+                descriptor = _made(path)
+            except OSError as error:
+                raise _hindered(f"{path}: {error.strerror}", error.errno) from error
+            try:
                 self._ask({"do": "to", "what": what}, [descriptor])
+            finally:
+                os.close(descriptor)
         self._ask({"do": "write", "location": location})
         yield from self._go_on()
 
@@ -160,13 +165,8 @@ def _hindered(text: str, number: object) -> Exception:
     return ProblemError(f"it cannot be read or written: {text}")
 
 
-@contextmanager
-def _made(path: Path) -> Iterator[int]:
+def _made(path: Path) -> int:
     """A new file, open to be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return os.open(path, flags, 0o666)
