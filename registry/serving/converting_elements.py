@@ -88,11 +88,11 @@ def _fill(source: Source, begin: int, piece: memoryview, at: int, axes: list[_Ax
     if span * item <= _NEAR_BYTES or is_dense:
         _copy(memoryview(source.read(begin, span * item)).cast(_FORMATS[item]), piece, at, axes)
         return
-    # Along the axis of the largest steps: what is left lies closer together.
-    widest = max(range(len(axes)), key=lambda index: axes[index][2])
+    # Along the axis that reaches farthest: the rest lies closer together.
+    widest = max(range(len(axes)), key=lambda index: (axes[index][0] - 1) * axes[index][2])
     size, written, read = axes[widest]
     rest = axes[:widest] + axes[widest + 1 :]
-    rows = max(1, _NEAR_BYTES // (read * item))
+    rows = max(1, min(size // 2, _NEAR_BYTES // (read * item)))
     for row in range(0, size, rows):
         box = [*rest, (min(rows, size - row), written, read)]
         _fill(source, begin + row * read * item, piece, at + row * written, box)
