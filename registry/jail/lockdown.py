@@ -2,7 +2,8 @@
 
 Three layers, each of which suffices against most, so that a mistake in one is not the end:
 
-- **rlimits**: memory, processor time, no byte written to a file, no core, no further processes.
+- **rlimits**: memory, processor time, no byte written to a file, or so many where it is handed one
+  to write, no core, no further processes.
 - **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed, but for reading below
   folders that are named; from ABI 4 on no TCP port bound or connected to; from ABI 6 on no signal
   to and no abstract socket of others.
@@ -114,13 +115,15 @@ class LockdownError(Exception):
         self.layer = layer
 
 
-def limit(*, memory_bytes: int, cpu_s: int, descriptors: int) -> None:
-    """The first layer. To a limit that is lower already it stays."""
+def limit(*, memory_bytes: int, cpu_s: int, descriptors: int, file_bytes: int = 0) -> None:
+    """The first layer. `file_bytes`: so far may be written into a file that is open for it already;
+    none can be opened to be written by any layer's leave. To a limit that is lower already it
+    stays."""
     for kind, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_NOFILE, descriptors),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_NPROC, 0),
