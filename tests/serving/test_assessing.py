@@ -161,6 +161,24 @@ def test_a_model_that_takes_more_memory_than_it_may_is_a_doubt(tmp_path: Path) -
     assert {each for each, _ in rules(report)} <= {"READY-1", "RUN-2"}
 
 
+@pytest.mark.slow
+def test_one_that_cannot_be_loaded_within_what_it_may_take_is_a_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of the model: a server has more."""
+    made = model(
+        node("MatMul", "x w", "y"),
+        outputs=[value("y", dims=["N", 1 << 24])],
+        tensors=[weights("w", np.zeros((4, 1 << 24)))],
+    )
+    save(made, tmp_path / "m/1/model.onnx", external="w.bin")
+    few = Limits(memory_bytes=500_000_000)
+    monkeypatch.setattr(assessing, "limits_for", lambda *_, **__: few)
+    report, _ = assess(tmp_path, RELEASES, name="m")
+    assert rules(report) == [("READY-1", "doubts")]
+    assert any("LimitError" in each.found for each in report.all_points())
+
+
 def test_whoever_asks_has_neither_library_in_its_process() -> None:
     """The server and the command line ask, and stay slim."""
     done = subprocess.run(
