@@ -88,8 +88,6 @@ _MEMORY_CALLS = {"mmap": (9, 222), "mprotect": (10, 226)}
 #: What else it takes to read files below a folder. Nothing forbids to look at other paths with
 #: them, whose sizes and times can so be learned; their content cannot.
 _OPENING_CALLS = {
-    "fcntl": (72, 25),
-    "getcwd": (79, 17),
     "getdents64": (217, 61),
     "newfstatat": (262, 79),
     "readlinkat": (267, 78),

@@ -21,7 +21,14 @@ from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, Tolerance, di
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
 from registry.serving.points import point
 from registry.serving.samples import SAMPLES_MAX, Sample, SampleError, read_sample, sample_paths
-from registry.serving.session import CPU, VERSION, Session, SessionError, UnservedError
+from registry.serving.session import (
+    CPU,
+    VERSION,
+    LimitError,
+    Session,
+    SessionError,
+    UnservedError,
+)
 from registry.serving.tensor_types import FLOATS, NUMPY, Array, as_float
 
 LOADS = Rule(
@@ -99,7 +106,8 @@ class _Made:
 
 
 def dry_run(subject: Subject) -> DryRun:
-    """In the process that it is called in, which a hostile model may end."""
+    """In the process that it is called in, which a hostile model may end. LimitError where no
+    session can be had within what the process may take."""
     done = DryRun()
     try:
         session = Session(subject.top / subject.path, _served(subject.signature))
@@ -146,7 +154,7 @@ def _run(
     feeds: Mapping[str, Array],
     axes: Mapping[str, int],
 ) -> _Made:
-    """SessionError, UnservedError: as `Session.run`."""
+    """SessionError, LimitError, UnservedError: as `Session.run`."""
     begun_s = time.monotonic()
     outputs = session.run(feeds, _dtypes(subject.signature))
     run = Run(
@@ -201,6 +209,8 @@ def _try(
         runs.append(_run(session, subject, name, made(subject.signature, axes), axes))
     except SessionError as error:
         failed[name] = f"{error.subject}: {_without(subject.top, error)}"
+    except LimitError as error:
+        failed[name] = f"it takes more than it may here: {_without(subject.top, error)}"
 
 
 def _run_samples(session: Session, subject: Subject, done: DryRun) -> list[_Made]:
@@ -211,7 +221,7 @@ def _run_samples(session: Session, subject: Subject, done: DryRun) -> list[_Made
         try:
             sample = read_sample(subject.top, path, subject.signature)
             ran = _run(session, subject, path, sample.inputs, {})
-        except (SampleError, UnservedError) as error:
+        except (SampleError, LimitError, UnservedError) as error:
             done.points.append(
                 point(SAMPLE, Weight.DOUBTS, subject="the sample", found=str(error), path=path)
             )
@@ -342,30 +352,20 @@ def _compare_with_previous(
     path: Path, subject: Subject, runs: Sequence[_Made], done: DryRun
 ) -> None:
     """A run more for each, with the greatest differences. Nothing here is more than a remark."""
-
-    def remark(what: str, found: str, expected: str = "") -> None:
-        done.points.append(
-            point(
-                PREVIOUS,
-                Weight.REMARK,
-                subject=what,
-                found=found,
-                expected=expected,
-                path=subject.path,
-            )
-        )
-
+    before = "the previous version"
     try:
         session = Session(path, _served(subject.signature))
-    except SessionError as error:
-        remark("the previous version", f"it cannot be compared with: {error}")
+    except (SessionError, LimitError) as error:
+        found = f"it cannot be compared with: {error}"
+        done.points.append(_of_previous(subject, before, found))
         return
     told: set[str] = set()
     for ran in runs:
         try:
             previous = _run(session, subject, ran.run.name, ran.feeds, ran.run.axes)
-        except (SessionError, UnservedError) as error:
-            remark("the previous version", f"it does not run, {ran.run.name}: {error}")
+        except (SessionError, LimitError, UnservedError) as error:
+            found = f"it does not run, {ran.run.name}: {error}"
+            done.points.append(_of_previous(subject, before, found))
             return
         greatest = {}
         for tensor in _served(subject.signature):
@@ -374,6 +374,18 @@ def _compare_with_previous(
             said, greatest[tensor.name] = _differs(ours, theirs, tensor.dtype, tolerance)
             if said is not None and tensor.name not in told:
                 told.add(tensor.name)
-                remark(f"output {show(tensor.name)}", f"{said[0]}, {ran.run.name}", said[1])
+                output, found = f"output {show(tensor.name)}", f"{said[0]}, {ran.run.name}"
+                done.points.append(_of_previous(subject, output, found, said[1]))
         name = f"{ran.run.name}, by the previous version"
         done.runs.append(replace(previous.run, name=name, differences=greatest))
+
+
+def _of_previous(subject: Subject, what: str, found: str, expected: str = "") -> Point:
+    return point(
+        PREVIOUS,
+        Weight.REMARK,
+        subject=what,
+        found=found,
+        expected=expected,
+        path=subject.path,
+    )
