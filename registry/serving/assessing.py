@@ -174,9 +174,11 @@ def _weighed(
     elif LOADS not in rules:
         read, complaint = _disproved(model.points, here.points, is_same=is_same), Weight.REMARK
     else:
-        # Where the tables say why no session can be had here, another version might give one.
-        is_explained = any(each.rule in BY_TABLE for each in here.points)
-        complaint = Weight.DOUBTS if is_explained else Weight.BLOCKS
+        # Where the tables say why no session can be had here, another version might give one,
+        # unless they say the same of that.
+        why = {(each.rule, each.subject) for each in here.points if each.rule in BY_TABLE}
+        there = {(each.rule, each.subject) for each in model.points}
+        complaint = Weight.BLOCKS if why <= there else Weight.DOUBTS
     # A session of another version is a second opinion; answers are told by any that gives some.
     run = [
         replace(each, weight=Weight.DOUBTS) if each.rule == LOADS and not is_same else each

@@ -80,15 +80,15 @@ class Session:
             raise _failed(error) from error
 
     def signature(self, read: Signature) -> Signature:
-        """The model's, with the axes that ONNX Runtime infers. One whose rank it does not know is
-        without axes to it, and to Triton, which asks it."""
+        """The model's, with the axes that ONNX Runtime infers."""
         shapes = {
             each.name: tuple(dim if dim != "" else None for dim in each.shape)
             for each in (*self._session.get_inputs(), *self._session.get_outputs())
         }
 
         def inferred(tensor: TensorInfo) -> TensorInfo:
-            is_told = tensor.kind == "tensor" and tensor.name in shapes
+            # It tells none also of a tensor whose rank it does not know.
+            is_told = tensor.kind == "tensor" and bool(shapes.get(tensor.name))
             return replace(tensor, dims=shapes[tensor.name]) if is_told else tensor
 
         return Signature(
