@@ -124,6 +124,16 @@ def test_an_error_tells_place_and_mending(
     assert error.position == Position(*position)
 
 
+def test_words_of_the_file_are_not_taken_for_the_parser_s() -> None:
+    line = 'name: "a" \'Message type "no.such" has no field named "x".\' dims'
+    with pytest.raises(PbtxtError) as caught:
+        parse(line.encode())
+    assert caught.value.found == "no field 'dims' in ModelConfig"
+    with pytest.raises(PbtxtError) as caught:
+        parse(line.replace("dims", "max_batch_size 'Enum type \"no.such\"'").encode())
+    assert caught.value.expected == "':'"
+
+
 @pytest.mark.parametrize(
     ("data", "found", "position"),
     [
