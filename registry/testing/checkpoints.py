@@ -129,3 +129,14 @@ def in_training(samples: Mapping[str, Sample]) -> bytes:
             (text("dtype"), named("torch", "float16")),
         ),
     )
+
+
+def loaded(data: bytes) -> Mapping[str, tuple[str, tuple[int, ...], bytes]]:
+    """Dtype, shape and bytes by name, of a file as the safetensors library reads it."""
+    import safetensors
+
+    found = safetensors.deserialize(data)  # type: ignore[no-untyped-call] # published without types
+    return {
+        name: (str(each["dtype"]), tuple(each["shape"]), bytes(each["data"]))
+        for name, each in found
+    }

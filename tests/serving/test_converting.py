@@ -20,7 +20,14 @@ from registry.serving.converting import (
     Target,
     convert_files,
 )
-from registry.testing.checkpoints import SAMPLES, Sample, archived, in_training, older
+from registry.testing.checkpoints import (
+    SAMPLES,
+    Sample,
+    archived,
+    in_training,
+    loaded,
+    older,
+)
 from registry.testing.vectors.torch_archives import archive
 from registry.testing.vectors.torch_files import state_dict
 
@@ -72,15 +79,10 @@ def convert(
 def check(path: Path, samples: Mapping[str, Sample]) -> None:
     """By the safetensors library and by the strict parser: these tensors, and no other."""
     data = path.read_bytes()
-    found = {name: (t["dtype"], tuple(t["shape"]), bytes(t["data"])) for name, t in loaded(data)}
-    assert found == {name: (e.dtype, e.shape, e.data) for name, e in samples.items()}
+    assert loaded(data) == {name: (e.dtype, e.shape, e.data) for name, e in samples.items()}
     strict = inspect(BytesSource(data), "safetensors", {})
     assert strict.book.notes == []
     assert strict.book.facts["metadata"] == {"format": "pt"}
-
-
-def loaded(data: bytes) -> list[tuple[str, dict[str, object]]]:
-    return list(safetensors.deserialize(data))
 
 
 def test_both_formats_of_torch(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def model() -> Any:
         numpy_helper.from_array(_weights(64, 64), "large"),
         numpy_helper.from_array(_weights(64), "small"),
         numpy_helper.from_array(_weights(16, 16), "exactly_a_kilobyte"),
-        helper.make_tensor("texts", TensorProto.STRING, [2], [b"a", b"b" * 2000]),
+        numpy_helper.from_array(np.array(["a", "b" * 2000], dtype=object), "texts"),
         *typed,
     ]
     then = helper.make_graph(
