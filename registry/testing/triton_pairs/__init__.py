@@ -30,8 +30,11 @@ class Pair:
     #: The server takes it, but requests fail or are answered wrongly: we say *not ready*. Where it
     #: is the backend that fails them, `source` says so; else the tests' server does.
     fails_in_use: bool = False
-    #: A server with other means than the tests' one decides otherwise: we say *unknown*.
+    #: What a server may have that the tests' one has not, so that it decides otherwise: we do not
+    #: say *not ready*.
     depends_on: str = ""
+    #: Why we say *not ready* of what this release takes.
+    stricter: str = ""
 
     @property
     def is_accepted(self) -> bool:
@@ -50,6 +53,7 @@ def single(
     rule: str | None = None,
     fails_in_use: bool = False,
     depends_on: str = "",
+    stricter: str = "",
 ) -> Pair:
     """One model with one version, 1. `more` are files by their path in the model's folder."""
     files = dict(more or {})
@@ -66,4 +70,5 @@ def single(
         rule=rule,
         fails_in_use=fails_in_use,
         depends_on=depends_on,
+        stricter=stricter,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from onnx import TensorProto
 
@@ -74,8 +75,7 @@ def _ensemble(
     for part, (said, model) in parts.items():
         files[f"{name}_{part}/config.pbtxt"] = said.encode()
         files[f"{name}_{part}/1/model.onnx"] = model
-    rule = "ENSEMBLE" if core else None
-    return Pair(name=name, files=files, core=core, rule=rule)
+    return Pair(name=name, files=files, core=core, rule="ENSEMBLE" if core else None)
 
 
 def _of(name: str, *steps: _Step, core: str = "", parts: Mapping[str, _Part] = _TWO) -> Pair:
@@ -107,21 +107,30 @@ _MODELS = (
         version=False,
     ),
     _of("ensemble_of_nothing", core="must specify 'step'"),
-    _of(
-        "ensemble_model_missing",
-        _FIRST,
-        _Step("third", {"x": "mid"}, {"y": "out"}),
-        core=f"{_NO_MODELS}ensemble_model_missing_third",
+    replace(
+        _of(
+            "ensemble_model_missing",
+            _FIRST,
+            _Step("third", {"x": "mid"}, {"y": "out"}),
+            core=f"{_NO_MODELS}ensemble_model_missing_third",
+        ),
+        depends_on="the models that the server has",
     ),
-    _with(
-        "ensemble_model_broken",
-        "depends on 'ensemble_model_broken_second' which has no loaded version",
-        parts={"first": _RELU, "second": (config(), b"broken")},
+    replace(
+        _with(
+            "ensemble_model_broken",
+            "depends on 'ensemble_model_broken_second' which has no loaded version",
+            parts={"first": _RELU, "second": (config(), b"broken")},
+        ),
+        rule="GRAPH",
     ),
-    _with(
-        "ensemble_model_config_broken",
-        f"{_NO_MODELS}ensemble_model_config_broken_second",
-        parts={"first": _RELU, "second": (config("nonsense"), relu())},
+    replace(
+        _with(
+            "ensemble_model_config_broken",
+            f"{_NO_MODELS}ensemble_model_config_broken_second",
+            parts={"first": _RELU, "second": (config("nonsense"), relu())},
+        ),
+        rule="CONFIG",
     ),
     _of(
         "ensemble_model_version",
@@ -236,27 +245,43 @@ _CIRCLE = "circular dependency between ensembles: ensemble_circle"
 _AROUND = _Step("back", {"in": "in"}, {"out": "out"})
 _BACK = _config("", _AROUND).replace('"_back"', '"ensemble_circle"')
 _SETTINGS = (
-    _with(
-        "ensemble_with_backend",
-        "must have platform type 'ensemble' and empty backend type",
-        said='backend: "onnxruntime"',
+    replace(
+        _with(
+            "ensemble_with_backend",
+            "must have platform type 'ensemble' and empty backend type",
+            said='backend: "onnxruntime"',
+        ),
+        rule="CONFIG",
     ),
     _with(
         "ensemble_with_instances",
         "instance group should not be specified for ensemble",
         said="instance_group [{ count: 1 kind: KIND_CPU }]",
     ),
-    _with("ensemble_with_batching", "is specified along with field", said="dynamic_batching { }"),
-    _ensemble(
-        "ensemble_without_schedule",
-        f'platform: "ensemble" {_IN} {_OUT}',
-        "ensemble scheduling must be set for ensemble",
-        parts={},
+    replace(
+        _with(
+            "ensemble_with_batching", "is specified along with field", said="dynamic_batching { }"
+        ),
+        rule="CONFIG",
     ),
-    _ensemble(
-        "ensemble_without_platform",
-        _config("ensemble_without_platform", _FIRST, _SECOND).replace('platform: "ensemble"', ""),
-        "Could not determine backend for model 'ensemble_without_platform'",
+    replace(
+        _ensemble(
+            "ensemble_without_schedule",
+            f'platform: "ensemble" {_IN} {_OUT}',
+            "ensemble scheduling must be set for ensemble",
+            parts={},
+        ),
+        rule="CONFIG",
+    ),
+    replace(
+        _ensemble(
+            "ensemble_without_platform",
+            _config("ensemble_without_platform", _FIRST, _SECOND).replace(
+                'platform: "ensemble"', ""
+            ),
+            "Could not determine backend for model 'ensemble_without_platform'",
+        ),
+        rule="CONFIG",
     ),
     Pair(
         name="ensemble_circle",

@@ -14,14 +14,14 @@ LAYOUTS: tuple[Pair, ...] = (
     single("layout_plain", config(), relu()),
     single("layout_without_config", None, relu()),
     single("layout_empty_config", "", relu()),
-    single("layout_without_version", config(), None, core=_NO_VERSION, rule="REPO"),
+    single("layout_without_version", config(), None, core=_NO_VERSION, rule="CONFIG"),
     single(
         "layout_version_v1",
         config(),
         None,
         more={"v1/model.onnx": relu()},
         core=_NO_VERSION,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single("layout_version_zero", config(), None, more={"0/model.onnx": relu()}),
     single(
@@ -30,7 +30,7 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"01/model.onnx": relu()},
         core=_NO_VERSION,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_version_is_a_file",
@@ -38,7 +38,7 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"1": relu()},
         core=_NO_VERSION,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_version_negative",
@@ -48,7 +48,7 @@ LAYOUTS: tuple[Pair, ...] = (
         # Read as a number with a sign, looked for as one without.
         backend="unable to find '.*/18446744073709551615/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_empty_version",
@@ -57,7 +57,7 @@ LAYOUTS: tuple[Pair, ...] = (
         more={"1/": b""},
         backend="unable to find '.*/1/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_empty_version_without_config",
@@ -74,7 +74,7 @@ LAYOUTS: tuple[Pair, ...] = (
         more={"1/net.onnx": relu()},
         backend="unable to find '.*/1/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_other_file_without_config",
@@ -104,7 +104,7 @@ LAYOUTS: tuple[Pair, ...] = (
         relu(),
         backend="unable to find '.*/1/net.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "layout_named_file_below",
@@ -116,7 +116,9 @@ LAYOUTS: tuple[Pair, ...] = (
         "layout_named_file_outside",
         config('default_model_filename: "../net.onnx"'),
         None,
-        more={"net.onnx": relu(), "1/": b""},
+        more={"net.onnx": relu(), "1/notes.txt": b""},
+        rule="CONFIG",
+        depends_on="what lies beside its folder",
     ),
     single("layout_folder_as_file", config(), None, more={"1/model.onnx/model.onnx": relu()}),
     single(
@@ -150,7 +152,7 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more=_TWO,
         core=_NO_VERSION,
-        rule="REPO",
+        rule="CONFIG",
     ),
     single(
         "policy_specific_one_missing",
@@ -195,15 +197,15 @@ LAYOUTS: tuple[Pair, ...] = (
         config('name: "other"'),
         relu(),
         core="unexpected directory name 'name_other' for model 'other'",
-        rule="REPO",
+        rule="CONFIG",
     ),
     single("name.dotted", config(), relu()),
     Pair(
-        name="several_one_broken",
+        name="several",
         files={
-            "several_one_broken/1/model.onnx": relu(),
-            "several_broken_other/1/model.onnx": b"broken",
-            "several_broken_other/config.pbtxt": b"nonsense",
+            "several/1/model.onnx": relu(),
+            "several_beside/1/model.onnx": relu(),
+            "several_beside/config.pbtxt": config().encode(),
         },
     ),
 )

@@ -145,6 +145,7 @@ _PARAMETERS = (
         backend="Failed to load library /opt/none/libops.so",
         source=_LOAD,
         rule="CONFIG",
+        depends_on="the server's disk",
     ),
     single("cache_without_one", config("response_cache { enable: true }"), relu()),
     single(
@@ -162,8 +163,15 @@ _PARAMETERS = (
         relu(),
         core="unable to find 'libtritonrepoagent_checksums.so'",
         rule="CONFIG",
+        depends_on="the server's disk",
     ),
-    single("cc_file_name", config('cc_model_filenames { key: "8.0" value: "other.onnx" }'), relu()),
+    single(
+        "cc_file_name",
+        config('cc_model_filenames { key: "8.0" value: "other.onnx" }'),
+        relu(),
+        rule="CONFIG",
+        depends_on="a GPU of that kind",
+    ),
 )
 
 

@@ -18,6 +18,11 @@ _ADD = graph(
     [tensor("x", ("n", 4)), tensor("z", ("n", 4))],
     [tensor("y", ("n", 4))],
 )
+_TWO_OUTPUTS = graph(
+    [node("Relu", "x", "y"), node("Abs", "x", "z")],
+    [tensor("x", ("n", 4))],
+    [tensor("y", ("n", 4)), tensor("z", ("n", 4))],
+)
 _WEIGHT = helper.make_tensor("z", TensorProto.FLOAT, (1, 4), [1.0, 2.0, 3.0, 4.0])
 #: z has a value in the model that a request may replace.
 _OVERRIDABLE = graph(
@@ -110,14 +115,7 @@ _NAMES = (
         rule="CONFIG",
     ),
     single("output_twice", config(Y), relu()),
-    single(
-        "output_left_out",
-        config(y=Y.replace('"y"', '"x_out"'), x=X),
-        copies(x=(1, ("n", 4)), y=(1, ("n", 4))),
-        backend="configuration expects 1 inputs, model provides 2",
-        source=_INPUTS,
-        rule="CONFIG",
-    ),
+    single("output_left_out", config(), _TWO_OUTPUTS),
     single("input_completed", config(x=""), relu()),
     single("output_completed", config(y=""), relu()),
     single(
@@ -141,7 +139,7 @@ _TYPES = (
         "TYPE_BF16",
         TensorProto.BFLOAT16,
         backend="unsupported datatype TYPE_BF16 for input 'x'",
-        rule="GRAPH",
+        rule="CONFIG",
     ),
     _typed(
         "type_other",
@@ -178,7 +176,7 @@ _TYPES = (
         _SEQUENCE,
         backend="Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'y'",
         source=_INFOS,
-        rule="GRAPH",
+        rule="CONFIG",
     ),
     single(
         "type_sequence_without_config",
@@ -186,14 +184,14 @@ _TYPES = (
         _SEQUENCE,
         backend="Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'y'",
         source=_INFOS,
-        rule="GRAPH",
+        rule="CONFIG",
     ),
     single(
         "type_bf16_without_config",
         None,
         copies(x=(TensorProto.BFLOAT16, ("n", 4))),
         core="model input 'x' must specify 'data_type'",
-        rule="GRAPH",
+        rule="CONFIG",
     ),
 )
 
