@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -103,12 +103,22 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 def cpu_s(pid: int) -> float:
     """Processor time of a process and its descendants so far."""
-    ticks = 0
-    for each in tree_of(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS
+    return sum(sum(_ticks(each)[:2]) for each in tree_of(pid)) / _TICKS
+
+
+def children_cpu_s(pid: int) -> float:
+    """Processor time so far of all that a process has started, what has ended since included."""
+    # Of the process itself what it has waited for; of what still runs, its own and that.
+    ticks = sum(_ticks(pid)[2:])
+    return (ticks + sum(sum(_ticks(each)) for each in tree_of(pid)[1:])) / _TICKS
+
+
+def _ticks(pid: int) -> Sequence[int]:
+    """Its own in user and kernel mode, and those of the children that it has waited for."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return [int(field) for field in fields[11:15]]
+    return [0, 0, 0, 0]
 
 
 def settle(pid: int) -> None:

@@ -36,7 +36,7 @@ ERROR = "error"
 def hallmark() -> Scan:
     """All of vetting, as the inspector of servers has it: in the jail, of one version's files."""
     judging: Any = importlib.import_module("registry.vetting.judging")
-    jail: Any = importlib.import_module("registry.vetting.jail")
+    jail: Any = importlib.import_module("registry.jail.process")
     tools: Any = importlib.import_module("registry.vetting.tools")
 
     def scan(path: Path) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from benchmarks import access, audit, policy, scanning, transfers, vetting
+from benchmarks import access, audit, policy, scanning, serving_while_vetting, transfers, vetting
 from benchmarks.hallmark_server import HallmarkServer
 from benchmarks.load import Target, grpc_frame
 from benchmarks.model_files import FILES
@@ -101,6 +101,16 @@ def test_vetting(tmp_path: Path) -> None:
     # In one reading: what is beyond the file are modules that the jail imports.
     assert found.size_bytes <= ours.read_bytes < 2 * found.size_bytes
     assert len(list(vetting.starts(tmp_path, rounds=1, scanners=None))) == 4
+
+
+def test_serving_while_vetting(tmp_path: Path) -> None:
+    """Reads of an idle server and of one that vets, which it does from first to last."""
+    (found,) = serving_while_vetting.measure(tmp_path, rounds=1, seconds=1)
+    assert found.vetting.left
+    assert (all(found.vetting.jail_s), any(found.idle.jail_s)) == (True, False)
+    assert all(measured(row) for window in (found.idle, found.vetting) for row in window.taken_ms)
+    assert measured(found.ratio(0.5))
+    assert [row[0] for row in serving_while_vetting.rows([found])] == ["p50, ms", "p99, ms"]
 
 
 def test_scanner_that_breaks_is_told(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ class TransferServicer:
             VersionName.parse(request.version, field="version"),
             digest=request.digest,
             paths=request.paths,
+            triton=request.triton,
         )
         return pb.CreateDownloadsResponse(
             downloads=[

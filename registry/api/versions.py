@@ -254,6 +254,8 @@ def to_proto(version: Version) -> pb.Version:
     _fill_card(message.card, version.card)
     if version.vetting:
         message.vetting.CopyFrom(_vetting_to_proto(version.vetting))
+        if version.grace_end_us is not None:
+            fill_time(message.vetting.grace_end_time, version.grace_end_us)
     return message
 
 

@@ -28,11 +28,11 @@ from registry.blobs.local import LocalBlobStore
 from registry.clock import SystemClock
 from registry.domain.inspections import FileResult, Lot
 from registry.errors import NotFoundError
+from registry.jail.process import Limits, NoJailError
 from registry.jobs.durable_vetting import DurableVetting, Executor
 from registry.ports.blobs import BlobStore
 from registry.vetting.blob_files import open_blob
 from registry.vetting.inspecting import result_of, result_of_none
-from registry.vetting.jail import Limits, NoJailError
 from registry.vetting.judging import inspect_files
 from registry.vetting.tools import Tools
 

@@ -17,18 +17,52 @@ from registry.cli.session import Session, with_session
 @click.argument("reference", metavar="MODEL@REF")
 @click.argument("target", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
 @click.option("--sync", is_flag=True, help="Have the disk hold it all before it appears.")
+@click.option(
+    "--layout",
+    type=click.Choice(["triton", "hf", "mlflow"]),
+    default=None,
+    help="Lay them out for who loads them: in a model repository of Triton, a cache of the Hugging "
+    "Face Hub's client, or as an MLflow model.",
+)
+@click.option("--triton", metavar="RELEASE", default="", help="The release they are for: 25.10.")
+@click.option("--replace", is_flag=True, help="Replace what an earlier pull put there.")
 @with_session
-def pull(session: Session, reference: str, target: Path | None, sync: bool) -> None:
+def pull(
+    session: Session,
+    reference: str,
+    target: Path | None,
+    sync: bool,
+    layout: str | None,
+    triton: str,
+    replace: bool,
+) -> None:
     """Fetch a version's files, each verified, into FOLDER.
 
     FOLDER (by default the model's last name) must not exist, or be empty; it appears whole, in one
     step. A pull that is cut goes on where it stopped when it is run again.
+
+    With --layout triton FOLDER is a model repository: the version's own folders in it, which may be
+    there from an earlier pull, appear in one step each. --layout hf does so in a cache.
     """
+    if layout == "triton" and not triton:
+        raise click.UsageError(
+            "For which release of Triton? Say it with --triton RELEASE; see them with: "
+            "hallmark ready releases"
+        )
     reference = find_reference(session, reference)
     place = target or Path(reference.partition("@")[0].rpartition("/")[2])
     begun_s = time.monotonic()
     try:
-        result = session.client.pull(reference, place, sync=sync, progress=session.progress)
+        result = session.client.pull(
+            reference,
+            place,
+            layout=layout or "",
+            triton=triton,
+            # A repository or cache is pulled into again and again.
+            replace=replace or layout in ("triton", "hf"),
+            sync=sync,
+            progress=session.progress,
+        )
     except KeyboardInterrupt:
         raise stopped(session) from None
     took = output.took(time.monotonic() - begun_s)

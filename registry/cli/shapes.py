@@ -35,7 +35,8 @@ def version_lines(session: Session, version: Version) -> list[str]:
                 ("metrics", output.pairs(spec.metrics)),
                 ("parameters", output.pairs(spec.parameters)),
                 *_origin(session, version),
-                ("vetting", version.vetting.verdict or "not done yet"),
+                ("vetting", version.vetting.verdict or _not_done(version)),
+                ("grace", grace(version)),
                 ("yanked", version.yank_reason),
             ]
         ),
@@ -49,6 +50,18 @@ def held_lines(version: Version) -> list[str]:
     if version.state != "vetted":
         return []
     return [f"Held back by the policy: hallmark policy try {version.ref} release"]
+
+
+def _not_done(version: Version) -> str:
+    """Of a version without a verdict; one that is not in quarantine waits for none."""
+    how_far = f": hallmark vet status {version.ref} --follow"
+    return f"not done yet{how_far if version.state == 'quarantined' else ''}"
+
+
+def grace(version: Version) -> str:
+    """Until when a released version that vetting is against goes on being so; else empty."""
+    end = version.vetting.grace_end_time
+    return f"until {output.when(end)}, then its bytes go to nobody" if end else ""
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

@@ -10,10 +10,12 @@ import click
 from registry.cli import exits, output
 from registry.cli.bars import progress_for
 from registry.cli.finding import find_model, find_reference
+from registry.cli.ready_lines import brief_lines
 from registry.cli.session import Session, command_line, limit_option, with_session
 from registry.cli.waiting import verdict_exit, verdict_lines
 
 if TYPE_CHECKING:
+    from registry.client.readiness import Readiness
     from registry.client.vetting_values import VettingChange, VettingRerun, VettingStatus
 
 _POLL_S = 0.5
@@ -35,8 +37,11 @@ def status(session: Session, reference: str, follow: bool) -> None:
     if follow and not found.done:
         found = _follow(session, found)
     version = client.versions.get(output.path_of(name))
+    known = _readiness(session, name, follow=follow) if found.done else []
     lines = verdict_lines(version) if found.done else _status_lines(version.ref, found)
-    session.emit({"status": found, "version": version}, lines)
+    session.emit(
+        {"status": found, "version": version, "readiness": known}, [*lines, *brief_lines(known)]
+    )
     if follow:
         raise click.exceptions.Exit(verdict_exit(version))
 
@@ -61,8 +66,7 @@ def rerun(session: Session, scope: str, everything: bool, follow: bool) -> None:
     begun = _follow_rerun(session, begun)
     changed = list(session.client.vetting.changes(begun.name))
     session.emit({"rerun": begun, "changes": changed}, _rerun_lines(begun, changed))
-    worse = any(each.state in ("rejected", "quarantined") for each in changed)
-    raise click.exceptions.Exit(exits.REFUSED if worse else exits.DONE)
+    raise click.exceptions.Exit(exits.REFUSED if any(map(is_worse, changed)) else exits.DONE)
 
 
 @click.command("changes")
@@ -74,6 +78,22 @@ def changes(session: Session, number: int, limit: int) -> None:
     found = session.client.vetting.get_rerun(number)
     changed = session.rows(session.client.vetting.changes(number), limit)
     session.emit({"rerun": found, "changes": changed}, _rerun_lines(found, changed))
+
+
+#: From good to bad; a version without a verdict could not be told either.
+_VERDICTS = ("pass", "unknown", "fail")
+
+
+def is_worse(change: VettingChange) -> bool:
+    """Whether it is gone from where it was released, or its verdict is a worse one: in its period
+    of grace a version stays where it is."""
+    if change.was_state == "released" and change.state != "released":
+        return True
+    was, verdict = (
+        _VERDICTS.index(each if each in _VERDICTS else "unknown")
+        for each in (change.was_verdict, change.verdict)
+    )
+    return verdict > was
 
 
 def _scope(session: Session, text: str) -> str:
@@ -125,6 +145,19 @@ def _follow_rerun(session: Session, begun: VettingRerun) -> VettingRerun:
     return begun
 
 
+def _readiness(session: Session, name: str, *, follow: bool) -> list[Readiness]:
+    """What is known of it, for the releases that were asked about; with their reports."""
+    from registry.client.readiness import await_report
+
+    reports = session.client.readiness
+    known = []
+    for each in reports.list(name):
+        if follow and each.pending:
+            await_report(reports, name, each.release, on_problem=session.note)
+        known.append(reports.get(name, each.release))
+    return known
+
+
 def _status_lines(ref: str, found: VettingStatus) -> list[str]:
     if not found.running:
         return [f"{ref} waits for its turn.", f"  hallmark vet status {ref} --follow"]
@@ -142,12 +175,17 @@ def _rerun_lines(found: VettingRerun, changed: list[VettingChange]) -> list[str]
     number = found.name.rpartition("/")[2]
     about = output.path_of(found.scope) if found.scope else "all models"
     total = output.counted(found.version_count, "version")
-    counts = f"{output.number(found.done_count)} of {total}"
+    has = "has its" if found.version_count == 1 else "have their"
+    counts = f"{output.number(found.done_count)} of {total} {has} new verdict"
     state = "done" if found.end_time else f"goes on; hallmark vet changes {number}"
-    lines = [f"Rerun {number} of {about}: {counts} have their new verdict, {state}"]
+    lines = [f"Rerun {number} of {about}: {counts}, {state}"]
     for each in changed:
         was = f"{each.was_state} ({each.was_verdict or 'no verdict'})"
         lines.append(f"  {output.path_of(each.version)}  {was} -> {each.state} ({each.verdict})")
     if found.end_time and not changed:
         lines.append("  Nothing has changed.")
+    in_grace = [each for each in changed if each.state == "released" and each.verdict != "pass"]
+    if in_grace:
+        ref = output.path_of(in_grace[0].version)
+        lines.append(f"Released for as long as their grace lasts: hallmark version show {ref}")
     return lines

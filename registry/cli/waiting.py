@@ -9,7 +9,7 @@ import click
 
 from registry.cli import exits
 from registry.cli.session import Session, command_line
-from registry.cli.shapes import finding_lines, held_lines
+from registry.cli.shapes import finding_lines, grace, held_lines
 
 if TYPE_CHECKING:
     from registry.client.values import Version
@@ -31,8 +31,10 @@ def await_verdict(session: Session, version: Version) -> Version:
 
 def verdict_lines(version: Version) -> list[str]:
     verdict = version.vetting.verdict or "unknown"
+    until = grace(version)
     return [
         f"{version.ref} is {version.state}: vetting says {verdict}.",
+        *([f"  grace  {until}"] if until else []),
         *finding_lines(version.vetting.findings),
         *held_lines(version),
     ]

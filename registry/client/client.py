@@ -26,6 +26,7 @@ from registry.client.progress import Progress, Silent
 from registry.client.promotions import Promotions
 from registry.client.pull import Puller, PullResult
 from registry.client.push import Pusher, PushResult
+from registry.client.readiness import ReadinessReports
 from registry.client.references import References
 from registry.client.reviews import Reviews
 from registry.client.terms import Terms
@@ -79,6 +80,7 @@ class Client:
         self.models = Models(connection)
         self.versions = Versions(connection)
         self.vetting = Vetting(connection)
+        self.readiness = ReadinessReports(connection)
         self.commits = Commits(connection)
         self.references = References(connection)
         self.promotions = Promotions(connection)
@@ -178,16 +180,24 @@ class Client:
         reference: str,
         target: StrPath,
         *,
+        layout: str = "",
+        triton: str = "",
+        replace: bool = False,
         sync: bool = False,
         progress: Progress | None = None,
     ) -> PullResult:
         """A version's files, verified, in a folder that is absent, empty, or this version already.
 
+        `layout`: as they lie, or for those who load them (`registry.client.layouts`); `triton` is
+        the release that they are for. `replace`: what an earlier pull put there is replaced.
+
         The folder appears in one step, whole; with `sync` it outlives a power cut too. A pull that
         is cut is gone on with by the next one of the same version to the same place.
         """
         puller = Puller(self._connection, progress=progress or Silent())
-        return puller.run(reference, Path(target), sync=sync)
+        return puller.run(
+            reference, Path(target), layout=layout, triton=triton, replace=replace, sync=sync
+        )
 
 
 def _bases(base: Bases) -> tuple[Base, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,14 +18,19 @@ from registry.client.scan import RECORD_NAME, RECORD_SCHEMA, LocalFile, hash_fil
 from registry.client.values import File, Version
 
 _RECORD_BYTES_MAX = 64_000_000
+# linux/fcntl.h, linux/fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 class Target:
     """A folder that is absent, empty, or holds one pulled version. Nothing else is touched."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises TargetError for what cannot be replaced in one step."""
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
+        """`replace`: one that an earlier pull put there may go. Raises TargetError for what cannot
+        be replaced in one step."""
         self.path = path.expanduser().resolve()
+        self._replace = replace
         self._filling: Path | None = None
         if self.path.exists() and not self.path.is_dir():
             raise _unusable(self.path, "a file", "Name a folder that does not exist yet.")
@@ -36,11 +42,18 @@ class Target:
             raise _unusable(self.path, found, f"Name a folder below it: {self.path / 'model'}")
 
     def holds(
-        self, version: Version, files: Sequence[File], *, crew: Crew, progress: Progress
+        self,
+        version: Version,
+        files: Sequence[File],
+        texts: Mapping[str, str],
+        *,
+        crew: Crew,
+        progress: Progress,
     ) -> bool:
         """Whether the folder is this version already, every byte of it read again.
 
-        False where it is absent or empty; TargetError where it holds anything else.
+        False where it is absent, empty, or may be replaced; TargetError where it holds anything
+        else.
         """
         if not self.path.exists() or not any(self.path.iterdir()):
             return False
@@ -48,9 +61,11 @@ class Target:
         if record is None:
             found = "files that no pull put there"
             raise _unusable(self.path, found, "Name a new or an empty folder.")
-        if record.get("digest") != version.digest:
+        if record.get("digest") != version.digest or not self._is_laid_out(record, files, texts):
+            if self._replace:
+                return False
             found = f"{record.get('version')} ({record.get('digest')})"
-            fix = f"Remove it first, or name another folder, to get {version.ref}."
+            fix = f"To get {version.ref}, remove it first, name another folder, or say --replace."
             raise _unusable(self.path, found, fix)
         self._check_files(files, crew, progress)
         return True
@@ -79,6 +94,7 @@ class Target:
         self,
         version: Version,
         files: Sequence[File],
+        texts: Mapping[str, str],
         *,
         reference: str,
         server: str,
@@ -90,17 +106,27 @@ class Target:
             raise AssertionError("finish belongs inside filling")
         try:
             _drop_all_but(folder, {file.path for file in files})
+            _write_texts(folder, texts)
             _write_record(folder, version, files, reference=reference, server=server)
             if sync:
                 _sync(folder)
-            # Replaces an empty folder, and fails for any other.
-            os.rename(folder, self.path)
+            if self._replace and self._record() is not None:
+                self._exchange(folder)
+            else:
+                # Replaces an empty folder, and fails for any other.
+                os.rename(folder, self.path)
             if sync:
                 _sync_one(self.path.parent)
         except OSError as cause:
             found = f"no way to put the files in place ({cause.strerror})"
             fix = f"They are complete in {folder}: make room, then run the command again."
             raise _unusable(self.path, found, fix) from cause
+
+    def _exchange(self, folder: Path) -> None:
+        """Put the filled folder in the place of an earlier pull's, which whoever looks sees whole
+        until then, and throw that away."""
+        exchange(folder, self.path)
+        shutil.rmtree(folder)
 
     def _record(self) -> dict[str, object] | None:
         try:
@@ -113,6 +139,16 @@ class Target:
             raise _unusable(self.path, found, "Check its permissions.") from cause
         ours = isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA
         return record if ours else None
+
+    def _is_laid_out(
+        self, record: Mapping[str, object], files: Sequence[File], texts: Mapping[str, str]
+    ) -> bool:
+        """Whether these files lie at these places, beside these texts."""
+        listed = record.get("files")
+        said = {each.get("path") for each in listed} if isinstance(listed, list) else set()
+        return said == {file.path for file in files} and all(
+            _text_of(self.path / path) == text for path, text in texts.items()
+        )
 
     def _check_files(self, files: Sequence[File], crew: Crew, progress: Progress) -> None:
         fix = "Remove the folder and pull again."
@@ -142,6 +178,15 @@ class Target:
             if file.sha256 != now.sha256:
                 wrong = f"{file.path} with sha256 {now.sha256} instead of {file.sha256}"
                 raise _unusable(self.path, wrong, fix)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap two folders of one file system in one step: renameat2(2), RENAME_EXCHANGE. OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    if libc.renameat2(*names):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))
 
 
 def _lock(folder: Path) -> int:
@@ -178,6 +223,20 @@ def _drop_all_but(folder: Path, paths: set[str]) -> None:
         for name in names:
             if (inside / name).as_posix() not in paths:
                 (Path(root) / name).unlink()
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+def _text_of(path: Path) -> str | None:
+    """None where there is no such text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _write_record(

@@ -44,10 +44,13 @@ class Transfers(Service):
         self._call(self._stub.DeleteUpload, pb.DeleteUploadRequest(name=upload), repeats=True)
 
     def create_downloads(
-        self, version: str, *, digest: str = "", paths: Sequence[str] = ()
+        self, version: str, *, digest: str = "", paths: Sequence[str] = (), triton: str = ""
     ) -> tuple[Download, ...]:
-        """Signed addresses in path order: of all files, or of at most 1,000 that are named."""
-        request = pb.CreateDownloadsRequest(version=version, digest=digest, paths=paths)
+        """Signed addresses in path order: of all files, or of at most 1,000 that are named.
+        `triton` is the release that they are fetched for."""
+        request = pb.CreateDownloadsRequest(
+            version=version, digest=digest, paths=paths, triton=triton
+        )
         reply: pb.CreateDownloadsResponse = self._call(
             self._stub.CreateDownloads, request, repeats=True
         )

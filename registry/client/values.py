@@ -237,6 +237,7 @@ class Vetting:
     findings: tuple[Finding, ...]
     rules_digest: str
     time: datetime | None
+    grace_end_time: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

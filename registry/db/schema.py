@@ -10,7 +10,7 @@ from registry.errors import SchemaMismatchError
 
 #: The newest migration. Revisions are numbered in order, so that an older release can tell that a
 #: database is newer than itself without knowing that revision.
-HEAD = "0013"
+HEAD = "0014"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number will do, as long as all releases agree on it.

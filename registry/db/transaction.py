@@ -18,6 +18,7 @@ from registry.db.policies import SqlPolicies
 from registry.db.prepared import PreparedConnection
 from registry.db.principals import SqlPrincipals
 from registry.db.promotions import SqlPromotions
+from registry.db.readiness import SqlAssessments
 from registry.db.references import SqlReferences
 from registry.db.reminders import SqlReminders
 from registry.db.requests import SqlRequests
@@ -80,6 +81,10 @@ class SqlTransaction:
     @property
     def vetting(self) -> SqlVetting:
         return SqlVetting(self._connection)
+
+    @property
+    def assessments(self) -> SqlAssessments:
+        return SqlAssessments(self._connection)
 
     @property
     def references(self) -> SqlReferences:

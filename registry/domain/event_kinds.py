@@ -67,6 +67,7 @@ KINDS: dict[str, str] = {
     "upload.delete": "an upload was given up",
     "upload.expire": "an upload was left alone for too long",
     "upload.store": "bytes of a file arrived",
+    "version.assess": "a version is ready for a release of Triton, or not",
     "version.create": "a version was made",
     "version.fetch": "somebody fetched a version's bytes",
     "version.inspect": "files of a version were looked at, and others are left",

@@ -48,7 +48,7 @@ _BY_ENDING = {
         "sentencepiece": "spm",
         "tiktoken": "tiktoken",
         "archive": "zip tar tgz tbz2 txz 7z rar",
-        "compressed": "gz bz2 xz lzma",
+        "compressed": "gz bz2 xz lzma lz4",
         "image": "png jpg jpeg gif",
     }.items()
     for ending in endings.split()
@@ -89,6 +89,9 @@ _ROLES_BY_ENDING = {
     "pbtxt": "graph-text",
     "py": "python",
 }
+#: Of onnx.backend.test and the ONNX model zoo, in folders test_data_set_0 and so on: tensors and
+#: the like, though the ending says a graph.
+_ONNX_SAMPLE = re.compile(r"(input|output)_[0-9]{1,9}\.pb")
 _REQUIREMENTS = re.compile(r"requirements[-_.][a-z0-9_-]{1,40}\.txt")
 #: Of whatever has no row above.
 OTHER = "other"
@@ -101,6 +104,8 @@ def format_of(path: str) -> str:
     name = path.rpartition("/")[2].casefold()
     if name in _BY_NAME:
         return _BY_NAME[name]
+    if _ONNX_SAMPLE.fullmatch(name):
+        return "onnx-sample"
     if name.startswith("pytorch_model") and name.endswith(".bin"):
         return "torch-pickle"
     if name.endswith((".pth.tar", ".pt.tar", ".ckpt.tar")):

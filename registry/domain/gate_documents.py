@@ -112,7 +112,7 @@ def _current(of: Document) -> dict[str, object]:
 def _target(of: Document) -> dict[str, object]:
     triton, stage = of.settings["triton"], of.given.stage
     assert isinstance(triton, Mapping)
-    return {"stage": stage, "triton": triton.get(stage, "")}
+    return {"stage": stage, "triton": of.given.triton or triton.get(stage, "")}
 
 
 _PARTS: Mapping[str, Callable[[Document], object]] = {

@@ -83,6 +83,8 @@ class GateInput:
     break_glass: bool = False
     #: At the gate fetch: the caller named the digest.
     by_digest: bool = False
+    #: At the gate fetch: the release of Triton that it is for, or empty.
+    triton: str = ""
     decisions: tuple[Decision, ...] = ()
     waivers: tuple[GrantedWaiver, ...] = ()
     #: The version in the stage now.

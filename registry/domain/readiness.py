@@ -9,13 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Readiness(StrEnum):
     READY = "ready"
     NOT_READY = "not_ready"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TritonRelease:
+    #: Such as 25.10.
+    name: str
+    #: Version of the server, such as 2.62.0.
+    server: str
+    #: Version of ONNX Runtime in it.
+    onnxruntime: str
+    #: Version of TensorRT in it; empty where it is not known.
+    tensorrt: str = ""
 
 
 class Weight(StrEnum):
@@ -106,6 +118,9 @@ class ModelReport:
     #: The config.pbtxt that Triton is given: the version's own, or one that was generated.
     config: str = ""
     is_config_generated: bool = False
+    #: What Triton is given in the model's own folder, config.pbtxt included where the version has
+    #: it: paths there, and those in the version. `{version}/` is the folder of its number.
+    files: tuple[tuple[str, str], ...] = ()
     #: From what would be generated to the version's own, as a unified diff; empty where they mean
     #: the same.
     config_diff: str = ""
@@ -146,6 +161,42 @@ def readiness_of(points: Iterable[Point]) -> Readiness:
     return Readiness.UNKNOWN if Weight.DOUBTS in weights else Readiness.READY
 
 
+class Subject(NamedTuple):
+    """What a report belongs to: files, and the name under which Triton would serve them."""
+
+    #: Of the manifest.
+    digest: str
+    #: The last part of the model's name.
+    model_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """What is known of a subject and a release, and what is wanted."""
+
+    subject: Subject
+    release: str
+    #: Rules, tables and tools by which a report is wanted.
+    wanted: str
+    #: Those of the report that is there; empty without one.
+    tools_digest: str = ""
+    #: None without a report, and where it was not asked for.
+    report: Report | None = None
+    readiness: Readiness | None = None
+    #: When the report was made.
+    time_us: int = 0
+    #: How often somebody has begun with what is wanted.
+    attempts: int = 0
+    #: Whoever is at it has it until then.
+    lease_until_us: int = 0
+    #: What is in the way, as long as something is.
+    problem: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        return self.wanted != self.tools_digest
+
+
 def report_to_document(report: Report) -> dict[str, Any]:
     """As JSON. Law: `report_from_document(report_to_document(r)) == r`, also after JSON's own
     way."""
@@ -168,6 +219,7 @@ def _model(said: Mapping[str, Any]) -> ModelReport:
     return ModelReport(
         **{
             **said,
+            "files": tuple((place, path) for place, path in said["files"]),
             "signature": None if signature is None else _signature(signature),
             "runs": tuple(map(_run, said["runs"])),
             "points": tuple(map(_point, said["points"])),

@@ -186,6 +186,8 @@ class Version:
     #: Of the terms that the model has now, under which alone its files may be fetched; empty for
     #: none.
     terms_digest: str = ""
+    #: Of one that is doubted, when its period of grace ends; filled by reads that show it.
+    grace_end_us: int | None = None
 
     @property
     def name(self) -> str:
@@ -202,6 +204,13 @@ class Version:
             yanked_from=self.yanked_from,
             rules_digest=None if self.vetting is None else self.vetting.rules_digest,
         )
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it is RELEASED, or was YANKED from there, and vetting has turned against it."""
+        was = self.yanked_from if self.state is VersionState.YANKED else self.state
+        is_against = self.vetting is not None and self.vetting.verdict is not Verdict.PASS
+        return was is VersionState.RELEASED and is_against
 
     @property
     def ref(self) -> str:

@@ -1,8 +1,9 @@
-"""gzip, zlib, bzip2, xz and lzma: whole streams whose checksums are right, and nothing behind them.
+"""gzip, zlib, bzip2, xz, lzma, LZ4: whole streams whose checksums are right, and nothing behind.
 
-Sources: RFC 1952 (gzip), RFC 1950 (zlib), https://tukaani.org/xz/xz-file-format.txt; bzip2 has no
-specification, its library is what there is. A loader that stops at the end of the first stream, or
-at the first byte that is broken, has loaded by then what stands before it.
+Sources: RFC 1952 (gzip), RFC 1950 (zlib), https://tukaani.org/xz/xz-file-format.txt,
+https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md; bzip2 has no specification, its library
+is what there is. A loader that stops at the end of the first stream, or at the first byte that is
+broken, has loaded by then what stands before it.
 
 Formats within a stream, such as joblib's, ask `unpack` and look at what they get.
 """
@@ -15,7 +16,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, cast
+
+import lz4.frame
 
 from registry.formats import tar
 from registry.formats.kinds import REFUSED, content_of
@@ -23,7 +26,7 @@ from registry.formats.look import Look, Rule, SpentError, quoted
 from registry.formats.pickle_looks import looks_like_pickle
 from registry.formats.source import PIECE_BYTES, Unpacked
 
-#: gzip, bzip2 and xz may follow one another in one file; zlib's never do.
+#: gzip, bzip2, xz and LZ4 may follow one another in one file; zlib's never do.
 STREAMS_MAX = 10_000
 #: Of an xz dictionary and what goes with it; `xz -9` needs 65 MiB.
 XZ_BYTES_MAX = 256 * 1024 * 1024
@@ -33,7 +36,8 @@ _GZIP_NAME_BYTES_MAX = 1024
 _PACK = "Pack the file again with a usual tool, or push it as it is."
 HEADER = Rule(
     "STREAM-1",
-    "A stream's header has no flags but for a file name, text and a checksum, and xz has a check.",
+    "A stream's header has no flags but for a file name, text and a checksum; xz has a check, and "
+    "LZ4 needs no dictionary.",
     _PACK,
 )
 WHOLE = Rule(
@@ -52,9 +56,17 @@ RULES = (HEADER, WHOLE, TRAILING, TAR, ALONE)
 
 #: Kinds that are names' endings too.
 _ARCHIVES = ("zip", "tar", "7z", "rar")
-_MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
+_MAGIC = {
+    "gzip": b"\x1f\x8b",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\x00",
+    # Neither frames to skip, which loaders read past, nor those of the first format.
+    "lz4": b"\x04\x22\x4d\x18",
+}
 #: RFC 1952 section 2.3.1. Extra fields and comments are refused.
 _FTEXT, _FHCRC, _FNAME = 0x01, 0x02, 0x08
+#: lz4_Frame_format.md, "Frame Descriptor".
+_DICTIONARY, _CONTENT_SIZE = 0x01, 0x08
 
 
 def read_archive(look: Look) -> None:
@@ -82,9 +94,9 @@ def read_alone(look: Look) -> None:
 
 
 def unpack(look: Look) -> Unpacked:
-    """What is in this file of gzip, zlib, bzip2, xz or lzma, after all of it was unpacked once to
-    prove it. StopLooking where it is not sound. Read in order it is unpacked once more; memory is
-    that of two pieces and, for xz and lzma, of the dictionary."""
+    """What is in this file of one of these formats, after all of it was unpacked once to prove it.
+    StopLooking where it is not sound. Read in order it is unpacked once more; memory is that of two
+    pieces and, for xz and lzma, of the dictionary."""
     kind = content_of(look.source)
     size_bytes = sum(len(piece) for piece in _streams(look, kind))
     return Unpacked(lambda: _streams(look, kind), size_bytes)
@@ -141,6 +153,8 @@ def _open(look: Look, kind: str, at: int) -> tuple[int, _Decompressor]:
         if look.source.read(at + 6, 2) not in (b"\0\x01", b"\0\x04", b"\0\x0a"):
             look.stop(HEADER, "found an xz stream without a known check", offset=at + 6)
         return at, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_BYTES_MAX)
+    if kind == "lz4":
+        return at, _Lz4(_stated_size(look, at))
     raise ValueError(kind)
 
 
@@ -159,6 +173,15 @@ def _gzip_header(look: Look, at: int) -> int:
             look.stop(HEADER, "found another checksum of the gzip header", offset=at)
         end += 2
     return at + end
+
+
+def _stated_size(look: Look, at: int) -> int | None:
+    """What an LZ4 frame says that its content has; all else of its header its library checks."""
+    head = look.source.read(at, 14)
+    flags = head[4] if len(head) > 4 else 0
+    if flags & _DICTIONARY:
+        look.stop(HEADER, "found an LZ4 frame that needs a dictionary", offset=at)
+    return int.from_bytes(head[6:14], "little") if flags & _CONTENT_SIZE else None
 
 
 class _Zlib:
@@ -181,6 +204,39 @@ class _Zlib:
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         return self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+
+
+class _Lz4:
+    """LZ4's decompressor of one frame with bz2's and lzma's habit: bytes behind the end are never
+    None, what is broken is a ValueError. A stated size of 0 holds, which the library takes for
+    none."""
+
+    def __init__(self, stated: int | None) -> None:
+        self._stream = lz4.frame.LZ4FrameDecompressor()
+        self._stated = stated
+        self._size = 0
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._stream.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data or b""
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._stream.needs_input)
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        try:
+            piece = cast("bytes", self._stream.decompress(data, max_length))
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        self._size += len(piece)
+        if self.eof and self._stated not in (None, self._size):
+            raise ValueError(f"{self._size} bytes in a frame that states {self._stated}")
+        return piece
 
 
 def _stream(look: Look, stream: _Decompressor, begin: int) -> Iterator[tuple[bytes, int]]:

@@ -11,7 +11,7 @@ from registry.formats import hdf5_headers as headers
 from registry.formats.hdf5_groups import text_of
 from registry.formats.hdf5_headers import Header
 from registry.formats.hdf5_heaps import GlobalHeaps
-from registry.formats.hdf5_parts import NOWHERE, Part
+from registry.formats.hdf5_parts import Part
 from registry.formats.hdf5_rules import COVERED, NAME, PICKLE, SIZE, give_up, said
 from registry.formats.hdf5_types import (
     REFERENCE_BYTES,
@@ -33,7 +33,7 @@ Texts = Mapping[str, tuple[bytes, ...]]
 def read_attributes(heaps: GlobalHeaps, header: Header, what: str) -> Texts:
     """And the messages that only say something of the object: a comment, a time."""
     for message in header.all(headers.ATTRIBUTE_INFO):
-        _check_info(message)
+        headers.check_storage(message, 2, "attributes")
     for message in header.all(headers.TIME):
         message.expect(b"\x01", "version")
         message.padding(3)
@@ -51,24 +51,6 @@ def read_attributes(heaps: GlobalHeaps, header: Header, what: str) -> Texts:
             )
         found[name] = texts
     return found
-
-
-def _check_info(message: Part) -> None:
-    message.expect(b"\0", "version")
-    flags = message.number()
-    if flags > 3:
-        message.wrong(f"found flags {flags:#x}")
-    if flags & 1:
-        message.number(2)
-    addresses = [message.address() for _ in range(3 if flags & 2 else 2)]
-    message.padding()
-    if any(each != NOWHERE for each in addresses):
-        give_up(
-            message.look,
-            COVERED,
-            f"{message.what}: found attributes in a fractal heap",
-            offset=message.at,
-        )
 
 
 def _read_attribute(heaps: GlobalHeaps, message: Part, what: str) -> tuple[str, tuple[bytes, ...]]:

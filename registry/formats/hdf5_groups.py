@@ -9,11 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from registry.formats.hdf5_headers import GROUP_INFO, LINK, LINK_INFO, SYMBOL_TABLE, Header
+from registry.formats.hdf5_headers import (
+    GROUP_INFO,
+    LINK,
+    LINK_INFO,
+    SYMBOL_TABLE,
+    Header,
+    check_storage,
+)
 from registry.formats.hdf5_heaps import LocalHeap
-from registry.formats.hdf5_parts import NOWHERE, WIDTH, Part, Parts
-from registry.formats.hdf5_rules import COVERED, NAME, give_up, said
+from registry.formats.hdf5_parts import WIDTH, Part, Parts
 from registry.formats.hdf5_rules import LINK as STRAIGHT
+from registry.formats.hdf5_rules import NAME, said
 from registry.formats.hdf5_trees import Tree
 from registry.formats.look import quoted
 
@@ -70,7 +77,7 @@ def read_group(parts: Parts, header: Header, sizes: Sizes, what: str) -> list[Ch
     table = table_of(header)
     found = _SymbolTable(parts, table, sizes, what).read() if table else []
     for message in header.all(LINK_INFO):
-        _check_link_info(message)
+        check_storage(message, 8, "links")
     for message in header.all(GROUP_INFO):
         _check_group_info(message)
     for message in header.all(LINK):
@@ -148,24 +155,6 @@ class _SymbolTable:
                 self._heap.name(table.tree & 0xFFFFFFFF)
             return
         self._children.append(Child(text, address, table if kind else None))
-
-
-def _check_link_info(message: Part) -> None:
-    message.expect(b"\0", "version")
-    flags = message.number()
-    if flags > 3:
-        message.wrong(f"found flags {flags:#x}")
-    if flags & 1:
-        message.number(8)
-    addresses = [message.address() for _ in range(3 if flags & 2 else 2)]
-    message.padding()
-    if any(each != NOWHERE for each in addresses):
-        give_up(
-            message.look,
-            COVERED,
-            f"{message.what}: found links in a fractal heap",
-            offset=message.at,
-        )
 
 
 def _check_group_info(message: Part) -> None:

@@ -1,13 +1,14 @@
 """Object headers: what each object of the file is, as a list of messages.
 
-Section IV.A.1 of the specification, and IV.A.2.q for continuations.
+Section IV.A.1 of the specification, IV.A.2.q for continuations, IV.A.2.c and IV.A.2.v for where an
+object's links and attributes are stored.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from registry.formats.hdf5_parts import Part, Parts
+from registry.formats.hdf5_parts import NOWHERE, Part, Parts
 from registry.formats.hdf5_rules import COVERED, give_up
 
 NIL, DATASPACE, LINK_INFO, DATATYPE, OLD_FILL, FILL, LINK, EXTERNAL = range(8)
@@ -144,3 +145,23 @@ def _add(
         message.wrong(f"found more than {MESSAGES_MAX} messages in one header")
     found.messages.setdefault(kind, []).append(message)
     return []
+
+
+def check_storage(message: Part, order_bytes: int, what: str) -> None:
+    """That all of an object's links or attributes are messages of its header, none in a fractal
+    heap. `order_bytes` has the number that says which of them was made last."""
+    message.expect(b"\0", "version")
+    flags = message.number()
+    if flags > 3:
+        message.wrong(f"found flags {flags:#x}")
+    if flags & 1:
+        message.number(order_bytes)
+    addresses = [message.address() for _ in range(3 if flags & 2 else 2)]
+    message.padding()
+    if any(each != NOWHERE for each in addresses):
+        give_up(
+            message.look,
+            COVERED,
+            f"{message.what}: found {what} in a fractal heap",
+            offset=message.at,
+        )

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from registry.domain.file_formats import OTHER
 from registry.formats import (
     compressed,
     foreign,
@@ -26,6 +27,7 @@ from registry.formats import (
     notebook,
     npy,
     onnx,
+    onnx_sample,
     other_archives,
     pickle_file,
     python_source,
@@ -106,7 +108,7 @@ ANY = "any"
 #: Pickles of protocols 0 and 1 begin with any opcode.
 _PICKLED = ("pickle", TEXT, BINARY)
 #: joblib's.
-_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma")
+_PACKED = ("zlib", "gzip", "bzip2", "xz", "lzma", "lz4")
 #: By what the name says (`domain/file_formats.py`) and what the bytes look like.
 PARSERS: Mapping[tuple[str, str], Parser] = {
     ("safetensors", "safetensors"): Parser("safetensors", safetensors.read),
@@ -141,10 +143,14 @@ PARSERS: Mapping[tuple[str, str], Parser] = {
     ("compressed", "bzip2"): Parser("bzip2", compressed.read_alone),
     ("compressed", "xz"): Parser("xz", compressed.read_alone),
     ("compressed", "lzma"): Parser("lzma", compressed.read_alone),
+    ("compressed", "lz4"): Parser("lz4", compressed.read_alone),
     ("image", "png"): Parser("png", images.read_png),
     ("image", "jpeg"): Parser("jpeg", images.read_jpeg),
     ("image", "gif"): Parser("gif", images.read_gif),
     ("onnx", BINARY): Parser("onnx", onnx.read),
+    ("onnx-sample", BINARY): Parser("onnx-sample", onnx_sample.read),
+    # As a tensor looks whose first dimension is 29, and others.
+    ("onnx-sample", "zlib"): Parser("onnx-sample", onnx_sample.read),
     ("tensorflow", BINARY): Parser("tensorflow", tensorflow.read),
     ("tensorflow-graph", BINARY): Parser("tensorflow-graph", tensorflow.read_graph),
     ("tensorflow-fingerprint", BINARY): Parser("tensorflow", tensorflow.read_fingerprint),
@@ -210,6 +216,7 @@ ALL_RULES: tuple[Rule, ...] = (
     *model_archives.RULES,
     *images.RULES,
     *onnx.RULES,
+    *onnx_sample.RULES,
     *native.RULES,
     *foreign.RULES,
     *requirements.RULES,
@@ -304,7 +311,8 @@ def _choose(look: Look) -> Parser | None:
         if content == TEXT:
             foreign.check_text(look)
         rule = TEXT_NAMED if content == TEXT else COVERED
-        look.doubt(rule, f"found {_said(content)} under a name of kind {look.role}")
+        name = "that tells no format" if look.role == OTHER else f"of kind {look.role}"
+        look.doubt(rule, f"found {_said(content)} under a name {name}")
     return parser
 
 

@@ -8,12 +8,8 @@ for a byte with the length of a padding, the padding of 0xff, and the array's by
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
-from typing import Protocol
-
+from registry.formats import compressed
+from registry.formats.kinds import content_of
 from registry.formats.look import Look, Rule
 from registry.formats.pickle_file import check_end, learn_tensors
 from registry.formats.pickle_machine import Family, PickleMachine
@@ -32,11 +28,7 @@ from registry.formats.pickle_values import (
     Value,
     ints_of,
 )
-from registry.formats.source import Source, Unpacked, pieces
-
-_PIECE_BYTES = 1024 * 1024
-#: Of xz and lzma, whose files say how much they need; joblib's highest level needs 65 MB.
-_MEMORY_BYTES = 128 * 1024 * 1024
+from registry.formats.source import Source
 
 _DUMP = "Write it again with joblib.dump, and push a new version."
 WRAPPER = Rule(
@@ -45,10 +37,8 @@ WRAPPER = Rule(
     _DUMP,
 )
 BYTES = Rule("JOBLIB-2", "An array's bytes follow its wrapper, after padding of 0xff.", _DUMP)
-WHOLE = Rule(
-    "JOBLIB-3", "A compressed file is one stream, sound to its end, with nothing behind it.", _DUMP
-)
-RULES = (WRAPPER, BYTES, WHOLE)
+# JOBLIB-3 was of compressed files, of which the rules are now those of `compressed.py`.
+RULES = (WRAPPER, BYTES)
 
 _STATE = {"subclass", "shape", "order", "dtype", "allow_mmap"}
 _ALIGNMENT = "numpy_array_alignment_bytes"
@@ -131,110 +121,22 @@ _FAMILY = Family(name="numpy_plain with joblib's arrays", names=_NAMES)
 
 # Compression ----------------------------------------------------------------------------------
 
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def next(self, data: bytes) -> bytes: ...
-
-    @property
-    def hungry(self) -> bool: ...
-
-
-class _Zlib:
-    def __init__(self, window_bits: int) -> None:
-        self._inner = zlib.decompressobj(window_bits)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    @property
-    def hungry(self) -> bool:
-        return not self._inner.unconsumed_tail
-
-    def next(self, data: bytes) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, _PIECE_BYTES)
-
-
-class _Other:
-    def __init__(self, inner: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
-        self._inner = inner
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    @property
-    def hungry(self) -> bool:
-        return self._inner.needs_input
-
-    def next(self, data: bytes) -> bytes:
-        return self._inner.decompress(data, _PIECE_BYTES)
-
-
-def _lzma(form: int) -> _Decompressor:
-    return _Other(lzma.LZMADecompressor(form, memlimit=_MEMORY_BYTES))
-
-
-#: By the first bytes, as joblib tells them apart.
-_COMPRESSORS: tuple[tuple[bytes, str, Callable[[], _Decompressor]], ...] = (
-    (b"\x78", "zlib", lambda: _Zlib(zlib.MAX_WBITS)),
-    (b"\x1f\x8b", "gzip", lambda: _Zlib(zlib.MAX_WBITS | 16)),
-    (b"BZ", "bzip2", lambda: _Other(bz2.BZ2Decompressor())),
-    (b"\xfd7zXZ", "xz", lambda: _lzma(lzma.FORMAT_XZ)),
-    (b"\x5d\x00", "lzma", lambda: _lzma(lzma.FORMAT_ALONE)),
-)
+#: First bytes by which joblib tells compressed files from pickles. Not each zlib or lzma stream
+#: begins so; what begins otherwise it reads as a pickle, and so does this parser.
+_MAGIC = {
+    "zlib": b"\x78",
+    "gzip": b"\x1f\x8b",
+    "bzip2": b"BZ",
+    "xz": b"\xfd7zXZ",
+    "lzma": b"\x5d\x00",
+    "lz4": b"\x04\x22\x4d\x18",
+}
 
 
 def _unpacked(look: Look) -> Source:
-    head = look.source.read(0, 8)
-    found = [(name, new) for magic, name, new in _COMPRESSORS if head.startswith(magic)]
-    if not found:
+    kind = content_of(look.source)
+    magic = _MAGIC.get(kind)
+    if magic is None or look.source.read(0, len(magic)) != magic:
         return look.source
-    name, new = found[0]
-    look.facts["compression"] = name
-    # Once for its length and soundness, once to read it.
-    size_bytes = sum(map(len, _unpack(look, new())))
-    return Unpacked(lambda: _unpack(look, new()), size_bytes)
-
-
-def _unpack(look: Look, decompressor: _Decompressor) -> Iterator[bytes]:
-    at = 0
-    try:
-        for packed in pieces(look.source):
-            at += len(packed)
-            for found in _out_of(decompressor, packed):
-                look.budget.unpack(len(found))
-                yield found
-            if decompressor.eof:
-                break
-    except (zlib.error, lzma.LZMAError, OSError, ValueError) as error:
-        look.stop(WHOLE, f"found a stream that is broken: {error}")
-    if not decompressor.eof:
-        look.stop(WHOLE, "found no end of the compressed stream")
-    rest = look.source.size_bytes - at + len(decompressor.unused_data)
-    if rest:
-        look.stop(WHOLE, f"found {rest} bytes after the compressed stream")
-
-
-def _out_of(decompressor: _Decompressor, packed: bytes) -> Iterator[bytes]:
-    """All that comes of these bytes, a piece at a time."""
-    found = decompressor.next(packed)
-    while found:
-        yield found
-        if decompressor.eof or (decompressor.hungry and len(found) < _PIECE_BYTES):
-            return
-        found = decompressor.next(b"")
+    look.facts["compression"] = kind
+    return compressed.unpack(look)

@@ -34,7 +34,7 @@ WIRE = Rule(
 )
 FIELDS = Rule(
     "ONNX-2",
-    "All fields are those of onnx.proto.",
+    "All fields are those of onnx.proto and onnx-data.proto.",
     "Export the model with a released version of the onnx library. If it is newer than the server "
     "knows, tell its operator.",
 )

@@ -1,7 +1,8 @@
 """What ONNX files are made of, as `protobuf_wire` reads it: ONNX 1.23, IR version 14.
 
-Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Texts that nobody looks at are
-`bytes` here, so that they are skipped. Fields that were reserved or came later are unknown.
+Sources: onnx/onnx.proto and onnx/onnx-data.proto in https://github.com/onnx/onnx. Texts that nobody
+looks at are `bytes` here, so that they are skipped. Fields that were reserved or came later are
+unknown.
 """
 
 from __future__ import annotations
@@ -180,6 +181,28 @@ TensorProto
 Segment
   1 begin int
   2 end int
+SequenceProto
+  1 name text
+  2 elem_type int
+  3 tensor_values* TensorProto
+  4 sparse_tensor_values* SparseTensorProto
+  5 sequence_values* SequenceProto
+  6 map_values* MapProto
+  7 optional_values* OptionalProto
+MapProto
+  1 name text
+  2 key_type int
+  3 keys* int
+  4 string_keys* bytes
+  5 values SequenceProto
+OptionalProto
+  1 name text
+  2 elem_type int
+  3 tensor_value TensorProto
+  4 sparse_tensor_value SparseTensorProto
+  5 sequence_value SequenceProto
+  6 map_value MapProto
+  7 optional_value OptionalProto
 """)
 
 

@@ -17,6 +17,7 @@ from registry.names.rules import (
     check_ref_name,
     check_stage,
     check_token,
+    check_triton_release,
     check_upload,
     parse_number,
 )
@@ -96,6 +97,29 @@ class VersionName:
 
     def __str__(self) -> str:
         return f"{self.model}/versions/{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadinessName:
+    """What is known of a version and a release of Triton."""
+
+    FORM: ClassVar[str] = "models/<model>/versions/<number>/readiness/<release>"
+    version: VersionName
+    release: str
+    field: InitVar[str] = "name"
+
+    def __post_init__(self, field: str) -> None:
+        check_triton_release(self.release, field=field)
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "name") -> Self:
+        version, word, release = text.rpartition("/readiness/")
+        if not word:
+            raise _misshapen(text, cls.FORM, field)
+        return cls(version=VersionName.parse(version, field=field), release=release, field=field)
+
+    def __str__(self) -> str:
+        return f"{self.version}/readiness/{self.release}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _UPLOAD = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_TRITON_RELEASE = re.compile(r"[0-9]{2}\.(0[1-9]|1[0-2])")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _DIGITS = re.compile(r"[0-9]+")
 _LIKE_COMMIT = re.compile(r"[0-9A-Fa-f]{7,}")
@@ -187,6 +188,11 @@ def parse_number(text: str, *, least: int = 1, field: str = "number") -> int:
         expected = f"a number from {least} to {NUMBER_MAX} in plain digits, without leading zero"
         raise invalid(field, show(text), expected, "Write it like 7.")
     return check_number(int(text), least=least, field=field)
+
+
+def check_triton_release(text: str, *, field: str = "release") -> str:
+    """The release, if it is a year and a month such as 25.10. Whether there is one, others know."""
+    return _check_form(text, _TRITON_RELEASE, "a release of Triton, such as 25.10", field)
 
 
 def _check_form(text: str, rule: re.Pattern[str], expected: str, field: str) -> str:

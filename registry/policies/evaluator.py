@@ -77,6 +77,10 @@ class CompiledPolicy:
         grace = self._set.settings.get("grace", {})
         return duration_us(grace[verdict.value]) if verdict.value in grace else 0
 
+    @property
+    def triton_releases(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self._set.settings["triton"].values())))
+
     def is_waivable(self, rule: str) -> bool:
         return rule in self._waivable
 

@@ -18,6 +18,7 @@ from registry.ports.access_tables import Principals, Tokens
 from registry.ports.audit_tables import Checkpoints
 from registry.ports.identity_tables import DirectoryAccounts, LoginAttempts
 from registry.ports.policy_tables import Policies
+from registry.ports.readiness_tables import Assessments
 from registry.ports.review_tables import Reviews
 from registry.ports.tables import (
     BlobGrants,
@@ -61,6 +62,8 @@ class Transaction(Protocol):
     def versions(self) -> Versions: ...
     @property
     def vetting(self) -> VettingTables: ...
+    @property
+    def assessments(self) -> Assessments: ...
     @property
     def references(self) -> References: ...
     @property

@@ -37,6 +37,10 @@ class Policy(Protocol):
     def grace_us(self, verdict: Verdict) -> int:
         """How long a version that was released stays so once vetting says this of it."""
 
+    @property
+    def triton_releases(self) -> tuple[str, ...]:
+        """Releases of Triton that stages run, sorted: versions are assessed for these."""
+
     def is_waivable(self, rule: str) -> bool:
         """Whether a waiver of this rule can ever help."""
 

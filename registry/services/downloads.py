@@ -30,6 +30,7 @@ from registry.errors import (
     UnauthenticatedError,
 )
 from registry.names import ModelName, VersionName
+from registry.names.rules import check_triton_release
 from registry.names.text import show
 from registry.ports.blobs import BlobStore, Pieces
 from registry.ports.clock import Clock
@@ -102,9 +103,18 @@ class DownloadService:
         self._uncounted: dict[str, tuple[Downloadable, int]] = {}
 
     def create(
-        self, caller: Caller, name: VersionName, *, digest: str, paths: Sequence[str]
+        self,
+        caller: Caller,
+        name: VersionName,
+        *,
+        digest: str,
+        paths: Sequence[str],
+        triton: str = "",
     ) -> Downloads:
-        """Tickets for the paths, or for all files, good for 24 h and no longer than the token."""
+        """Tickets for the paths, or for all files, good for 24 h and no longer than the token.
+        `triton` is the release that they are fetched for, or empty."""
+        if triton:
+            check_triton_release(triton, field="triton")
         stages = _require_fetch(caller, name)
         if len(paths) > FILES_MAX:
             raise _too_many(len(paths))
@@ -114,7 +124,7 @@ class DownloadService:
             version = version_of(tx, name)
             _check_digest(version, digest)
             require_fetchable(version, by_digest=bool(digest))
-            self._require_gates(tx, caller, version, by_digest=bool(digest))
+            self._require_gates(tx, caller, version, by_digest=bool(digest), triton=triton)
             if not paths and version.file_count > FILES_MAX:
                 raise _too_many(version.file_count)
             if not paths:
@@ -129,7 +139,15 @@ class DownloadService:
         batch = secrets.token_hex(16)
         ordered = sorted(files, key=lambda file: file.path)
         tickets = (
-            _ticket(caller, version, file, batch=batch, by_digest=bool(digest), end_us=end_us)
+            _ticket(
+                caller,
+                version,
+                file,
+                batch=batch,
+                by_digest=bool(digest),
+                triton=triton,
+                end_us=end_us,
+            )
             for file in ordered
         )
         signed = zip(ordered, map(self._signer.sign, tickets), strict=True)
@@ -179,17 +197,26 @@ class DownloadService:
         """The version, if there is one, its model's terms are accepted, and the gate lets it go."""
         version = tx.versions.by_key(held.version_key)
         if version is not None:
-            self._require_gates(tx, caller, version, by_digest=held.by_digest)
+            self._require_gates(tx, caller, version, by_digest=held.by_digest, triton=held.triton)
         return version
 
     def _require_gates(
-        self, tx: Transaction, caller: Caller, version: Version, *, by_digest: bool
+        self, tx: Transaction, caller: Caller, version: Version, *, by_digest: bool, triton: str
     ) -> None:
         """Raise TermsNotAcceptedError or PolicyRefusedError unless the bytes may leave."""
         now = self._clock.now_us()
         require_terms(tx, caller, version, now)
         policy = self._policies.active(tx)
-        require_fetch(tx, policy, self._facts, caller, version, by_digest=by_digest, now_us=now)
+        require_fetch(
+            tx,
+            policy,
+            self._facts,
+            caller,
+            version,
+            by_digest=by_digest,
+            triton=triton,
+            now_us=now,
+        )
 
     def read(self, file: Downloadable, start: int = 0, length: int | None = None) -> Pieces:
         """The file's bytes, as `BlobStore.open_range`; counts the download.
@@ -320,6 +347,7 @@ def _ticket(
     *,
     batch: str,
     by_digest: bool,
+    triton: str,
     end_us: int,
 ) -> DownloadTicket:
     return DownloadTicket(
@@ -330,6 +358,7 @@ def _ticket(
         version_key=version.key,
         digest=version.digest,
         by_digest=by_digest,
+        triton=triton,
         sha256=file.sha256,
         size_bytes=file.size_bytes,
         media_type=file.media_type,

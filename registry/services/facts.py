@@ -12,6 +12,7 @@ from registry.domain.manifests import ManifestFile
 from registry.domain.versions import Version
 from registry.names import VersionName
 from registry.ports.database import Database, Transaction
+from registry.services.readiness import subject_of
 
 #: Versions above one are followed so far. What stands further away counts as without a license.
 LEVELS_MAX = 20
@@ -36,10 +37,13 @@ class VersionFacts:
         all."""
         below = {edge.child_key for edge in tx.lineage.above([each.key for each in versions])}
         found = {each.key: self.of_files(tx, each.digest) for each in versions}
+        ready = tx.assessments.ready([subject_of(each) for each in versions])
         for each in versions:
+            if releases := ready.get(subject_of(each)):
+                found[each.key] = dataclasses.replace(found[each.key], triton_ready=releases)
             if each.key in below or each.spec.bases:
-                facts = found[each.key]
-                found[each.key] = dataclasses.replace(facts, bases=bases_above(tx, [each]))
+                bases = bases_above(tx, [each])
+                found[each.key] = dataclasses.replace(found[each.key], bases=bases)
         return found
 
     def look(self, database: Database, name: VersionName) -> None:

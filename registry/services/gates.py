@@ -212,10 +212,13 @@ def require_fetch(
     version: Version,
     *,
     by_digest: bool,
+    triton: str,
     now_us: int,
 ) -> None:
     """Raise PolicyRefusedError unless the gate fetch lets the version's bytes leave."""
-    answer = ask_fetch(tx, policy, facts, caller, version, by_digest=by_digest, now_us=now_us)
+    answer = ask_fetch(
+        tx, policy, facts, caller, version, by_digest=by_digest, triton=triton, now_us=now_us
+    )
     require(policy, answer, caller, version.ref)
 
 
@@ -227,6 +230,7 @@ def ask_fetch(
     version: Version,
     *,
     by_digest: bool,
+    triton: str,
     now_us: int,
 ) -> GateAnswer:
     """What the gate fetch says, refusals too."""
@@ -235,6 +239,7 @@ def ask_fetch(
         dataclasses.replace(
             asked,
             by_digest=by_digest,
+            triton=triton,
             facts=facts.of(tx, version),
             waivers=waivers_for(tx, policy, Gate.FETCH, version, now_us=now_us),
         )

@@ -33,8 +33,9 @@ from registry.names import (
 )
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import Policy
+from registry.ports.policy import PolicySets
 from registry.services.commits import check_not_main, commit_at
+from registry.services.grace import with_grace
 from registry.services.lookups import event, model_of, version_of
 from registry.services.remembered import Remembered
 from registry.services.specs import metadata_bytes, shown_to
@@ -44,11 +45,14 @@ NONE = "none"
 
 
 class ReferenceService:
-    def __init__(self, *, database: Database, clock: Clock, policy: Policy) -> None:
+    def __init__(self, *, database: Database, clock: Clock, policies: PolicySets) -> None:
         self._database = database
         self._clock = clock
-        self._exclusive = frozenset(policy.exclusive_stages)
-        self._stages = (*policy.exclusive_stages, *policy.label_stages)
+        self._policies = policies
+        # The same in all sets.
+        stages = policies.recent()
+        self._exclusive = frozenset(stages.exclusive_stages)
+        self._stages = (*stages.exclusive_stages, *stages.label_stages)
         self._resolved: Remembered[tuple[str, str], Resolved] = Remembered(
             database, size_bytes=lambda found: metadata_bytes(found.version)
         )
@@ -69,7 +73,7 @@ class ReferenceService:
         read = self._database.read
         if not isinstance(selector, VersionNumber):
             read = self._database.snapshot
-        version = read(lambda tx: _exact(tx, model, selector))
+        version = read(lambda tx: self._with_grace(tx, _exact(tx, model, selector)))
         return Resolved(version=version, kind=None)
 
     def get(self, caller: Caller, name: ReferenceName) -> Reference:
@@ -168,7 +172,7 @@ class ReferenceService:
         self._database.write(fn, namespace=name.model.namespace)
 
     def _resolve_name(self, model: ModelName, name: str) -> Resolved:
-        found = self._database.read(lambda tx: tx.versions.resolve(model.path, name))
+        found = self._database.read(lambda tx: self._named(tx, model, name))
         if found is None:
             raise self._database.snapshot(lambda tx: self._no_reference(tx, model, name))
         version, reference, promotion = found
@@ -181,6 +185,18 @@ class ReferenceService:
             promotion=promotion,
             since_time_us=reference.update_time_us,
         )
+
+    def _named(
+        self, tx: Transaction, model: ModelName, name: str
+    ) -> tuple[Version, Reference, int | None] | None:
+        found = tx.versions.resolve(model.path, name)
+        if found is None:
+            return None
+        version, reference, promotion = found
+        return self._with_grace(tx, version), reference, promotion
+
+    def _with_grace(self, tx: Transaction, version: Version) -> Version:
+        return with_grace(tx, self._policies, [version])[0]
 
     def _put(
         self,

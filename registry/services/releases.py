@@ -11,12 +11,13 @@ from functools import partial
 
 from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.times import rfc3339
-from registry.domain.versions import Verdict, Version, VersionState, Vetting
+from registry.domain.versions import Version, VersionState, Vetting
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
-from registry.ports.policy import Policy, PolicySets
+from registry.ports.policy import PolicySets
 from registry.services.facts import VersionFacts
 from registry.services.gates import ask_release
+from registry.services.grace import in_grace
 
 ASKED_AT_ONCE = 200
 
@@ -59,16 +60,12 @@ class ReleaseService:
         def fn(tx: Transaction) -> bool:
             tx.versions.lock_many([found.key])
             version = tx.versions.by_key(found.key)
-            if version is None or version.vetting is None:
+            if version is None or version.vetting is None or not version.is_doubted:
                 return False
             vetting, policy = version.vetting, self._policies.active(tx)
-            is_yanked = version.state is VersionState.YANKED
-            was = version.yanked_from if is_yanked else version.state
-            if was is not VersionState.RELEASED or vetting.verdict is Verdict.PASS:
-                return False
             if in_grace(policy, vetting, self._clock.now_us()):
                 return False
-            if is_yanked:
+            if version.state is VersionState.YANKED:
                 # Else whoever names its digest would go on to get its bytes.
                 tx.versions.set_state(
                     version.key,
@@ -110,11 +107,6 @@ class ReleaseService:
             return True
 
         return self._database.write(fn, namespace=found.namespace)
-
-
-def in_grace(policy: Policy, vetting: Vetting, now_us: int) -> bool:
-    """Whether a version that was released may go on being so, though vetting is against it."""
-    return now_us < vetting.time_us + policy.grace_us(vetting.verdict)
 
 
 def _doubted(tx: Transaction, *, after: int) -> Sequence[Version]:

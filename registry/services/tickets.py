@@ -28,7 +28,7 @@ LENGTH_MAX = 4096
 class DownloadTicket:
     """Leave to fetch one file of one version. `batch` is shared by all made in one call."""
 
-    KIND: ClassVar[str] = "d3"
+    KIND: ClassVar[str] = "d4"
     FIX: ClassVar[str] = "pull again (CreateDownloads)"
     principal: str
     token: str
@@ -39,6 +39,8 @@ class DownloadTicket:
     digest: str
     #: The caller named the version by its digest, which a yanked one needs.
     by_digest: bool
+    #: The release of Triton that it is fetched for, or empty.
+    triton: str
     sha256: str
     size_bytes: int
     media_type: str

@@ -10,15 +10,18 @@ from registry.domain.traits import KINDS, VALUE_CHARS_MAX, Trait, TraitQuery, tr
 from registry.domain.versions import Version
 from registry.errors import InvalidFieldError, TooLargeError
 from registry.names.text import show
-from registry.ports.database import Database
+from registry.ports.database import Database, Transaction
+from registry.ports.policy import PolicySets
+from registry.services.grace import with_grace
 from registry.services.specs import shown_to
 
 ASKED_MAX = 10
 
 
 class TraitSearches:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, *, database: Database, policies: PolicySets) -> None:
         self._database = database
+        self._policies = policies
 
     def versions(
         self,
@@ -53,7 +56,12 @@ class TraitSearches:
         after = decode_token(page.token, of, int)
         before = None if after is None else int(after[0])
         limit = page.limit()
-        found = self._database.read(lambda tx: tx.vetting.search(reach, query, before, limit + 1))
+
+        def fn(tx: Transaction) -> Sequence[Version]:
+            found = tx.vetting.search(reach, query, before, limit + 1)
+            return with_grace(tx, self._policies, found)
+
+        found = self._database.read(fn)
         shown = [shown_to(caller, version) for version in found]
         return page_of(shown, limit, lambda version: (version.key,), of)
 
@@ -79,8 +87,9 @@ def _trait(field: str, text: str) -> Trait:
         raise InvalidFieldError(
             field=field,
             found=show(text),
-            expected=f"{kind}=, and {KINDS[kind]}; at most {VALUE_CHARS_MAX} characters",
-            fix="Write what the version is to have behind the sign.",
+            expected=f"{kind}=VALUE with 1 to {VALUE_CHARS_MAX} characters; "
+            f"the value is {KINDS[kind]}",
+            fix="Name the value that a version is to have, or leave the trait out.",
         )
     return trait(kind, value)
 

@@ -17,6 +17,7 @@ from registry.names.text import invalid, show
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.policy import PolicySets
 from registry.services.commits import (
     MESSAGE_LENGTH_MAX,
     add_commit,
@@ -26,6 +27,7 @@ from registry.services.commits import (
 )
 from registry.services.cutting import CARD_PATH, Cards, cut_version, undecided_before
 from registry.services.fields import check_text
+from registry.services.grace import with_grace
 from registry.services.lookups import model_of, version_of, whole_manifest
 from registry.services.registration import Candidate, RegisterGate
 from registry.services.remembered import Remembered
@@ -59,6 +61,7 @@ class VersionService:
         clock: Clock,
         read_card: Callable[[bytes], Card],
         on_quarantined: Callable[[], None],
+        policies: PolicySets,
         gate: RegisterGate,
     ) -> None:
         self._database = database
@@ -66,6 +69,7 @@ class VersionService:
         self._clock = clock
         self._cards = Cards(blobs=blobs, read_card=read_card)
         self._on_quarantined = on_quarantined
+        self._policies = policies
         self._gate = gate
         self._read: Remembered[tuple[str, int], Version] = Remembered(
             database, size_bytes=metadata_bytes
@@ -200,7 +204,7 @@ class VersionService:
         caller.require(Action.VERSION_READ, name.model.namespace, str(name))
         found = self._read.get(
             (name.model.path, name.number),
-            lambda: self._database.read(lambda tx: version_of(tx, name)),
+            lambda: self._database.read(lambda tx: self._with_grace(tx, [version_of(tx, name)])[0]),
         )
         return shown_to(caller, found)
 
@@ -240,7 +244,7 @@ class VersionService:
             )
             if not found:
                 model_of(tx, model)
-            shown = [shown_to(caller, version) for version in found]
+            shown = [shown_to(caller, version) for version in self._with_grace(tx, found)]
             return page_of(shown, limit, lambda version: (version.number,), of)
 
         return self._database.snapshot(fn)
@@ -279,6 +283,9 @@ class VersionService:
         if size_bytes > MANIFEST_BYTES_MAX:
             raise _too_large(name, f"{size_bytes} bytes")
         return manifest
+
+    def _with_grace(self, tx: Transaction, versions: Sequence[Version]) -> Sequence[Version]:
+        return with_grace(tx, self._policies, versions)
 
     def _earlier(
         self, caller: Caller, method: str, request_id: str, content: str

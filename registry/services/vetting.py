@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
 
@@ -27,8 +27,9 @@ from registry.ports.policy import Policy, PolicySets
 from registry.ports.vetting import Vetter
 from registry.services.facts import VersionFacts
 from registry.services.gates import ask_release
+from registry.services.grace import in_grace
 from registry.services.lookups import manifest_missing
-from registry.services.releases import in_grace, released
+from registry.services.releases import released
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,12 @@ class VettingService:
         vetter: Vetter,
         policies: PolicySets,
         facts: VersionFacts,
+        on_passed: Callable[[Transaction, Sequence[Version]], None] | None = None,
     ) -> None:
+        """`on_passed` is told of versions that pass, in the transaction that stores it."""
         self._database = database
         self._clock = clock
+        self._on_passed = on_passed
         self._vetter = vetter
         self._policies = policies
         self._facts = facts
@@ -159,6 +163,9 @@ class VettingService:
             tx.vetting.unmark(reruns, self._clock.now_us())
         if any(move.vetting.verdict is not Verdict.PASS for move in due):
             tx.vetting.forget_unread()
+        passed = [move.version for move in due if move.vetting.verdict is Verdict.PASS]
+        if passed and self._on_passed is not None:
+            self._on_passed(tx, passed)
         for move in due:
             _tell(tx, move)
             if move.is_yanked:

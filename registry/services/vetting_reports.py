@@ -23,6 +23,8 @@ from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 
 FACTS_PAGE_MAX = 100
+#: What is vetted anew with `all`, in the words of a refusal.
+ALL_MODELS = "models"
 #: Facts that are text of the files themselves, hence bytes as any others.
 CONTENT = frozenset(("chat_templates", "config", "metadata"))
 
@@ -96,7 +98,7 @@ class VettingReports:
         """Have versions vetted anew: one, all of a model, or all there are."""
         model, number = _parse_scope(scope, everything=everything)
         namespace = REGISTRY_WIDE if everything else ModelName(path=model).namespace
-        caller.require(Action.VETTING_RERUN, namespace, scope)
+        caller.require(Action.VETTING_RERUN, namespace, scope or ALL_MODELS)
 
         def fn(tx: Transaction) -> Rerun:
             now = self._clock.now_us()
@@ -176,12 +178,14 @@ class VettingReports:
 
     def _readable(self, tx: Transaction, caller: Caller, name: VettingRerunName) -> Rerun:
         found = tx.vetting.rerun(name.number)
-        namespace = REGISTRY_WIDE
-        if found is not None and found.model:
-            namespace = ModelName(path=found.model).namespace
-        # Whether there is one is for those alone who might see it.
+        model = None if found is None else found.model or None
+        # Whether there is one, and about what, is for those alone who might see it.
         caller.require(
-            Action.VETTING_RERUN, namespace, str(name) if found is None else scope_of(found)
+            Action.VETTING_RERUN,
+            REGISTRY_WIDE if model is None else ModelName(path=model).namespace,
+            str(name),
+            scope="where it was asked for",
+            model=model,
         )
         return _rerun_of(tx, name)
 
@@ -220,6 +224,12 @@ def _rerun_of(tx: Transaction, name: VettingRerunName) -> Rerun:
     return found
 
 
+def may_see_bytes(caller: Caller, version: Version) -> bool:
+    """Whether they may be shown what is text of the files themselves."""
+    is_open = version.state is VersionState.RELEASED and not version.terms_digest
+    return is_open and caller.may(Action.VERSION_FETCH, version.namespace, model=version.model)
+
+
 def facts_of(
     tx: Transaction,
     caller: Caller,
@@ -231,11 +241,10 @@ def facts_of(
     files themselves are for those alone who may fetch them, once they are released."""
     if version.vetting is None:
         return []
-    is_open = version.state is VersionState.RELEASED and not version.terms_digest
-    may = caller.may(Action.VERSION_FETCH, version.namespace, model=version.model)
+    may_see = may_see_bytes(caller, version)
 
     def shown(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        return facts if is_open and may else {k: v for k, v in facts.items() if k not in CONTENT}
+        return facts if may_see else {k: v for k, v in facts.items() if k not in CONTENT}
 
     listed = files_digest(files)
     subjects = {file.path: Subject(file.sha256, role_of(file.path), listed) for file in wanted}

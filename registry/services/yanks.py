@@ -11,7 +11,9 @@ from registry.errors import InvalidStateError, NotEmptyError
 from registry.names import VersionName
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
+from registry.ports.policy import PolicySets
 from registry.services.fields import check_text
+from registry.services.grace import with_grace
 from registry.services.lookups import event, model_of, version_of
 from registry.services.promotion_records import withdraw_open
 from registry.services.specs import shown_to
@@ -23,10 +25,16 @@ class YankService:
     """`on_quarantined` is called when a version is in quarantine again."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, on_quarantined: Callable[[], None]
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        policies: PolicySets,
+        on_quarantined: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
+        self._policies = policies
         self._on_quarantined = on_quarantined
 
     def yank(
@@ -36,7 +44,9 @@ class YankService:
         caller.require(Action.VERSION_YANK, name.model.namespace, str(name))
         check_text("reason", reason, REASON_LENGTH_MAX, required=True)
         if validate_only:
-            planned = self._database.read(lambda tx: _yanked(version_of(tx, name), reason))
+            planned = self._database.read(
+                lambda tx: self._with_grace(tx, _yanked(version_of(tx, name), reason))
+            )
             return shown_to(caller, planned)
 
         def fn(tx: Transaction) -> Version:
@@ -45,14 +55,14 @@ class YankService:
             version = version_of(tx, name, lock=True)
             yanked = _yanked(version, reason)
             if version.state is VersionState.YANKED:
-                return version
+                return self._with_grace(tx, version)
             tx.versions.set_state(
                 version.key, yanked.state, yank_reason=reason, yanked_from=yanked.yanked_from
             )
             detail: dict[str, object] = {"from": version.state.value, "reason": reason}
             tx.events.append(event(caller, "version.yank", version.name, version.namespace, detail))
             withdraw_open(tx, caller, version, now_us=self._clock.now_us())
-            return yanked
+            return self._with_grace(tx, yanked)
 
         return shown_to(caller, self._database.write(fn, namespace=name.model.namespace))
 
@@ -75,14 +85,18 @@ class YankService:
             tx.events.append(
                 event(caller, "version.unyank", version.name, version.namespace, detail)
             )
-            return dataclasses.replace(
+            back = dataclasses.replace(
                 version, state=version.yanked_from, yank_reason="", yanked_from=None
             )
+            return self._with_grace(tx, back)
 
         version = self._database.write(fn, namespace=name.model.namespace)
         if version.state is VersionState.QUARANTINED:
             self._on_quarantined()
         return shown_to(caller, version)
+
+    def _with_grace(self, tx: Transaction, version: Version) -> Version:
+        return with_grace(tx, self._policies, [version])[0]
 
 
 def _yanked(version: Version, reason: str) -> Version:

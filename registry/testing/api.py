@@ -21,6 +21,7 @@ from registry.api.namespaces import NamespaceServicer
 from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
+from registry.api.readiness import ReadinessServicer
 from registry.api.references import ReferenceServicer
 from registry.api.reviews import ReviewServicer
 from registry.api.server import ApiServer
@@ -98,6 +99,7 @@ def servicers_of(world: World) -> list[Any]:
         PolicyServicer(world.policies, world.trials),
         LineageServicer(world.lineage),
         VettingServicer(world.vetting_reports, world.trait_searches),
+        ReadinessServicer(world.readiness),
         TransferServicer(
             world.uploads,
             world.downloads,

@@ -23,6 +23,7 @@ from registry.v1 import (
     policies_pb2,
     principals_pb2,
     promotions_pb2,
+    readiness_pb2,
     references_pb2,
     reviews_pb2,
     terms_pb2,
@@ -324,6 +325,20 @@ NEEDS = {
         ),
     },
     "InboxService": {"ListInbox": Need(inbox_pb2.ListInboxRequest(), None)},
+    "ReadinessService": {
+        "GetReadiness": Need(
+            readiness_pb2.GetReadinessRequest(name=f"{VERSION}/readiness/25.10"),
+            Action.VERSION_READ,
+        ),
+        "ListReadiness": Need(
+            readiness_pb2.ListReadinessRequest(parent=VERSION), Action.VERSION_READ
+        ),
+        "AssessReadiness": Need(
+            readiness_pb2.AssessReadinessRequest(name=f"{VERSION}/readiness/25.10"),
+            Action.VERSION_READ,
+        ),
+        "ListTritonReleases": Need(readiness_pb2.ListTritonReleasesRequest(), None),
+    },
     "VettingService": {
         "GetVetting": Need(vetting_pb2.GetVettingRequest(version=VERSION), Action.VERSION_READ),
         "ListFileFacts": Need(

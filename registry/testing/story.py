@@ -10,10 +10,11 @@ from registry.domain.manifests import ManifestFile
 from registry.domain.pages import PageRequest
 from registry.domain.promotions import Outcome, Promotion
 from registry.domain.versions import Base, LineageKind, Version, VersionSpec
-from registry.names import ModelName, PromotionName, VersionName
+from registry.names import ModelName, PolicyChangeName, PromotionName, VersionName
 from registry.ports.tables import EventQuery
 from registry.services.commits import Change
 from registry.services.sources import Source
+from registry.testing.policies import shipped_files
 from registry.testing.world import World, grant, manifest_file
 
 MODEL = "fraud/scorer"
@@ -188,3 +189,22 @@ class Story:
 
 def name_of(version: Version) -> VersionName:
     return VersionName(model=ModelName(path=version.model), number=version.number)
+
+
+def set_settings(world: World, shipped: str, wanted: str) -> None:
+    """A policy set that differs from the shipped one in a text of its settings alone; two people
+    make it the active one."""
+    content = dict(shipped_files())
+    assert shipped.encode() in content["settings.yaml"], shipped
+    content["settings.yaml"] = content["settings.yaml"].replace(shipped.encode(), wanted.encode())
+    asker, decider = (world.caller(fresh, grant(Role.ADMIN)) for fresh in ("adam", "ada"))
+    change = world.policies.propose(
+        asker, list(content.items()), note=wanted, validate_only=False, request_id=""
+    )
+    world.policies.decide(
+        decider,
+        PolicyChangeName(number=change.number),
+        outcome=Outcome.APPROVE,
+        digest=change.digest,
+        comment="",
+    )

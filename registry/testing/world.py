@@ -27,6 +27,7 @@ from registry.ports.database import Transaction
 from registry.ports.directory import Directory
 from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
+from registry.services.assessments import AssessmentQueue
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
 from registry.services.audit_proofs import AuditProofs
@@ -49,6 +50,7 @@ from registry.services.policies import PolicyService
 from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
+from registry.services.readiness import ReadinessService
 from registry.services.references import ReferenceService
 from registry.services.registration import RegisterGate
 from registry.services.releases import ReleaseService
@@ -71,6 +73,7 @@ from registry.services.webhook_queue import WebhookQueue
 from registry.services.webhooks import WebhookService
 from registry.services.workloads import NobodyTrusted, WorkloadService
 from registry.services.yanks import YankService
+from registry.testing.assessing import ScriptedAssessor
 from registry.testing.blobs import MemoryBlobStore
 from registry.testing.clock import FixedClock
 from registry.testing.databases import empty_sqlite
@@ -244,14 +247,17 @@ class World:
             clock=clock,
             read_card=parse_card,
             on_quarantined=self._wake,
+            policies=self.active,
             gate=RegisterGate(
                 database=database, clock=clock, policies=self.active, facts=self.facts
             ),
         )
-        self.yanks = YankService(database=database, clock=clock, on_quarantined=self._wake)
+        self.yanks = YankService(
+            database=database, clock=clock, policies=self.active, on_quarantined=self._wake
+        )
         self.version_diffs = VersionDiffService(database=database)
         self.evaluations = EvaluationService(database=database, clock=clock)
-        self.references = ReferenceService(database=database, clock=clock, policy=self.policy)
+        self.references = ReferenceService(database=database, clock=clock, policies=self.active)
         self.promotions = PromotionService(
             database=database,
             clock=clock,
@@ -284,9 +290,17 @@ class World:
             policies=self.active,
             facts=self.facts,
             vetter=StoredVetter(database=database, inspector=self.inspector),
+            on_passed=lambda tx, versions: self.assessments.passed(tx, versions),
+        )
+        self.assessor = ScriptedAssessor()
+        self.assessments = AssessmentQueue(
+            database=database, clock=clock, assessor=self.assessor, policies=self.active
+        )
+        self.readiness = ReadinessService(
+            database=database, clock=clock, assessor=self.assessor, on_wanted=self._wake
         )
         self.vetting_reports = VettingReports(database=database, clock=clock)
-        self.trait_searches = TraitSearches(database)
+        self.trait_searches = TraitSearches(database=database, policies=self.active)
         self.releases = ReleaseService(
             database=database, clock=clock, policies=self.active, facts=self.facts
         )

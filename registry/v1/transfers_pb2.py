@@ -26,17 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from registry.v1 import versions_pb2 as registry_dot_v1_dot_versions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/transfers.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aregistry/v1/versions.proto\"}\n\nUploadFile\x12\x1f\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.registry.v1.File\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.registry.v1.UploadFileState\x12\x0b\n\x03url\x18\x04 \x01(\t\"\xb7\x01\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.registry.v1.UploadState\x12&\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x17.registry.v1.UploadFile\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\"k\n\x13\x43reateUploadRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x66iles\x18\x02 \x03(\x0b\x32\x11.registry.v1.File\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06upload\x18\x04 \x01(\t\" \n\x10GetUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"#\n\x13\x44\x65leteUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteUploadResponse\"H\n\x16\x43reateDownloadsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05paths\x18\x03 \x03(\t\"8\n\x08\x44ownload\x12\x1f\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.registry.v1.File\x12\x0b\n\x03url\x18\x02 \x01(\t\"t\n\x17\x43reateDownloadsResponse\x12(\n\tdownloads\x18\x01 \x03(\x0b\x32\x15.registry.v1.Download\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*|\n\x0bUploadState\x12\x1c\n\x18UPLOAD_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16UPLOAD_STATE_RECEIVING\x10\x01\x12\x19\n\x15UPLOAD_STATE_COMPLETE\x10\x02\x12\x18\n\x14UPLOAD_STATE_EXPIRED\x10\x03*\x94\x01\n\x0fUploadFileState\x12!\n\x1dUPLOAD_FILE_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUPLOAD_FILE_STATE_RECEIVING\x10\x01\x12\x1f\n\x1bUPLOAD_FILE_STATE_VERIFYING\x10\x02\x12\x1c\n\x18UPLOAD_FILE_STATE_STORED\x10\x03\x32\xcc\x02\n\x0fTransferService\x12\x45\n\x0c\x43reateUpload\x12 .registry.v1.CreateUploadRequest\x1a\x13.registry.v1.Upload\x12?\n\tGetUpload\x12\x1d.registry.v1.GetUploadRequest\x1a\x13.registry.v1.Upload\x12S\n\x0c\x44\x65leteUpload\x12 .registry.v1.DeleteUploadRequest\x1a!.registry.v1.DeleteUploadResponse\x12\\\n\x0f\x43reateDownloads\x12#.registry.v1.CreateDownloadsRequest\x1a$.registry.v1.CreateDownloadsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bregistry/v1/transfers.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aregistry/v1/versions.proto\"}\n\nUploadFile\x12\x1f\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.registry.v1.File\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.registry.v1.UploadFileState\x12\x0b\n\x03url\x18\x04 \x01(\t\"\xb7\x01\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.registry.v1.UploadState\x12&\n\x05\x66iles\x18\x04 \x03(\x0b\x32\x17.registry.v1.UploadFile\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\"k\n\x13\x43reateUploadRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x66iles\x18\x02 \x03(\x0b\x32\x11.registry.v1.File\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06upload\x18\x04 \x01(\t\" \n\x10GetUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"#\n\x13\x44\x65leteUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteUploadResponse\"X\n\x16\x43reateDownloadsRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05paths\x18\x03 \x03(\t\x12\x0e\n\x06triton\x18\x04 \x01(\t\"8\n\x08\x44ownload\x12\x1f\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x11.registry.v1.File\x12\x0b\n\x03url\x18\x02 \x01(\t\"t\n\x17\x43reateDownloadsResponse\x12(\n\tdownloads\x18\x01 \x03(\x0b\x32\x15.registry.v1.Download\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*|\n\x0bUploadState\x12\x1c\n\x18UPLOAD_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16UPLOAD_STATE_RECEIVING\x10\x01\x12\x19\n\x15UPLOAD_STATE_COMPLETE\x10\x02\x12\x18\n\x14UPLOAD_STATE_EXPIRED\x10\x03*\x94\x01\n\x0fUploadFileState\x12!\n\x1dUPLOAD_FILE_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUPLOAD_FILE_STATE_RECEIVING\x10\x01\x12\x1f\n\x1bUPLOAD_FILE_STATE_VERIFYING\x10\x02\x12\x1c\n\x18UPLOAD_FILE_STATE_STORED\x10\x03\x32\xcc\x02\n\x0fTransferService\x12\x45\n\x0c\x43reateUpload\x12 .registry.v1.CreateUploadRequest\x1a\x13.registry.v1.Upload\x12?\n\tGetUpload\x12\x1d.registry.v1.GetUploadRequest\x1a\x13.registry.v1.Upload\x12S\n\x0c\x44\x65leteUpload\x12 .registry.v1.DeleteUploadRequest\x1a!.registry.v1.DeleteUploadResponse\x12\\\n\x0f\x43reateDownloads\x12#.registry.v1.CreateDownloadsRequest\x1a$.registry.v1.CreateDownloadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.transfers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UPLOADSTATE']._serialized_start=872
-  _globals['_UPLOADSTATE']._serialized_end=996
-  _globals['_UPLOADFILESTATE']._serialized_start=999
-  _globals['_UPLOADFILESTATE']._serialized_end=1147
+  _globals['_UPLOADSTATE']._serialized_start=888
+  _globals['_UPLOADSTATE']._serialized_end=1012
+  _globals['_UPLOADFILESTATE']._serialized_start=1015
+  _globals['_UPLOADFILESTATE']._serialized_end=1163
   _globals['_UPLOADFILE']._serialized_start=105
   _globals['_UPLOADFILE']._serialized_end=230
   _globals['_UPLOAD']._serialized_start=233
@@ -50,11 +50,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEUPLOADRESPONSE']._serialized_start=598
   _globals['_DELETEUPLOADRESPONSE']._serialized_end=620
   _globals['_CREATEDOWNLOADSREQUEST']._serialized_start=622
-  _globals['_CREATEDOWNLOADSREQUEST']._serialized_end=694
-  _globals['_DOWNLOAD']._serialized_start=696
-  _globals['_DOWNLOAD']._serialized_end=752
-  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_start=754
-  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_end=870
-  _globals['_TRANSFERSERVICE']._serialized_start=1150
-  _globals['_TRANSFERSERVICE']._serialized_end=1482
+  _globals['_CREATEDOWNLOADSREQUEST']._serialized_end=710
+  _globals['_DOWNLOAD']._serialized_start=712
+  _globals['_DOWNLOAD']._serialized_end=768
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_start=770
+  _globals['_CREATEDOWNLOADSRESPONSE']._serialized_end=886
+  _globals['_TRANSFERSERVICE']._serialized_start=1166
+  _globals['_TRANSFERSERVICE']._serialized_end=1498
 # @@protoc_insertion_point(module_scope)

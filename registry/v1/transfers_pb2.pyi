@@ -271,11 +271,16 @@ class CreateDownloadsRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     PATHS_FIELD_NUMBER: _builtins.int
+    TRITON_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """`models/.../versions/{n}`."""
     digest: _builtins.str
     """The version's digest, as resolved: guards against mistakes (INVALID_ARGUMENT where the version
     has another), and is required for a yanked one.
+    """
+    triton: _builtins.str
+    """The release of Triton that it is fetched for, such as 25.10: the gate `fetch` is told of it and
+    refuses a version that is not ready for it. Empty: for none.
     """
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -287,10 +292,11 @@ class CreateDownloadsRequest(_message.Message):
         version: _builtins.str = ...,
         digest: _builtins.str = ...,
         paths: _abc.Iterable[_builtins.str] | None = ...,
+        triton: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "paths", b"paths", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "paths", b"paths", "triton", b"triton", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

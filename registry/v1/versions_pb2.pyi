@@ -450,6 +450,7 @@ class Vetting(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     RULES_DIGEST_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    GRACE_END_TIME_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """Unspecified while it has not run."""
     rules_digest: _builtins.str
@@ -462,6 +463,14 @@ class Vetting(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
+    @_builtins.property
+    def grace_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the period of grace ends that the active policy gives this verdict (`settings.grace`,
+        counted from `time`). Set while a version is RELEASED, or YANKED from there, and the verdict is
+        not a pass: until then its bytes can be had as before, within moments after it they go to nobody.
+        Moves with the policy, either way.
+        """
+
     def __init__(
         self,
         *,
@@ -469,10 +478,11 @@ class Vetting(_message.Message):
         findings: _abc.Iterable[Global___Finding] | None = ...,
         rules_digest: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        grace_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grace_end_time", b"grace_end_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "rules_digest", b"rules_digest", "time", b"time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "grace_end_time", b"grace_end_time", "rules_digest", b"rules_digest", "time", b"time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,8 +1,7 @@
-"""What is taken of the jail's word: its form is checked, and its texts are made fit to be shown.
+"""What is taken of the jail's word on a file: its form is checked, and its texts are made fit to be
+shown (`registry/jail/hearing.py` says why).
 
-The parsers escape what they quote, and bound what they say. But who says it has read hostile bytes,
-and may have been taken over by them: then it says whatever it likes, to a terminal, a page, a
-database. It may call that file sound, and others of the same version; more it must not get.
+Taken over, the jail may call that file sound, and others of the same version; more it must not get.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from typing import Any
 
 from registry.domain.versions import Finding
 from registry.formats.look import FINDINGS_MAX, Effect
-from registry.names.text import visible
+from registry.jail.hearing import line_of, matching
 
 #: The parsers' own, and some of scanners.
 NOTES_MAX = FINDINGS_MAX + 50
-TEXT_CHARS_MAX = 4000
 #: A `config.json` may be 64 deep, and lies within the facts.
 FACTS_DEPTH_MAX = 80
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{1,4}")
@@ -29,14 +27,6 @@ _OFFSET_MAX = 2**63
 _SHAPES: Mapping[str, type] = {"tensors": list, "external_data": list, "globals": list}
 #: What neither protobuf nor a terminal takes: NUL, and halves of surrogate pairs.
 _UNFIT = re.compile("[\0\ud800-\udfff]")
-
-
-def line_of(text: object) -> str:
-    """Foreign text in one line, safe to print, and cut where it is long. TypeError for no text."""
-    if not isinstance(text, str):
-        raise TypeError(f"found {type(text).__name__}, expected a text")
-    said = visible(text[:TEXT_CHARS_MAX])
-    return said if len(text) <= TEXT_CHARS_MAX else f"{said}..."
 
 
 def findings_of(path: str, notes: object) -> tuple[Finding, ...]:
@@ -51,7 +41,7 @@ def _finding(path: str, note: Mapping[str, Any]) -> Finding:
     if offset is not None and (type(offset) is not int or not 0 <= offset < _OFFSET_MAX):
         raise ValueError("found an offset that is none")
     return Finding(
-        rule=_matching(_ID, note["rule"]),
+        rule=matching(_ID, note["rule"]),
         message=line_of(note["message"]),
         path=path,
         fix=line_of(note["fix"]),
@@ -63,17 +53,11 @@ def _finding(path: str, note: Mapping[str, Any]) -> Finding:
 
 
 def format_of(said: object) -> str:
-    return _matching(_FORMAT, said)
+    return matching(_FORMAT, said)
 
 
 def sha256_of(said: object) -> str:
-    return _matching(_SHA256, said)
-
-
-def _matching(pattern: re.Pattern[str], said: object) -> str:
-    if not isinstance(said, str) or not pattern.fullmatch(said):
-        raise ValueError(f"found {said!r:.60}, expected {pattern.pattern}")
-    return said
+    return matching(_SHA256, said)
 
 
 def facts_of(said: object) -> dict[str, Any]:

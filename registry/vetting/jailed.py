@@ -2,19 +2,14 @@
 
     python -m registry.vetting.jailed DESCRIPTOR
 
-The descriptor is one end of a socket pair. First comes a line of JSON with limits and YARA rules.
-Then each request is such a line with the file's own descriptor beside it, each answer is another
-line. Once locked in, the process says so; what it is sent before that it would not look at.
+How it is told and heard stands in `registry/jail/inside.py`. Its setup has the YARA rules; each
+request comes with the file's own descriptor.
 """
 
 from __future__ import annotations
 
-import array  # noqa: F401 - socket.recv_fds imports it when it is called, and nothing can be opened then
 import dataclasses
-import json
-import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,15 +17,12 @@ from typing import Any
 from registry.formats.inspect import Inspection, inspect
 from registry.formats.look import Budget, Effect, Note
 from registry.formats.source import FileSource, Source, SourceError
+from registry.jail.inside import begin, lock_in
 from registry.ports.scanners import Scanner
-from registry.vetting import lockdown
 from registry.vetting.scanners.allowed import is_allowed
 from registry.vetting.scanners.files import as_file, scanned_role
 from registry.vetting.scanners.opinions import opinion
 from registry.vetting.scanners.roles import PERHAPS_PICKLED
-
-#: A request names the sizes of all files of a version.
-REQUEST_BYTES_MAX = 64 * 1024 * 1024
 
 
 class Neighbours(Mapping[str, int]):
@@ -54,32 +46,27 @@ class Neighbours(Mapping[str, int]):
 
 
 def main(arguments: list[str]) -> None:
-    channel = socket.socket(fileno=int(arguments[0]))
-    logging.basicConfig(stream=sys.stderr, format="%(message)s")
-    # Nobody reads that before this process ends: what no longer fits is lost, not waited for.
-    os.set_blocking(sys.stderr.fileno(), False)
-    # For relative folders a scanner asks for the working folder, which is not to be had in here.
-    sys.path[:] = [os.path.abspath(each) for each in sys.path]
-    setup, _ = _receive(channel) or ({}, None)
+    channel, setup = begin(arguments[0])
     try:
         scanners = scanners_for(setup["yara_rules"], pickles=setup["pickles"])
     except ValueError as error:
-        _send(channel, {"rules": str(error)})
+        channel.send({"unfit": str(error)})
         return
-    open_layers = lock_in(setup)
-    _send(channel, {"open_layers": open_layers})
+    channel.send({"open_layers": lock_in(setup)})
     files: Mapping[str, int] = {}
-    while request := _receive(channel):
-        head, descriptor = request
-        if descriptor is None:
+    while request := channel.receive():
+        head, descriptors = request
+        if not descriptors:
             raise ValueError("a request came without its file")
         if head["files"] is not None:
             files = head["files"]
         try:
-            answer = _answer(head["role"], files, descriptor, scanners, pickles=setup["pickles"])
+            answer = _answer(
+                head["role"], files, descriptors[0], scanners, pickles=setup["pickles"]
+            )
         finally:
-            os.close(descriptor)
-        _send(channel, answer)
+            os.close(descriptors[0])
+        channel.send(answer)
 
 
 def scanners_for(yara_rules: Mapping[str, str], *, pickles: bool) -> Sequence[Scanner]:
@@ -98,25 +85,6 @@ def scanners_for(yara_rules: Mapping[str, str], *, pickles: bool) -> Sequence[Sc
 
         scanners.append(Yara(yara_rules))
     return scanners
-
-
-def lock_in(limits: Mapping[str, Any]) -> Mapping[str, str]:
-    """All layers. Those that this machine does not have, and why, where `bare` allows that;
-    LockdownError otherwise."""
-    lockdown.limit(
-        memory_bytes=limits["memory_bytes"],
-        cpu_s=limits["cpu_s"],
-        descriptors=limits["descriptors"],
-    )
-    missing = {}
-    for close in (lockdown.close_files, lockdown.close_calls):
-        try:
-            close()
-        except lockdown.LockdownError as error:
-            if not limits["bare"]:
-                raise
-            missing[error.layer] = str(error)
-    return missing
 
 
 def _answer(
@@ -169,26 +137,6 @@ def as_json(found: Inspection) -> Mapping[str, Any]:
 def _note(note: Note) -> Mapping[str, Any]:
     said = dataclasses.asdict(note)
     return {**said, "rule": note.rule.id, "fix": note.rule.fix, "effect": note.effect.value}
-
-
-def _receive(channel: socket.socket) -> tuple[Mapping[str, Any], int | None] | None:
-    """A line and the file that came with it; None when there are no more."""
-    line, descriptors, _, _ = socket.recv_fds(channel, 65536, 1)
-    if not line:
-        return None
-    found = bytearray(line)
-    while not found.endswith(b"\n"):
-        if len(found) > REQUEST_BYTES_MAX:
-            raise ValueError("the request is too long")
-        more = channel.recv(1 << 20)
-        if not more:
-            raise EOFError("the request ends within a line")
-        found += more
-    return json.loads(found), descriptors[0] if descriptors else None
-
-
-def _send(channel: socket.socket, answer: Mapping[str, Any]) -> None:
-    channel.sendall(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
 
 
 if __name__ == "__main__":

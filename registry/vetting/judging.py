@@ -9,15 +9,18 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from registry.domain.file_formats import role_of
+from registry.domain.inspections import beside
 from registry.domain.versions import Finding, Verdict
 from registry.formats.look import Effect, Note
+from registry.jail.hearing import line_of
+from registry.jail.process import JailError, Limits
 from registry.vetting import hearing
-from registry.vetting.jail import Jail, JailError, Limits
+from registry.vetting.jail import Jail
 from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
 from registry.vetting.scanners.roles import PERHAPS_PICKLED
 from registry.vetting.tools import Tools
-from registry.vetting.vouching import EXTERNAL_DATA, beside, is_uncovered
+from registry.vetting.vouching import EXTERNAL_DATA, is_uncovered
 
 #: Rules of the jail itself, beside those of the parsers.
 JAIL_RULES = {
@@ -169,7 +172,7 @@ def _ask_jail(jail: Jail, descriptor: int, path: str, sizes: Mapping[str, int]) 
     except (KeyError, TypeError, ValueError) as error:
         # The jail's word is that of a process that has read hostile bytes.
         message = f"its answer has another form: {error!r:.120}"
-        return _unknown(path, sizes[path], "JAIL-1", hearing.line_of(message))
+        return _unknown(path, sizes[path], "JAIL-1", line_of(message))
 
 
 def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> JudgedFile:
@@ -187,7 +190,7 @@ def _with_opinion(judged: JudgedFile, clamav: ClamAV, descriptor: int) -> Judged
 def heard(path: str, size_bytes: int, said: Mapping[str, Any]) -> JudgedFile:
     """A file by the jail's word on it. KeyError, TypeError or ValueError where that is none."""
     if "unreadable" in said:
-        return _unknown(path, size_bytes, "JAIL-2", hearing.line_of(said["unreadable"]))
+        return _unknown(path, size_bytes, "JAIL-2", line_of(said["unreadable"]))
     if said["size_bytes"] != size_bytes:
         message = (
             f"found {said['size_bytes']!r:.40} bytes, expected {size_bytes}: it changed meanwhile"

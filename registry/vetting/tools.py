@@ -28,6 +28,7 @@ from registry.vetting.scanners.digests import (
 #: what of the floors below them says yes or no to a file.
 SOURCES = (
     "formats/**/*.py",
+    "jail/**/*.py",
     "vetting/**/*.py",
     "domain/canonical.py",
     "domain/file_formats.py",
@@ -35,8 +36,9 @@ SOURCES = (
     "names/text.py",
     "ports/scanners.py",
 )
-#: Whose parsers ours build on; what they take for a template or YAML changes with their version.
-LIBRARIES = ("jinja2", "pyyaml")
+#: Whose parsers ours build on; what they take for a template, YAML or a frame changes with their
+#: version.
+LIBRARIES = ("jinja2", "lz4", "pyyaml")
 #: In place of a version, so that the digest changes when clamd goes and when it comes back.
 UNREACHABLE = "unreachable"
 #: Asking for a version is quick, or clamd is as good as gone.

@@ -33,6 +33,8 @@ OTHER = {
         "Search",
         "Verify",
     ),
+    # What was asked for is asked for once.
+    "Assess",
     *("Exchange", "Login", "Replay", "Test"),
 }
 #: Why a call that makes something needs no request_id all the same.

@@ -84,7 +84,9 @@ def test_a_version_is_told_in_full() -> None:
         time_us=5_000_001,
     )
     card = Card(metadata_json="{}", license="mit", base_models=("a/b",), missing=("tags",))
-    message = to_proto(replace(VERSION, vetting=vetting, card=card, stages=("production",)))
+    message = to_proto(
+        replace(VERSION, vetting=vetting, grace_end_us=7_000_001, card=card, stages=("production",))
+    )
     assert message.name == "models/fraud/scorer/versions/7"
     assert (message.uid, message.number, message.commit) == (VERSION.uid, 7, VERSION.commit)
     assert message.create_time == timestamp(VERSION.create_time_us)
@@ -95,6 +97,8 @@ def test_a_version_is_told_in_full() -> None:
     assert list(message.card.missing) == ["tags"]
     assert message.vetting.findings[0].path == "p"
     assert message.vetting.time == timestamp(vetting.time_us)
+    assert message.vetting.grace_end_time == timestamp(7_000_001)
+    assert not to_proto(replace(VERSION, vetting=vetting)).vetting.HasField("grace_end_time")
     assert list(message.stages) == ["production"]
     assert list(message.contributors) == ["principals/ann", "principals/bob"]
 

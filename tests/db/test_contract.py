@@ -12,9 +12,11 @@ from registry.testing.contracts.database.models import ModelsContract
 from registry.testing.contracts.database.namespaces import NamespacesContract
 from registry.testing.contracts.database.policies import PoliciesContract
 from registry.testing.contracts.database.principals import PrincipalsContract
+from registry.testing.contracts.database.readiness import AssessmentsContract
 from registry.testing.contracts.database.reminders import RemindersContract
 from registry.testing.contracts.database.requests import RequestsContract
 from registry.testing.contracts.database.tokens import TokensContract
+from registry.testing.contracts.database.traits import TraitSearchContract
 from registry.testing.contracts.database.vetting import VettingContract
 from registry.testing.contracts.database.webhooks import WebhooksContract
 
@@ -55,11 +57,19 @@ class TestWebhooks(WebhooksContract):
     pass
 
 
+class TestAssessments(AssessmentsContract):
+    pass
+
+
 class TestReminders(RemindersContract):
     pass
 
 
 class TestVetting(VettingContract):
+    pass
+
+
+class TestTraitSearches(TraitSearchContract):
     pass
 
 

@@ -27,6 +27,7 @@ from registry.testing.postgres import PostgresServer
 
 #: Tables of revisions 0011 and later, those that refer to others first.
 OF_0011 = (
+    "assessments",
     "file_traits",
     "vetting_changes",
     "vetting_marks",

@@ -63,6 +63,7 @@ WORD = Decision(
         ("model.tar", "archive"),
         ("weights.bin", "other"),
         ("a.pkl/readme.md", "text"),
+        ("test_data_set_0/input_0.pb", "onnx-sample"),
         ("run.py", "code"),
         ("", "other"),
     ],

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
+import lz4.frame
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,9 @@ NAMES = st.lists(
     unique=True,
     max_size=5,
 ).filter(lambda names: not any(n.startswith(f"{m}/") for n in names for m in names))
+
+#: Of streams that may follow one another.
+PACKERS = (gzip.compress, bz2.compress, lzma.compress, lz4.frame.compress)
 
 
 def look_at(data: bytes, *, depth: int = 0, budget: Budget | None = None) -> Look:
@@ -80,7 +84,7 @@ def test_members_are_those_that_tarfile_wrote(names: list[str], data: bytes, for
     assert not look.book.notes
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+@pytest.mark.parametrize("pack", [*PACKERS, zlib.compress])
 @pytest.mark.slow
 def test_what_comes_out_of_a_stream_went_in(pack: Callable[[bytes], bytes]) -> None:
     """Whole, in pieces, and read twice."""
@@ -92,7 +96,7 @@ def test_what_comes_out_of_a_stream_went_in(pack: Callable[[bytes], bytes]) -> N
     assert source.read(5, 10) == data[5:15]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+@pytest.mark.parametrize("pack", [*PACKERS, zlib.compress])
 def test_no_stream_is_let_in_that_was_cut_or_has_more_behind(
     pack: Callable[[bytes], bytes],
 ) -> None:
@@ -105,7 +109,7 @@ def test_no_stream_is_let_in_that_was_cut_or_has_more_behind(
         assert {note.effect for note in look.book.notes} == {Effect.FAIL}
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 @pytest.mark.slow
 def test_a_bomb_stops_at_the_budget(pack: Callable[[bytes], bytes]) -> None:
     """What a stream unpacks to is paid for while it is unpacked."""

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import lz4.frame
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +107,7 @@ WRAPPINGS: Mapping[str, Callable[[bytes], bytes]] = {
             *(".onnx", ".gguf", ".pb", ".meta", ".xml", ".png", ".zip", ".keras", ".jinja"),
         )
     },
+    "input_0.pb": lambda data: data,
     "pytorch_model.bin": _torch,
     "zipped.pt": _torch,
     "deflated.pth": lambda data: _zip(("a/data.pkl", data), method=zipfile.ZIP_DEFLATED),
@@ -122,8 +124,10 @@ WRAPPINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "bzip2.joblib": bz2.compress,
     "xz.joblib": lzma.compress,
     "lzma.joblib": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "lz4.joblib": lz4.frame.compress,
     "packed.pkl.gz": gzip.compress,
     "packed.pkl.xz": lzma.compress,
+    "packed.pkl.lz4": lz4.frame.compress,
     "packed.bin": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
     "objects.npy": lambda data: _HEADER + b"\n" + data,
     "objects.npz": lambda data: _zip(("a.npy", _HEADER + b"\n" + data)),

@@ -10,67 +10,22 @@ import pytest
 from registry.domain.access import Caller, Grant, Role
 from registry.domain.inspections import Change, Rerun
 from registry.domain.pages import PageRequest
-from registry.domain.promotions import Outcome
 from registry.domain.versions import Verdict, Version, VersionState
-from registry.errors import (
-    InvalidFieldError,
-    InvalidStateError,
-    NotFoundError,
-    PermissionDeniedError,
-    PolicyRefusedError,
-)
-from registry.names import PolicyChangeName, VettingRerunName
+from registry.errors import InvalidFieldError, NotFoundError, PermissionDeniedError
+from registry.names import VettingRerunName
 from registry.ports.tables import EventQuery
-from registry.services.vetting import MARKS_EVERY_US
-from registry.testing.policies import shipped_files
+from registry.testing.reruns import Judge, rerun, run_all
 from registry.testing.sound import pickled, weights
-from registry.testing.story import NAME, Story, name_of
-from registry.testing.world import World, grant
-
-
-class Judge:
-    """Judges as the inspector does, but for versions of which a test says otherwise."""
-
-    def __init__(self, story: Story) -> None:
-        self.story = story
-        self.says: dict[int, Verdict] = {}
-        self.inner = story.world.vetting._vetter
-        story.world.vetting._vetter = self  # type: ignore[assignment]
-
-    @property
-    def rules_digest(self) -> str:
-        return self.story.world.inspector.rules_digest
-
-    def vet(self, version: Version, files: object, now_us: int) -> object:
-        from dataclasses import replace
-
-        vetting = self.inner.vet(version, files, now_us)  # type: ignore[arg-type]
-        said = self.says.get(version.number)
-        return vetting if said is None or vetting is None else replace(vetting, verdict=said)
-
-
-@pytest.fixture
-def judge(story: Story) -> Judge:
-    return Judge(story)
-
-
-@pytest.fixture
-def eve(story: Story) -> Caller:
-    return story.world.caller("eve", grant(Role.SECURITY))
-
-
-def rerun(story: Story, caller: Caller, scope: str = "") -> Rerun:
-    return story.world.vetting_reports.rerun(caller, scope, everything=not scope)
-
-
-def run_all(story: Story) -> None:
-    story.world.clock.advance(MARKS_EVERY_US)
-    while story.world.vetting.run_pending(100):
-        pass
+from registry.testing.story import Story, name_of
+from registry.testing.world import grant
 
 
 def changes(story: Story, caller: Caller, made: Rerun) -> tuple[Change, ...]:
-    name = VettingRerunName.parse(made.name)
+    return changes_of(story, caller, made.number)
+
+
+def changes_of(story: Story, caller: Caller, number: int) -> tuple[Change, ...]:
+    name = VettingRerunName(number=number)
     return story.world.vetting_reports.changes(caller, name, PageRequest()).items
 
 
@@ -193,6 +148,20 @@ def test_who_may(story: Story, eve: Caller) -> None:
     assert story.world.vetting_reports.get_rerun(local, VettingRerunName.parse(made.name))
     with pytest.raises(NotFoundError):
         story.world.vetting_reports.get_rerun(eve, VettingRerunName(number=99))
+
+
+def test_a_refusal_does_not_tell_of_reruns(story: Story, eve: Caller) -> None:
+    """Neither whether there is one nor what it is about."""
+    version = story.released({"a.txt": b"1"})
+    numbers = [rerun(story, eve, scope).number for scope in (version.name, version.model_name, "")]
+    refusals = set()
+    for number in (*numbers, 99):
+        with pytest.raises(PermissionDeniedError) as refused:
+            changes_of(story, story.mallory, number)
+        refusals.add(str(refused.value).replace(f"/{number}", "/NUMBER"))
+    assert len(refusals) == 1
+    with pytest.raises(PermissionDeniedError, match=r"on models\."):
+        rerun(story, story.mallory)
 
 
 def test_changes_of_what_one_may_not_read_are_left_out(
@@ -331,118 +300,3 @@ def test_text_of_files_is_for_those_who_may_fetch_them(story: Story) -> None:
     assert story.world.version_diffs.diff(auditor, *names).config == ()
     found = story.world.version_diffs.diff(story.rosa, *names).config
     assert "llama" not in str(found)
-
-
-# --- The period of grace --------------------------------------------------------------------------
-
-HOUR_US = 3600 * 1_000_000
-
-
-def give_grace(world: World, grace: str) -> None:
-    """By a policy set that differs in nothing else; two people make it the active one."""
-    content = dict(shipped_files())
-    shipped = b"grace: {fail: 0h, unknown: 0h}"
-    assert shipped in content["settings.yaml"]
-    content["settings.yaml"] = content["settings.yaml"].replace(shipped, grace.encode())
-    asker, decider = (world.caller(fresh, grant(Role.ADMIN)) for fresh in ("adam", "ada"))
-    change = world.policies.propose(
-        asker, list(content.items()), note=grace, validate_only=False, request_id=""
-    )
-    world.policies.decide(
-        decider,
-        PolicyChangeName(number=change.number),
-        outcome=Outcome.APPROVE,
-        digest=change.digest,
-        comment="",
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("verdict", "hours"), [(FAIL, 2), (UNKNOWN, 72)])
-def test_a_released_version_has_its_grace(
-    story: Story, judge: Judge, eve: Caller, verdict: Verdict, hours: int
-) -> None:
-    """It stays released for as long as the policy says since the verdict first turned against it,
-    however often it is looked at again, and is promoted no more; then it is in quarantine."""
-    world = story.world
-    give_grace(world, "grace: {fail: 2h, unknown: 72h}")
-    version = story.released({"a.txt": b"1"})
-    judge.says[version.number] = verdict
-    rerun(story, eve, version.name)
-    run_all(story)
-    now = story.now(version)
-    assert now.vetting is not None
-    assert (now.state, now.vetting.verdict) == (RELEASED, verdict)
-    with pytest.raises(PolicyRefusedError, match="VETTED"):
-        story.ask(version)
-    world.clock.advance(hours * HOUR_US - 60_000_000)
-    rerun(story, eve, version.name)
-    run_all(story)
-    assert world.releases.quarantine_due() == 0
-    assert story.now(version).state is RELEASED
-    world.clock.advance(60_000_000)
-    assert world.releases.quarantine_due() == 1
-    assert world.releases.quarantine_due() == 0
-    assert story.now(version).state is QUARANTINED
-    query = EventQuery(namespace="fraud", action="version.quarantine")
-    told = world.database.read(lambda tx: tx.events.list(query, None, 9))
-    assert [event.resource for event in told] == [version.name]
-    assert json.loads(told[0].detail_json)["verdict"] == verdict.value
-
-
-@pytest.mark.slow
-def test_grace_ends_with_a_pass_and_with_the_policy(
-    story: Story, judge: Judge, eve: Caller
-) -> None:
-    """A version that passes again is out of it; and where the policy gives none any more, the
-    others are in quarantine at once. What was never released has none."""
-    world = story.world
-    give_grace(world, "grace: {fail: 2h, unknown: 72h}")
-    mended, left, vetted = (story.released({"a.txt": b"%d" % number}) for number in range(3))
-    world.database.write(lambda tx: tx.versions.set_state(vetted.key, VETTED))
-    judge.says = {each.number: UNKNOWN for each in (mended, left, vetted)}
-    rerun(story, eve, mended.model_name)
-    run_all(story)
-    states = [story.now(each).state for each in (mended, left, vetted)]
-    assert states == [RELEASED, RELEASED, QUARANTINED]
-    judge.says = {left.number: UNKNOWN}
-    rerun(story, eve, mended.name)
-    run_all(story)
-    world.clock.advance(9)
-    give_grace(world, "grace: {fail: 1h, unknown: 0h}")
-    assert world.releases.quarantine_due() == 1
-    assert [story.now(each).state for each in (mended, left)] == [RELEASED, QUARANTINED]
-
-
-@pytest.mark.slow
-def test_grace_is_no_way_around(story: Story, judge: Judge, eve: Caller) -> None:
-    """A version in its period of grace comes back by no rollback; and one that was yanked meanwhile
-    is not to be had by its digest once the period is over."""
-    world = story.world
-    give_grace(world, "grace: {fail: 2h, unknown: 2h}")
-    first, second = (story.released({"a.txt": b"%d" % number}) for number in range(2))
-    story.promote(first)
-    story.promote(second)
-    judge.says = {first.number: FAIL}
-    rerun(story, eve, first.name)
-    run_all(story)
-    assert story.now(first).state is RELEASED
-    with pytest.raises(InvalidStateError, match="vetting says fail"):
-        world.stages.rollback(
-            story.dora,
-            NAME,
-            stage="production",
-            version=name_of(first),
-            to_empty=False,
-            expected_current=0,
-            note="why",
-            validate_only=False,
-            request_id="",
-        )
-    world.yanks.yank(story.alice, name_of(first), reason="bad", validate_only=False)
-    assert story.now(first).yanked_from is RELEASED
-    world.clock.advance(2 * HOUR_US)
-    assert world.releases.quarantine_due() == 1
-    now = story.now(first)
-    assert (now.state, now.yanked_from) == (VersionState.YANKED, QUARANTINED)
-    assert world.releases.quarantine_due() == 0

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.versions import Verdict
+from registry.jail.hearing import line_of
+from registry.jail.process import Limits
 from registry.testing.vectors.zip_container import Part, zip_file
-from registry.vetting.hearing import FACTS_DEPTH_MAX, facts_of, line_of
-from registry.vetting.jail import Limits
+from registry.vetting.hearing import FACTS_DEPTH_MAX, facts_of
 from registry.vetting.judging import heard, judge, verdict_of
 from registry.vetting.structure import bad_names
 from registry.vetting.tools import Tools

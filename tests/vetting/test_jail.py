@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from registry.domain.versions import Verdict
+from registry.jail.check import jail_check
+from registry.jail.process import JailError, Limits, NoJailError
 from registry.testing.vectors.safetensors import safetensors
-from registry.vetting.jail import Jail, JailError, Limits, NoJailError
-from registry.vetting.jail_check import jail_check
+from registry.vetting.jail import Jail
 from registry.vetting.judging import judge, verdict_of
 from registry.vetting.tools import Tools
 

@@ -21,12 +21,20 @@ from registry.domain.versions import Finding, Verdict
 from registry.formats.inspect import inspect
 from registry.formats.look import Effect
 from registry.formats.source import BytesSource
+from registry.jail.process import Limits
 from registry.ports.scanners import Outcome, ScanAnswer
 from registry.testing.contracts.scanners import MALICIOUS
 from registry.testing.scanners import MemoryScanner
-from registry.testing.vectors import Vector, onnx, pickles, torch_archives, torch_files
+from registry.testing.vectors import (
+    Vector,
+    joblib_files,
+    onnx,
+    pickles,
+    torch_archives,
+    torch_files,
+)
 from registry.testing.vectors.safetensors import safetensors
-from registry.vetting.jail import Limits, RulesError
+from registry.vetting.jail import RulesError
 from registry.vetting.jailed import Neighbours, scan, scanners_for
 from registry.vetting.judging import (
     JudgedFile,
@@ -149,7 +157,7 @@ def test_neighbours_tell_whether_anybody_asked() -> None:
 
 SOUND_PICKLES: list[Vector] = [
     vector
-    for module in (pickles, torch_archives, torch_files)
+    for module in (joblib_files, pickles, torch_archives, torch_files)
     for vector in module.VECTORS
     if not vector.rule
 ]
@@ -248,7 +256,7 @@ class TestInTheJail:
 
     def test_nothing_is_opened_or_imported_after_the_walls(self, tmp_path: Path) -> None:
         """Every sound file of every pickled format, in one jail: a late import would be denied, and
-        the scanner's answer missing."""
+        the scanner's answer missing, or the stream not unpacked."""
         files = {f"{n}-{each.path}": each.data for n, each in enumerate(SOUND_PICKLES)}
         for file in judged(tmp_path, files, OWN):
             assert file.verdict is Verdict.PASS, (file.path, file.findings)

@@ -158,13 +158,13 @@ import os, sys
 # One scanner would ask for the working folder, which is not to be had in the jail.
 sys.path[:] = [os.path.abspath(each) for each in sys.path]
 from registry.formats.source import BytesSource
-from registry.vetting import jailed
+from registry.jail.inside import lock_in
 from registry.vetting.scanners.files import as_file
 from tests.vetting.test_scanners import MALICIOUS, RULES, TENSOR, scanner, torch_zip
 
 asked = scanner(*sys.argv[1].split(), *([RULES] if "Yara" in sys.argv[1] else []))
 files = [torch_zip(data).getvalue() for data in (MALICIOUS, TENSOR)]
-jailed.lock_in({"memory_bytes": 4 << 30, "cpu_s": 30, "descriptors": 64, "bare": True})
+lock_in({"memory_bytes": 4 << 30, "cpu_s": 30, "descriptors": 64, "bare": True})
 for data in files:
     print(asked.scan(as_file(BytesSource(data)), "torch-pickle").outcome.value)
 """

@@ -49,6 +49,7 @@ from registry.db.tables.policies import (
     policy_changes,
     policy_sets,
 )
+from registry.db.tables.readiness import assessments
 from registry.db.tables.transfers import (
     blob_grants,
     download_counts,
@@ -77,6 +78,7 @@ __all__ = [
     "MINUTE_US",
     "acceptances",
     "active_policy",
+    "assessments",
     "audit_checkpoints",
     "blob_grants",
     "commits",

@@ -7,6 +7,8 @@ import gzip
 import lzma
 import zlib
 
+import lz4.frame
+
 from registry.testing.vectors import Vector
 from registry.testing.vectors.tar import END, file
 
@@ -14,6 +16,8 @@ TAR = file() + END
 GZIP = gzip.compress(TAR, mtime=0)
 BZIP2 = bz2.compress(TAR)
 XZ = lzma.compress(TAR)
+#: Of one block, which its checksum follows; then the end mark, and the content's checksum.
+LZ4 = lz4.frame.compress(b"a,b\n1,2\n" * 99, content_checksum=True, block_checksum=True)
 
 
 def gzip_of(data: bytes, *, flags: int = 0, fields: bytes = b"", crc32: int | None = None) -> bytes:
@@ -29,11 +33,24 @@ def _crc16(flags: int, fields: bytes) -> bytes:
     )
 
 
+#: Of an LZ4 frame: independent blocks of 64 KiB at most, a content of 0 bytes, and the header's own
+#: checksum.
+_OF_NOTHING = b"\x04\x22\x4d\x18\x68\x40" + bytes(8) + b"\x05"
 _RUN = b"cos\nsystem\n(S'id'\ntR."
 
 
 def _sound(name: str, data: bytes, path: str = "models.tar.gz") -> Vector:
     return Vector(name=name, path=path, data=data)
+
+
+def _lz4_bad(name: str, rule: str, data: bytes) -> Vector:
+    return _bad(f"lz4-{name}", rule, data, "data.csv.lz4")
+
+
+def _turned(data: bytes, at: int) -> bytes:
+    """With one bit that is another."""
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 def _bad(name: str, rule: str, data: bytes, path: str = "models.tar.gz") -> Vector:
@@ -70,6 +87,16 @@ VECTORS = (
     _bad("gzip-zeros-behind", "3", GZIP + bytes(512)),
     _bad("bzip2-trailing", "3", BZIP2 + b"x", "models.tar.bz2"),
     _bad("xz-trailing", "3", XZ + bytes(4), "models.tar.xz"),
+    _lz4_bad("dictionary", "1", LZ4[:4] + bytes([LZ4[4] | 1]) + LZ4[5:14] + bytes(4) + LZ4[14:]),
+    _lz4_bad("cut", "2", LZ4[:-1]),
+    _lz4_bad("cut-header", "2", LZ4[:9]),
+    _lz4_bad("wrong-header-checksum", "2", _turned(LZ4, 14)),
+    _lz4_bad("wrong-block-checksum", "2", _turned(LZ4, -9)),
+    _lz4_bad("wrong-content-checksum", "2", _turned(LZ4, -1)),
+    _lz4_bad("wrong-size", "2", _OF_NOTHING + lz4.frame.compress(b"a,b\n", store_size=False)[7:]),
+    _lz4_bad("broken-second", "2", LZ4 + LZ4[:-1]),
+    _lz4_bad("trailing", "3", LZ4 + b"\x80\x02."),
+    _lz4_bad("frame-to-skip", "3", LZ4 + b"\x50\x2a\x4d\x18\x01\0\0\0."),
     _bad("gzip-of-no-tar", "4", gzip.compress(b"hello")),
     _bad("gzip-of-nothing", "4", gzip.compress(b"")),
     _bad("gzip-of-gzip", "4", gzip.compress(GZIP)),
@@ -80,6 +107,7 @@ VECTORS = (
             "bz2": bz2.compress(_RUN),
             "xz": lzma.compress(_RUN),
             "lzma": lzma.compress(_RUN, lzma.FORMAT_ALONE),
+            "lz4": lz4.frame.compress(_RUN),
         }.items()
     ),
     Vector(
@@ -101,6 +129,32 @@ VECTORS = (
         data=lzma.compress(b"a,b\n1,2\n", lzma.FORMAT_ALONE),
         rule="STREAM-5",
         fails=False,
+    ),
+    *(
+        Vector(
+            name=name,
+            path="data.csv.lz4",
+            data=data,
+            rule="STREAM-5",
+            fails=False,
+        )
+        for name, data in {
+            "lz4-of-a-table": LZ4,
+            "lz4-of-two": LZ4 + LZ4,
+            "lz4-of-nothing": _OF_NOTHING + bytes(4),
+        }.items()
+    ),
+    *(
+        Vector(name="lz4", path=path, data=LZ4, rule="FILE-1")
+        for path in ("weights.dat", "model.pkl", "model.bin", "models.tar.gz")
+    ),
+    # Not of this format: one to skip, and one of LZ4's first.
+    *(
+        Vector(name=name, path="data.csv.lz4", data=magic + bytes(4) + LZ4, rule="FILE-1")
+        for name, magic in {
+            "lz4-to-skip": b"\x50\x2a\x4d\x18",
+            "lz4-of-old": b"\x02\x21\x4c\x18",
+        }.items()
     ),
     # Not one, though its first byte is.
     Vector(

@@ -7,6 +7,8 @@ import gzip
 import lzma
 import zlib
 
+import lz4.frame
+
 from registry.testing.vectors import Vector
 from registry.testing.vectors.pickling import (
     CALLEE,
@@ -59,17 +61,24 @@ _RUN = whole(called(*CALLEE, text("echo")))
 #: Of zlib, and cut where its check sum is.
 _CUT = zlib.compress(_ONE)[:-4]
 _FRAME = b"\x80\x04\x95" + (len(_wrapped(b"")) + 30).to_bytes(8, "little") + _wrapped() + bytes(30)
+#: A text of protocol 1 that begins like a zlib stream of a small window. joblib knows the usual one
+#: alone, so it reads a pickle.
+_LIKE_ZLIB = b"X\x09\x20\0\0" + b"a" * 0x2009
 
 VECTORS = (
     _sound("an-array", _ONE),
     _sound("two-arrays", _TWO),
     _sound("array-of-joblib-1.1", whole(_wrapped(bytes(8), more=()), 3)),
     _sound("no-array", whole(b"]")),
+    _sound("text-like-zlib", _LIKE_ZLIB + b"."),
     _sound("zlib", zlib.compress(_TWO)),
     _sound("gzip", gzip.compress(_TWO, mtime=0)),
     _sound("bz2", bz2.compress(_TWO)),
     _sound("xz", lzma.compress(_TWO)),
     _sound("lzma", lzma.compress(_TWO, lzma.FORMAT_ALONE)),
+    _sound("lz4", lz4.frame.compress(_TWO)),
+    _sound("lz4-of-checks", lz4.frame.compress(_TWO, content_checksum=True, block_checksum=True)),
+    _sound("lz4-of-two", lz4.frame.compress(_TWO[:40]) + lz4.frame.compress(_TWO[40:])),
     _sound(
         "zlib-of-megabytes",
         zlib.compress(whole(b"B" + (9 * 2**20).to_bytes(4, "little") + bytes(9 * 2**20), 3)),
@@ -115,12 +124,20 @@ VECTORS = (
             "bz2": bz2.compress(_RUN),
             "xz": lzma.compress(_RUN),
             "lzma": lzma.compress(_RUN, lzma.FORMAT_ALONE),
+            "lz4": lz4.frame.compress(_RUN),
         }.items()
     ),
-    _bad("cut-stream", "JOBLIB-3", _CUT),
-    _bad("wrong-sum", "JOBLIB-3", _CUT + bytes(4)),
-    _bad("two-streams", "JOBLIB-3", gzip.compress(_ONE, mtime=0) + gzip.compress(_RUN, mtime=0)),
-    _bad("byte-behind-the-stream", "JOBLIB-3", bz2.compress(_ONE) + b"\0"),
+    _bad("cut-stream", "STREAM-2", _CUT),
+    _bad("wrong-sum", "STREAM-2", _CUT + bytes(4)),
+    _bad("stream-without-check", "STREAM-1", lzma.compress(_ONE, check=lzma.CHECK_NONE)),
+    _bad("pickle-in-a-second-stream", "PICKLE-3", gzip.compress(_ONE) + gzip.compress(_RUN)),
+    _bad("second-zlib-stream", "STREAM-3", zlib.compress(_ONE) + zlib.compress(_RUN)),
+    _bad("cut-frame", "STREAM-2", lz4.frame.compress(_ONE)[:-4]),
+    _bad(
+        "pickle-in-a-second-frame", "PICKLE-3", lz4.frame.compress(_ONE) + lz4.frame.compress(_RUN)
+    ),
+    _bad("pickle-behind-the-frame", "STREAM-3", lz4.frame.compress(_ONE) + _RUN),
+    _bad("byte-behind-the-stream", "STREAM-3", bz2.compress(_ONE) + b"\0"),
     _bad("pickle-behind-in-the-stream", "PICKLE-3", zlib.compress(_ONE + _RUN)),
     Vector(name="gzip", path="model.pkl", data=gzip.compress(_ONE, mtime=0), rule="FILE-1"),
 )

@@ -1,6 +1,6 @@
 """What this machine's jail enforces, by trying: a prisoner does what it must not, and tells.
 
-    python -m registry.vetting.jail_check LIMITS
+    python -m registry.jail.check LIMITS
 
 Each layer is tried by itself, in a process of its own, then all together: that a call is refused
 says nothing of which layer did it.
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from registry.vetting import lockdown
+from registry.jail import lockdown
 
 TIMEOUT_S = 30.0
 _MEMORY_BYTES = 1_000_000_000
@@ -48,7 +48,7 @@ def jail_check() -> tuple[Layer, ...]:
 
 def _try(layer: str) -> Layer:
     done = subprocess.run(
-        [sys.executable, "-m", "registry.vetting.jail_check", layer],
+        [sys.executable, "-m", "registry.jail.check", layer],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

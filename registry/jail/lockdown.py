@@ -2,14 +2,17 @@
 
 Three layers, each of which suffices against most, so that a mistake in one is not the end:
 
-- **rlimits**: memory, processor time, no byte written to a file, no core, no further processes.
-- **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed; from ABI 4 on no TCP
-  port bound or connected to; from ABI 6 on no signal to and no abstract socket of others.
+- **rlimits**: memory, processor time, no byte written to a file, or so many where it is handed one
+  to write, no core, no further processes.
+- **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed, but for reading below
+  folders that are named; from ABI 4 on no TCP port bound or connected to; from ABI 6 on no signal
+  to and no abstract socket of others.
 - **seccomp**: the system calls that are needed to compute, and to read and answer on descriptors
   that are open already. Whatever else is asked for, also what kernels will learn one day, is EPERM;
   memory that can be executed cannot be had.
 
-It works without privileges. Nothing is opened afterwards, so all modules are imported before.
+It works without privileges. Modules are all imported before, since their files cannot be opened
+afterwards.
 
 Sources: landlock(7), seccomp(2), include/uapi/linux/{landlock,seccomp,filter,audit}.h.
 """
@@ -22,7 +25,7 @@ import os
 import platform
 import resource
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,8 +34,12 @@ PR_SET_DUMPABLE = 4
 
 # Landlock's numbers are the same on all machines.
 _LANDLOCK_CREATE_RULESET = 444
+_LANDLOCK_ADD_RULE = 445
 _LANDLOCK_RESTRICT_SELF = 446
 _LANDLOCK_VERSION = 1
+_LANDLOCK_PATH_BENEATH = 1
+#: To read a file, and to list a folder.
+_READING = 0b1100
 #: Rights over files by the ABI that brought them: 13, then refer, truncate, ioctl on devices.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 _NETWORK_RIGHTS = 0b11
@@ -78,6 +85,21 @@ _CALLS = {
 }
 #: As above, but never with PROT_EXEC, their third argument.
 _MEMORY_CALLS = {"mmap": (9, 222), "mprotect": (10, 226)}
+#: What else it takes to read files below a folder. Nothing forbids to look at other paths with
+#: them, whose sizes and times can so be learned; their content cannot.
+_OPENING_CALLS = {
+    "getdents64": (217, 61),
+    "newfstatat": (262, 79),
+    "readlinkat": (267, 78),
+    "faccessat": (269, 48),
+    "statx": (332, 291),
+    "faccessat2": (439, 439),
+}
+#: The same under names that only x86-64 has.
+_OLD_OPENING_CALLS = {"stat": 4, "lstat": 6, "access": 21, "readlink": 89}
+#: Never to write, append, make or truncate: by its flags, the third argument too.
+_OPENAT = (257, 56)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _MACHINES = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}
 #: On x86-64, numbers from here on are calls of another convention.
 _X32 = 0x40000000
@@ -91,13 +113,15 @@ class LockdownError(Exception):
         self.layer = layer
 
 
-def limit(*, memory_bytes: int, cpu_s: int, descriptors: int) -> None:
-    """The first layer. To a limit that is lower already it stays."""
+def limit(*, memory_bytes: int, cpu_s: int, descriptors: int, file_bytes: int = 0) -> None:
+    """The first layer. `file_bytes`: so far may be written into a file that is open for it already;
+    none can be opened to be written by any layer's leave. To a limit that is lower already it
+    stays."""
     for kind, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_NOFILE, descriptors),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_NPROC, 0),
@@ -113,8 +137,9 @@ def landlock_abi() -> int:
     return max(found, 0)
 
 
-def close_files() -> None:
-    """The second layer, with all rights that this kernel knows. LockdownError where it has none."""
+def close_files(folders: Iterable[str] = ()) -> None:
+    """The second layer, with all rights that this kernel knows. Files below `folders` can be read,
+    and those folders listed. LockdownError where this kernel has none, OSError for no folder."""
     abi = landlock_abi()
     if not abi:
         raise LockdownError("landlock", "this kernel has none, or it is switched off")
@@ -130,28 +155,42 @@ def close_files() -> None:
     if descriptor < 0:
         raise _failed("landlock")
     try:
-        # With no rule added: what is handled is denied, everywhere.
+        for folder in folders:
+            _leave_readable(descriptor, folder)
+        # What is handled and no rule allows is denied, everywhere.
         if _libc.syscall(_LANDLOCK_RESTRICT_SELF, descriptor, 0):
             raise _failed("landlock")
     finally:
         os.close(descriptor)
 
 
-def close_calls() -> None:
-    """The third layer, for all threads of the process. LockdownError where there is none."""
+def _leave_readable(ruleset: int, folder: str) -> None:
+    """A rule for the folder itself and what lies below it: what a link there leads to does not."""
+    parent = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        rule = struct.pack("=Qi", _READING, parent)
+        if _libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0):
+            raise _failed("landlock")
+    finally:
+        os.close(parent)
+
+
+def close_calls(*, opening: bool = False) -> None:
+    """The third layer, for all threads of the process. `opening`: files can be opened for reading,
+    as far as the second layer lets them. LockdownError where there is none."""
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         raise LockdownError("seccomp", f"no list of system calls for {platform.machine()}")
     _no_new_privileges("seccomp")
     column, arch, seccomp = machine
-    code = b"".join(struct.pack("=HBBI", *each) for each in _filter(column, arch))
+    code = b"".join(struct.pack("=HBBI", *each) for each in _filter(column, arch, opening=opening))
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     if _libc.syscall(seccomp, _SECCOMP_SET_MODE_FILTER, 1, program):
         raise _failed("seccomp")
 
 
-def _filter(column: int, arch: int) -> Sequence[tuple[int, int, int, int]]:
+def _filter(column: int, arch: int, *, opening: bool) -> Sequence[tuple[int, int, int, int]]:
     """BPF: code, where to jump if true and if false, by instructions, and a constant."""
     allow = (_RETURN, 0, 0, _ALLOW)
     program = [
@@ -162,14 +201,20 @@ def _filter(column: int, arch: int) -> Sequence[tuple[int, int, int, int]]:
         (_JUMP_GREATER, 0, 1, _X32 - 1),
         (_RETURN, 0, 0, _KILL),
     ]
-    for numbers in _CALLS.values():
-        program += [(_JUMP_EQUAL, 0, 1, numbers[column]), allow]
-    for numbers in _MEMORY_CALLS.values():
+    calls = [numbers[column] for numbers in _CALLS.values()]
+    limited = [(numbers[column], _PROT_EXEC) for numbers in _MEMORY_CALLS.values()]
+    if opening:
+        calls += [numbers[column] for numbers in _OPENING_CALLS.values()]
+        calls += [] if column else _OLD_OPENING_CALLS.values()
+        limited.append((_OPENAT[column], _WRITING))
+    for number in calls:
+        program += [(_JUMP_EQUAL, 0, 1, number), allow]
+    for number, bits in limited:
         program += [
-            (_JUMP_EQUAL, 0, 4, numbers[column]),
+            (_JUMP_EQUAL, 0, 4, number),
             # The low half of the third argument, on little-endian machines as these are.
             (_LOAD, 0, 0, _ARGUMENTS + 2 * 8),
-            (_JUMP_SET, 1, 0, _PROT_EXEC),
+            (_JUMP_SET, 1, 0, bits),
             allow,
             (_RETURN, 0, 0, _ERRNO),
         ]
