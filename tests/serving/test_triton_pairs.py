@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.domain.readiness import ModelReport, Readiness, Report, Weight
+from registry.domain.readiness import ModelReport, Readiness, Report, Signature, Weight
 from registry.jail.memory import PeakMemory
 from registry.serving.assessing import weighed
 from registry.serving.models import RootName
@@ -55,9 +55,16 @@ def assessed(pair: Pair, folder: Path) -> Report:
     asked = shipped_releases()[RELEASE]
     here = Release(name="0", onnxruntime=VERSION, source="")
     runtimes = {each: runtime(each) for each in (asked.onnxruntime, VERSION)}
-    report, own = Reader([asked, here], runtimes, ROOT).reports(str(folder))
+    reader = Reader([asked, here], runtimes, ROOT)
+    _, own = reader.reports(str(folder))
     ran = [_run(own, each, folder) for each in own.models]
+    report, own = reader.reports(str(folder), [_signature(each) for each in ran])
     return _of_loaded(pair, weighed(report, own, ran))
+
+
+def _signature(ran: ModelReport | None) -> Signature | None:
+    is_told = ran is not None and "RUN-1" not in {each.rule for each in ran.points}
+    return ran.signature if ran is not None and is_told else None
 
 
 def _run(report: Report, model: ModelReport, folder: Path) -> ModelReport | None:
@@ -71,9 +78,9 @@ def _run(report: Report, model: ModelReport, folder: Path) -> ModelReport | None
 def _of_loaded(pair: Pair, report: Report) -> Report:
     """Of the model that is loaded, and of those that it calls where it is an ensemble: what is
     wrong with others beside it is nothing to the server."""
-    (loaded,) = (each for each in report.models if each.name == pair.name) or (None,)
-    assert loaded is not None, report
-    models = report.models if loaded.backend == "ensemble" else (loaded,)
+    models = tuple(each for each in report.models if each.name == pair.name)
+    if models and models[0].backend == "ensemble":
+        models = report.models
     return Report(
         release=report.release,
         onnxruntime=report.onnxruntime,
