@@ -1,0 +1,236 @@
+"""A folder's models, read and run in jails of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from registry.domain.readiness import (
+    ModelReport,
+    Point,
+    Readiness,
+    Report,
+    Weight,
+    report_to_document,
+)
+from registry.jail.process import Limits, NoJailError, Process
+from registry.serving import assessing, dry_run, onnx_checks
+from registry.serving.assessing import assess, limits_for, weighed
+from registry.serving.folder_models import FolderModel, models_in
+from registry.testing.onnx_models import model, node, relu, save, value, weights
+
+HERE = "1.31.0"
+RELEASES = (("26.10", HERE), ("25.10", "1.23.0"))
+
+
+def rules(report: Report) -> list[tuple[str, str]]:
+    return [(each.rule, each.weight.value) for each in report.all_points()]
+
+
+def assessed(folder: Path, made: onnx.ModelProto) -> list[Report]:
+    save(made, folder / "m/1/model.onnx")
+    return assess(folder, RELEASES)
+
+
+@pytest.mark.slow
+def test_a_sound_folder_is_ready(tmp_path: Path) -> None:
+    """For each release, with the signature and a run at two sizes; tensors may lie beside it."""
+    made = model(node("Add", "x w", "y"), tensors=[weights("w", [1, 2, 3, 4])])
+    save(made, tmp_path / "m/1/model.onnx", external="w.bin")
+    reports = assess(tmp_path, RELEASES)
+    assert [(each.release, each.onnxruntime) for each in reports] == list(RELEASES)
+    for report in reports:
+        assert report.readiness is Readiness.READY
+        assert report.all_points() == ()
+        (told,) = report.models
+        assert (told.name, told.folder, told.backend) == ("m", "m", "onnxruntime")
+        assert told.signature is not None
+        assert [dict(run.axes) for run in told.runs] == [{"N": 1}, {"N": 2}]
+        assert 10_000_000 < told.peak_bytes < 500_000_000
+
+
+@pytest.mark.slow
+def test_what_is_refused_blocks_and_what_is_served_all_the_same_is_a_remark(
+    tmp_path: Path,
+) -> None:
+    """The checker complains of both. Another release's ONNX Runtime was not asked itself."""
+    unsorted = model(node("Relu", "z", "y", "b"), node("Relu", "x", "z", "a"))
+    here, elsewhere = assessed(tmp_path, unsorted)
+    assert here.readiness is elsewhere.readiness is Readiness.READY
+    assert set(rules(here)) == {("GRAPH-2", "remark"), ("GRAPH-3", "remark")}
+
+    here, elsewhere = assessed(tmp_path, model(node("Add", "x nope", "y", "add")))
+    assert rules(here) == [("GRAPH-2", "blocks"), ("RUN-1", "blocks")]
+    assert rules(elsewhere) == [("GRAPH-2", "blocks"), ("RUN-1", "doubts")]
+
+
+@pytest.mark.slow
+def test_one_that_cannot_be_read_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"hello world")
+    report, _ = assess(tmp_path, RELEASES)
+    assert rules(report) == [("GRAPH-1", "blocks")]
+    assert report.models[0].runs == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "expected"), [("read", []), ("run", ["m"])])
+def test_a_jail_that_dies_is_a_doubt(
+    part: str, expected: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other has told stands."""
+
+    class Dying(Process):
+        def ask(self, *args: Any) -> Mapping[str, Any]:
+            self.start()
+            if self._setup["part"] == part:
+                assert self.pid is not None
+                os.kill(self.pid, 9)
+            return super().ask(*args)
+
+    monkeypatch.setattr(assessing, "Process", Dying)
+    report, _ = assessed(tmp_path, relu())
+    assert rules(report) == [("READY-1", "doubts")]
+    assert report.readiness is Readiness.UNKNOWN
+    assert [each.name for each in report.models] == expected
+    assert "came to no end: it " in report.all_points()[0].found
+
+
+@pytest.mark.slow
+def test_a_jail_that_hangs_is_a_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that has no end in sight."""
+    monkeypatch.setattr(assessing, "limits_for", lambda *_, **__: Limits(wall_s=3.0))
+    body = onnx.helper.make_graph(
+        [node("Identity", "c", "co"), node("Sin", "v", "vo")],
+        "body",
+        [value("i", 7, []), value("c", 9, []), value("v")],
+        [value("co", 9, []), value("vo")],
+    )
+    steps = [weights("n", 2**40, "int64"), weights("t", True, "bool")]
+    endless = model(node("Loop", "n t x", "y", body=body), tensors=steps)
+    report, _ = assessed(tmp_path, endless)
+    assert rules(report) == [("READY-1", "doubts")]
+    assert "no answer within 3 s" in report.all_points()[0].found
+
+
+@pytest.mark.slow
+def test_without_a_jail_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless somebody says so."""
+    hook = tmp_path / "site/sitecustomize.py"
+    hook.parent.mkdir()
+    # A machine that has no list of system calls.
+    hook.write_text("import platform\nplatform.machine = lambda: 'pdp11'\n")
+    monkeypatch.syspath_prepend(str(hook.parent))
+    save(relu(), tmp_path / "top/model.onnx")
+    with pytest.raises(NoJailError, match="pdp11"):
+        assess(tmp_path / "top", RELEASES)
+    assert assess(tmp_path / "top", RELEASES, bare=True)[0].readiness is Readiness.READY
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_more_memory_than_it_may_is_a_doubt(tmp_path: Path) -> None:
+    """It grows as it runs, far beyond what its size tells."""
+    shape = weights("s", [1 << 16, 1 << 15], "int64")
+    large = model(
+        node("Slice", "x zero one", "first"),
+        node("ReduceSum", "first", "sum", keepdims=0),
+        node("Expand", "sum s", "y"),
+        outputs=[value("y", dims=[1 << 16, 1 << 15])],
+        tensors=[shape, weights("zero", [0], "int64"), weights("one", [1], "int64")],
+    )
+    report, _ = assessed(tmp_path, large)
+    assert report.readiness is Readiness.UNKNOWN
+    assert {each.rule for each in report.all_points()} <= {"READY-1", "RUN-2"}
+
+
+def test_whoever_asks_has_neither_library_in_its_process() -> None:
+    """The server and the command line ask, and stay slim."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, registry.serving.assessing; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"numpy", "onnx", "onnxruntime", "google.protobuf"} & set(done.stdout.split()) == set()
+
+
+def test_rules_that_are_named_without_their_files_are_those() -> None:
+    """Else a complaint would stay a doubt for good."""
+    assert onnx_checks.COMPLAINTS == assessing.COMPLAINTS
+    assert dry_run.LOADS.id == assessing.LOADS
+
+
+def _report(*points: Point, runtime: str = HERE) -> Report:
+    return Report(release="26.10", onnxruntime=runtime, models=(_model(*points),))
+
+
+def _model(*points: Point) -> ModelReport:
+    return ModelReport(name="m", folder="", backend="onnxruntime", points=points)
+
+
+def _point(rule: str, weight: Weight = Weight.DOUBTS) -> Point:
+    return Point(rule=rule, weight=weight, subject="s", found="f")
+
+
+_REFUSED = _point("RUN-1", Weight.BLOCKS)
+
+
+@pytest.mark.parametrize("rule", sorted(assessing.COMPLAINTS))
+@pytest.mark.parametrize(
+    ("ran", "weight"),
+    [
+        (_model(), Weight.REMARK),
+        (_model(_REFUSED), Weight.BLOCKS),
+        (_model(_point("READY-1")), Weight.DOUBTS),
+        (None, Weight.DOUBTS),
+    ],
+)
+def test_a_session_says_what_a_complaint_weighs(
+    rule: str, ran: ModelReport | None, weight: Weight
+) -> None:
+    """Where nobody knows whether it can be had, it stays a doubt."""
+    (told,) = weighed(_report(_point(rule)), [ran], "1.31.1").models
+    assert told.points[0].weight is weight
+
+
+def test_answers_are_told_by_any_version_and_sessions_by_its_own() -> None:
+    ran = _model(_REFUSED, _point("RUN-5", Weight.BLOCKS))
+    for runtime, weight in (("1.31.0", Weight.BLOCKS), ("1.30.0", Weight.DOUBTS)):
+        (told,) = weighed(_report(runtime=runtime), [ran], "1.31.1").models
+        assert [each.weight for each in told.points] == [weight, Weight.BLOCKS]
+
+
+def test_a_larger_folder_gets_more_memory() -> None:
+    assert limits_for(0).memory_bytes == 1_500_000_000
+    assert limits_for(10**9).memory_bytes == 4_500_000_000
+
+
+def test_a_word_on_other_models_or_releases_is_none() -> None:
+    """It might forge what another release says."""
+    said = [json.loads(json.dumps(report_to_document(_report())))]
+    with pytest.raises(ValueError, match="other reports"):
+        assessing._heard({"reports": said}, RELEASES)
+    other = replace(_report(), release="25.10", onnxruntime="1.23.0", models=())
+    said.append(json.loads(json.dumps(report_to_document(other))))
+    with pytest.raises(ValueError, match="other"):
+        assessing._heard({"reports": said}, RELEASES)
+
+
+def test_models_are_named_by_their_folders() -> None:
+    """Or by themselves, where those have several or are the top."""
+    paths = ["a.onnx", "b/1/model.onnx", "c/x.onnx", "c/y.onnx", "d/e/model.onnx", "README.md"]
+    assert models_in(paths) == [
+        FolderModel(name="a", folder="", path="a.onnx"),
+        FolderModel(name="b", folder="b", path="b/1/model.onnx"),
+        FolderModel(name="x", folder="c", path="c/x.onnx"),
+        FolderModel(name="y", folder="c", path="c/y.onnx"),
+        FolderModel(name="e", folder="d/e", path="d/e/model.onnx"),
+    ]
