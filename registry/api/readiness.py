@@ -73,11 +73,11 @@ def _readiness(found: VersionReadiness) -> pb.Readiness:
         made.verdict = VERDICTS.to_proto(known.readiness)
         fill_time(made.time, known.time_us)
     if known.report is not None:
-        made.report.CopyFrom(_report(known.report))
+        made.report.CopyFrom(report_to_proto(known.report))
     return made
 
 
-def _report(report: Report) -> pb.ReadinessReport:
+def report_to_proto(report: Report) -> pb.ReadinessReport:
     return pb.ReadinessReport(
         onnxruntime=report.onnxruntime,
         models=map(_model, report.models),

@@ -30,7 +30,7 @@ class ReadyGroup(Group):
 
 @click.group(cls=ReadyGroup)
 def ready() -> None:
-    """Say whether a version will load and answer on a release of Triton.
+    """Say whether a version will load and answer on Triton.
 
     A first word that is no command is a version: hallmark ready fraud/scorer@7 --triton 25.10
     """

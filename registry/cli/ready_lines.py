@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from registry.cli import output
 from registry.domain.readiness import (
@@ -14,6 +15,9 @@ from registry.domain.readiness import (
     TensorInfo,
     Weight,
 )
+
+if TYPE_CHECKING:
+    from registry.client.readiness import Readiness as Known
 
 _MARKS = {Weight.BLOCKS: "✗", Weight.DOUBTS: "?", Weight.REMARK: "·"}
 _VERDICTS = {
@@ -35,8 +39,21 @@ def report_lines(name: str, report: Report) -> list[str]:
     return [*lines, _summary(report)]
 
 
-def verdict_word(readiness: Readiness) -> str:
-    return _VERDICTS[readiness]
+def brief_lines(known: Sequence[Known]) -> list[str]:
+    """A line for each release, and of one that is not ready the first reason with its mend."""
+    lines = []
+    for each in known:
+        if each.report is None:
+            lines.append(f"  triton {each.release}  … {each.problem or 'is being assessed'}")
+            continue
+        readiness = each.report.readiness
+        mark = {Readiness.READY: "✓", Readiness.NOT_READY: "✗"}.get(readiness, "?")
+        reasons = [] if readiness is Readiness.READY else each.report.all_points()[:1]
+        lines.append(f"  triton {each.release}  {mark} {_VERDICTS[readiness]}")
+        for point in reasons:
+            lines.append(f"      {_place(point)}{point.message}")
+            lines += [f"      {point.fix}"] if point.fix else []
+    return lines
 
 
 def _model_lines(model: ModelReport, *, is_only: bool) -> Iterator[str]:

@@ -10,10 +10,12 @@ import click
 from registry.cli import exits, output
 from registry.cli.bars import progress_for
 from registry.cli.finding import find_model, find_reference
+from registry.cli.ready_lines import brief_lines
 from registry.cli.session import Session, command_line, limit_option, with_session
 from registry.cli.waiting import verdict_exit, verdict_lines
 
 if TYPE_CHECKING:
+    from registry.client.readiness import Readiness
     from registry.client.vetting_values import VettingChange, VettingRerun, VettingStatus
 
 _POLL_S = 0.5
@@ -35,8 +37,11 @@ def status(session: Session, reference: str, follow: bool) -> None:
     if follow and not found.done:
         found = _follow(session, found)
     version = client.versions.get(output.path_of(name))
+    known = _readiness(session, name, follow=follow) if found.done else []
     lines = verdict_lines(version) if found.done else _status_lines(version.ref, found)
-    session.emit({"status": found, "version": version}, lines)
+    session.emit(
+        {"status": found, "version": version, "readiness": known}, [*lines, *brief_lines(known)]
+    )
     if follow:
         raise click.exceptions.Exit(verdict_exit(version))
 
@@ -138,6 +143,19 @@ def _follow_rerun(session: Session, begun: VettingRerun) -> VettingRerun:
         session.note(f"\nIt goes on without you. See it with:\n  hallmark vet changes {number}")
         raise click.exceptions.Exit(exits.INTERRUPTED) from None
     return begun
+
+
+def _readiness(session: Session, name: str, *, follow: bool) -> list[Readiness]:
+    """What is known of it, for the releases that were asked about; with their reports."""
+    from registry.client.readiness import await_report
+
+    reports = session.client.readiness
+    known = []
+    for each in reports.list(name):
+        if follow and each.pending:
+            await_report(reports, name, each.release, on_problem=session.note)
+        known.append(reports.get(name, each.release))
+    return known
 
 
 def _status_lines(ref: str, found: VettingStatus) -> list[str]:

@@ -105,7 +105,7 @@ def readiness_of(message: pb.Readiness) -> Readiness:
         release=message.release,
         verdict=word_of(pb.ReadinessVerdict.DESCRIPTOR, message.verdict),
         pending=message.pending,
-        report=_report(message.release, message.report) if has_report else None,
+        report=report_of(message.release, message.report) if has_report else None,
         time=_time(message),
         tools_digest=message.tools_digest,
         problem=message.problem,
@@ -116,7 +116,7 @@ def _time(message: pb.Readiness) -> datetime | None:
     return message.time.ToDatetime(tzinfo=UTC) if message.HasField("time") else None
 
 
-def _report(release: str, message: pb.ReadinessReport) -> Report:
+def report_of(release: str, message: pb.ReadinessReport) -> Report:
     return Report(
         release=release,
         onnxruntime=message.onnxruntime,

@@ -8,7 +8,7 @@ the subject has the digest of their list.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -121,3 +121,9 @@ def files_digest(files: Iterable[ManifestFile]) -> str:
     """64 hex of the list of a version's files: paths and sizes."""
     listed = sorted((file.path, file.size_bytes) for file in files)
     return hashlib.sha256(canonical_json(listed)).hexdigest()
+
+
+def beside(path: str, ways: Iterable[str]) -> Iterator[str]:
+    """Paths in the version, by their ways from the folder of a file."""
+    folder, slash, _ = path.rpartition("/")
+    return (f"{folder}{slash}{way}" for way in ways)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from registry.formats.pickle_opcodes import Data
-from registry.formats.pickle_plain import PLAIN, bytes_length
+from registry.formats.pickle_plain import PLAIN, bytes_length, only_byte
 from registry.formats.pickle_rules import ARRAY, STATE
 from registry.formats.pickle_values import (
     Array,
@@ -134,7 +134,8 @@ def _reconstruct(arguments: tuple[Value, ...]) -> Value:
         arguments,
         lambda each: _is_name(each, "ndarray"),
         lambda each: isinstance(each, Items) and each.kind == "tuple" and each.parts == [0],
-        lambda each: bytes_length(each) == 1,
+        # The type that an array has until it is filled; numpy writes no other.
+        lambda each: only_byte(each) == "b",
     )
     made = Array("array")
     made.build = lambda state: _set_array(made, state)

@@ -92,6 +92,8 @@ class Data:
     """Bytes or a bytearray. Data is never looked into: nobody unpickles it."""
 
     length: int
+    #: A single one as a character; it may stand for a type.
+    only: str = ""
 
 
 class DecodeError(Exception):
@@ -248,6 +250,8 @@ class OpcodeReader:
 
     def _counted(self, kind: Argument, length: int) -> object:
         if kind in (Argument.BYTES1, Argument.BYTES4, Argument.BYTES8):
+            if length == 1:
+                return Data(1, self.take(1).decode("latin-1"))
             self.skip(length)
             return Data(length)
         if length > self.left:

@@ -120,7 +120,8 @@ def _complex(arguments: tuple[Value, ...]) -> Value:
 def _encode(arguments: tuple[Value, ...]) -> Value:
     """Bytes, which protocols 0 to 2 write as a text of as many characters."""
     expect(arguments, lambda each: latin1_length(each) is not None, lambda each: each == "latin1")
-    return Data(latin1_length(arguments[0]) or 0)
+    length, text = latin1_length(arguments[0]) or 0, arguments[0]
+    return Data(length, text if length == 1 and isinstance(text, str) else "")
 
 
 def _bytearray(arguments: tuple[Value, ...]) -> Value:
@@ -152,6 +153,13 @@ def latin1_length(value: Value) -> int | None:
 def bytes_length(value: Value) -> int | None:
     """Of bytes, or of what Python 2 wrote for them."""
     return value.length if isinstance(value, Data) else latin1_length(value)
+
+
+def only_byte(value: Value) -> str:
+    """Of bytes as `bytes_length` takes them, the single one as a character; else empty."""
+    if isinstance(value, Data):
+        return value.only
+    return value if isinstance(value, str) and latin1_length(value) == 1 else ""
 
 
 def _both(name: str, listed: Listed) -> dict[tuple[str, str], Listed]:

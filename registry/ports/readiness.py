@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from registry.domain.manifests import ManifestFile
@@ -23,8 +23,13 @@ class Assessor(Protocol):
         """Those that are known, the newest first."""
 
     def assess(
-        self, model_id: str, files: Sequence[ManifestFile], releases: Sequence[str]
+        self,
+        model_id: str,
+        files: Sequence[ManifestFile],
+        releases: Sequence[str],
+        data: Collection[str],
     ) -> Sequence[Report]:
-        """A report for each release, in their order. Takes seconds to minutes. A model that trips
-        the assessment is a doubt in its report and no error. HinderedError; StorageError where the
-        bytes cannot be had now."""
+        """A report for each release, in their order. `data` are paths of files in which ONNX models
+        keep their tensors. Takes seconds to minutes. A model that trips the assessment is a doubt
+        in its report and no error. HinderedError; StorageError where the bytes cannot be had
+        now."""

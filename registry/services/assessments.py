@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from registry.domain.events import SYSTEM, EventDraft
+from registry.domain.file_formats import role_of
+from registry.domain.inspections import Subject as Inspected
+from registry.domain.inspections import beside, files_digest
 from registry.domain.manifests import Manifest
 from registry.domain.readiness import Assessment, Point, Report, Subject, Weight
 from registry.domain.versions import Version
@@ -74,21 +77,23 @@ class AssessmentQueue:
             return tx.assessments.passed(self._after, SWEPT_AT_ONCE)
 
         versions = self._database.read(look)
-        self._want(versions, releases, tools)
+        if versions:
+            self._database.write(lambda tx: self._want(tx, versions, releases, tools))
         is_last = len(versions) < SWEPT_AT_ONCE
         self._after = -1 if is_last else versions[-1].key
         return not is_last
 
-    def passed(self, versions: Iterable[Version]) -> None:
-        """Vetting has just passed these."""
-        releases = self._known(self._policies.recent().triton_releases)
-        self._want(versions, releases, self._assessor.tools_digest)
+    def passed(self, tx: Transaction, versions: Iterable[Version]) -> None:
+        """Vetting passes these in this transaction."""
+        releases = self._known(self._policies.active(tx).triton_releases)
+        self._want(tx, versions, releases, self._assessor.tools_digest)
 
-    def _want(self, versions: Iterable[Version], releases: Sequence[str], tools: str) -> None:
+    def _want(
+        self, tx: Transaction, versions: Iterable[Version], releases: Sequence[str], tools: str
+    ) -> None:
         wanted = [(subject_of(each), release) for each in versions for release in releases]
         if wanted:
-            now_us = self._clock.now_us()
-            self._database.write(lambda tx: tx.assessments.want(wanted, tools, now_us))
+            tx.assessments.want(wanted, tools, self._clock.now_us())
 
     def _known(self, releases: Sequence[str]) -> tuple[str, ...]:
         known = {each.name for each in self._assessor.releases}
@@ -130,14 +135,18 @@ class AssessmentQueue:
             self._keep(each, report)
 
     def _reports(self, subject: Subject, releases: Sequence[str]) -> Sequence[Report]:
-        def read(tx: Transaction) -> Manifest | None:
-            return tx.manifests.get(subject.digest)
+        def read(tx: Transaction) -> tuple[Manifest | None, frozenset[str]]:
+            manifest = tx.manifests.get(subject.digest)
+            versions = tx.assessments.versions(subject, 1)
+            if manifest is None or not versions or versions[0].vetting is None:
+                return None, frozenset()
+            return manifest, _data(tx, manifest, versions[0].vetting.rules_digest)
 
-        manifest = self._database.read(read)
+        manifest, data = self._database.read(read)
         if manifest is None:
             # All versions with these files were deleted since.
             raise HinderedError("no version has these files any more")
-        return self._assessor.assess(subject.model_id, manifest.files, releases)
+        return self._assessor.assess(subject.model_id, manifest.files, releases, data)
 
     def _keep(self, claimed: Assessment, report: Report) -> None:
         now_us = self._clock.now_us()
@@ -160,6 +169,21 @@ class AssessmentQueue:
                 tx.assessments.hinder(each, problem, retry_us)
 
         self._database.write(fn)
+
+
+def _data(tx: Transaction, manifest: Manifest, rules_digest: str) -> frozenset[str]:
+    """Files in which models of the version keep their tensors, as vetting has found."""
+    listed = files_digest(manifest.files)
+    subjects = {
+        file.path: Inspected(file.sha256, role_of(file.path), listed) for file in manifest.files
+    }
+    results = tx.vetting.results(subjects.values(), rules_digest)
+    return frozenset(
+        beside_it
+        for path, inspected in subjects.items()
+        if inspected in results
+        for beside_it in beside(path, results[inspected].vouches_for)
+    )
 
 
 def _worn_out(claimed: Assessment) -> Report:

@@ -54,9 +54,9 @@ class VettingService:
         vetter: Vetter,
         policies: PolicySets,
         facts: VersionFacts,
-        on_passed: Callable[[Sequence[Version]], None] | None = None,
+        on_passed: Callable[[Transaction, Sequence[Version]], None] | None = None,
     ) -> None:
-        """`on_passed` is told of versions once it is stored that they passed."""
+        """`on_passed` is told of versions that pass, in the transaction that stores it."""
         self._database = database
         self._clock = clock
         self._on_passed = on_passed
@@ -87,9 +87,6 @@ class VettingService:
             moves = self._database.read(lambda tx: self._moves(tx, judged))
             for namespace, its_own in _by_namespace(moves).items():
                 self._database.write(partial(self._store, moves=its_own), namespace=namespace)
-            passed = [each.version for each in moves if each.vetting.verdict is Verdict.PASS]
-            if passed and self._on_passed is not None:
-                self._on_passed(passed)
         return len(judged)
 
     def _waiting(self, limit: int) -> list[tuple[Version, int]]:
@@ -166,6 +163,9 @@ class VettingService:
             tx.vetting.unmark(reruns, self._clock.now_us())
         if any(move.vetting.verdict is not Verdict.PASS for move in due):
             tx.vetting.forget_unread()
+        passed = [move.version for move in due if move.vetting.verdict is Verdict.PASS]
+        if passed and self._on_passed is not None:
+            self._on_passed(tx, passed)
         for move in due:
             _tell(tx, move)
             if move.is_yanked:

@@ -1,8 +1,10 @@
-"""How points are said: the rule's advice, and names of which there may be any number."""
+"""How points are said: the rule's advice, the place in a text, and names of which there may be any
+number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule
@@ -12,18 +14,39 @@ from registry.names.text import show
 NAMES_MAX = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """In a text, both from 1 and in characters; 0 where that is not known."""
+
+    line: int
+    column: int
+
+
+NOWHERE = Position(0, 0)
+
+
 def point(
-    rule: Rule, weight: Weight, *, subject: str, found: str, expected: str = "", path: str = ""
+    rule: Rule,
+    weight: Weight,
+    subject: str,
+    found: str,
+    expected: str = "",
+    *,
+    fix: str = "",
+    path: str = "",
+    position: Position = NOWHERE,
 ) -> Point:
-    """What the rule says to do about it goes with it."""
+    """The rule's own mending stands in where there is none for the case."""
     return Point(
         rule=rule.id,
         weight=weight,
         subject=subject,
         found=found,
         expected=expected,
-        fix=rule.fix,
+        fix=fix or rule.fix,
         path=path,
+        line=position.line,
+        column=position.column,
     )
 
 

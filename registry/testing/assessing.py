@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from registry.domain.manifests import ManifestFile
 from registry.domain.readiness import ModelReport, Point, Report, TritonRelease, Weight
@@ -34,7 +34,11 @@ class ScriptedAssessor:
         self.asked: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
 
     def assess(
-        self, model_id: str, files: Sequence[ManifestFile], releases: Sequence[str]
+        self,
+        model_id: str,
+        files: Sequence[ManifestFile],
+        releases: Sequence[str],
+        data: Collection[str],
     ) -> Sequence[Report]:
         if self.problem:
             raise HinderedError(self.problem)

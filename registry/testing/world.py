@@ -290,7 +290,7 @@ class World:
             policies=self.active,
             facts=self.facts,
             vetter=StoredVetter(database=database, inspector=self.inspector),
-            on_passed=lambda versions: self.assessments.passed(versions),
+            on_passed=lambda tx, versions: self.assessments.passed(tx, versions),
         )
         self.assessor = ScriptedAssessor()
         self.assessments = AssessmentQueue(

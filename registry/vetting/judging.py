@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from registry.domain.file_formats import role_of
+from registry.domain.inspections import beside
 from registry.domain.versions import Finding, Verdict
 from registry.formats.look import Effect, Note
 from registry.jail.hearing import line_of
@@ -19,7 +20,7 @@ from registry.vetting.scanners.clamav import ClamAV
 from registry.vetting.scanners.opinions import opinion
 from registry.vetting.scanners.roles import PERHAPS_PICKLED
 from registry.vetting.tools import Tools
-from registry.vetting.vouching import EXTERNAL_DATA, beside, is_uncovered
+from registry.vetting.vouching import EXTERNAL_DATA, is_uncovered
 
 #: Rules of the jail itself, beside those of the parsers.
 JAIL_RULES = {

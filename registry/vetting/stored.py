@@ -11,14 +11,14 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from registry.domain.file_formats import role_of
-from registry.domain.inspections import FileResult, Subject, files_digest
+from registry.domain.inspections import FileResult, Subject, beside, files_digest
 from registry.domain.manifests import ManifestFile
 from registry.domain.versions import Finding, Verdict, Version, Vetting
 from registry.ports.database import Database
 from registry.ports.vetting import Inspector
 from registry.vetting.recent import Recent
 from registry.vetting.structure import check_bytes, check_names, crashed
-from registry.vetting.vouching import beside, is_uncovered
+from registry.vetting.vouching import is_uncovered
 
 logger = logging.getLogger(__name__)
 

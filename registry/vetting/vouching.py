@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from registry.domain.versions import Finding, Verdict
 
@@ -18,9 +18,3 @@ def is_uncovered(verdict: Verdict, findings: Sequence[Finding]) -> bool:
     parser may make good: it has told where each piece lies, and found it within the file."""
     rules = {finding.rule for finding in findings}
     return verdict is Verdict.UNKNOWN and rules == {UNCOVERED}
-
-
-def beside(path: str, ways: Iterable[str]) -> Iterator[str]:
-    """Paths in the version, by their ways from the folder of a file."""
-    folder, slash, _ = path.rpartition("/")
-    return (f"{folder}{slash}{way}" for way in ways)

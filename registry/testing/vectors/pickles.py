@@ -137,6 +137,20 @@ BAD = (
             3,
         ),
     ),
+    _bad(
+        "array-of-another-type-until-it-is-filled",
+        9,
+        whole(
+            called(
+                "numpy.core.multiarray",
+                "_reconstruct",
+                named("numpy", "ndarray"),
+                several(number(0)),
+                binary(b"O"),
+            ),
+            3,
+        ),
+    ),
     # States.
     _bad("state-of-a-dict", 10, whole(b"}" + mapping((text("a"), b"N")) + b"b")),
     _bad("state-of-a-function", 10, whole(named("_codecs", "encode") + b"}b")),
