@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: help setup run demo quick test check soak proto baseline lock bench bench-setup clean
+.PHONY: help setup run demo quick test check soak proto baseline lock triton-tables bench bench-setup clean
 
 help:
 	@echo "make run      install what is needed and start the registry (data in ./var)"
@@ -18,6 +18,7 @@ help:
 	@echo "make proto    regenerate registry/v1 from proto/registry/v1"
 	@echo "make baseline accept the API as it is as what later changes must not break"
 	@echo "make lock     resolve the locks, requirements.lock foremost (UPGRADE=1: anew)"
+	@echo "make triton-tables  measure what the releases of NVIDIA Triton know"
 	@echo "make clean    remove environments and caches, never data"
 
 setup:
@@ -59,6 +60,9 @@ baseline: setup
 lock:
 	.ci/lock.sh
 	@.ci/setup.sh dev convert
+
+triton-tables: setup
+	python .ci/triton_tables.py
 
 bench-setup:
 	@.ci/apt.sh postgresql nginx nghttp2-client

@@ -18,7 +18,7 @@ from registry.domain.versions import Card, Verdict, Version, VersionSpec, Versio
 from registry.policies.evaluator import CompiledPolicy
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import load, read_folder
-from registry.policies.shipped import shipped_folder
+from registry.shipped import shipped_folder
 
 CALLS = 500
 DECISIONS = 5

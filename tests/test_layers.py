@@ -22,7 +22,7 @@ OUTSIDE = {
     "formats": {"jinja2", "lz4", "numpy", "onnx", "yaml"},
     "jobs": {"cryptography", "dbos"},
     "policies": {"cel_expr_python", "yaml"},
-    "serving": {"google", "numpy", "onnx", "onnxruntime"},
+    "serving": {"google", "numpy", "onnx", "onnxruntime", "tritonclient"},
     "v1": GRPC,
     "vetting": {"modelaudit_picklescan", "picklescan", "yara_x"},
     "web": {"starlette"},

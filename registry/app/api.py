@@ -16,6 +16,7 @@ from registry.api.namespaces import NamespaceServicer
 from registry.api.policies import PolicyServicer
 from registry.api.principals import PrincipalServicer
 from registry.api.promotions import PromotionServicer
+from registry.api.readiness import ReadinessServicer
 from registry.api.references import ReferenceServicer
 from registry.api.reviews import ReviewServicer
 from registry.api.server import ApiServer, TlsFiles
@@ -90,6 +91,7 @@ def build_api(
             PolicyServicer(services.policies, services.trials),
             LineageServicer(services.lineage),
             VettingServicer(services.vetting_reports, services.trait_searches),
+            ReadinessServicer(services.readiness),
             TransferServicer(
                 services.uploads,
                 services.downloads,

@@ -14,8 +14,8 @@ from registry.config import Settings
 from registry.errors import StartError
 from registry.jobs.webhooks import HttpSender
 from registry.policies.loader import PolicyFilesError, read_folder
-from registry.policies.shipped import shipped_folder
 from registry.services.tickets import KEY_BYTES_MIN
+from registry.shipped import shipped_folder
 
 logger = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from registry.app.files import (
 from registry.app.inspector import WorkerInspector, handover_of
 from registry.app.people import people_of
 from registry.app.process import GRACE_S, SWEEP_EVERY_S
+from registry.app.readiness import assessor_of
 from registry.app.services import build_services, limits_of
 from registry.app.tools import tools_of
 from registry.app.workloads import workload_verifier
@@ -44,6 +45,7 @@ from registry.jobs.pool import Pool
 from registry.policies.jail import JailedPolicyReader
 from registry.ports.blobs import BlobStore
 from registry.ports.clock import Clock
+from registry.services.assessments import Claim as Assessment
 from registry.services.fsck import check_belonging
 from registry.services.inspections import InspectionService
 from registry.services.policy_sets import bootstrap_policy
@@ -62,6 +64,7 @@ CHECKPOINT_LOOK_EVERY_S = 30.0
 #: How long somebody's tokens may go on after the directory has let them go.
 REFRESH_EVERY_S = 600.0
 VETTED_AT_ONCE = 64
+ASSESSING_EVERY_S = 1.0
 
 
 class Registry:
@@ -106,10 +109,13 @@ class Registry:
                 workload_ttl_us=settings.workload_token_minutes * 60_000_000,
                 sender=webhook_sender(settings),
                 people=people,
+                assessor=assessor_of(settings, blobs),
+                on_assessment_wanted=self.wake_assessing,
             )
             self._inspector, self._vetting = self._make_vetting(clock)
             undo.callback(self._inspector.stop)
             self._sending = self._make_pool()
+            self._assessing = self._make_assessing()
             self._tasks = self._make_tasks(clock)
             self._http = HttpServer(
                 host=settings.http_address.host, port=settings.http_address.port, tls=tls
@@ -172,6 +178,9 @@ class Registry:
     def wake_vetting(self) -> None:
         self._tasks[0].wake()
 
+    def wake_assessing(self) -> None:
+        self._tasks[2].wake()
+
     def _make_vetting(self, clock: Clock) -> tuple[WorkerInspector, VettingService]:
         """For this process alone: others of this server ask it for attention."""
         settings, database = self.settings, self._database
@@ -193,6 +202,7 @@ class Registry:
             vetter=StoredVetter(database=database, inspector=inspector),
             policies=self.services.active,
             facts=self.services.facts,
+            on_passed=self.services.assessments.passed,
         )
         return inspector, vetting
 
@@ -204,6 +214,17 @@ class Registry:
             take=queue.claim,
             do=queue.deliver,
             on_free=lambda: self._tasks[1].wake(),
+        )
+
+    def _make_assessing(self) -> Pool[Assessment]:
+        queue = self.services.assessments
+        return Pool(
+            "readiness",
+            # One at a time: a model may take as much memory as it has bytes, and more.
+            size=1,
+            take=queue.claim,
+            do=queue.assess,
+            on_free=self.wake_assessing,
         )
 
     def _make_tasks(self, clock: Clock) -> tuple[PeriodicTask, ...]:
@@ -226,6 +247,12 @@ class Registry:
                 services.webhook_queue.queue_new,
                 self._sending.fill,
                 every_s=WEBHOOKS_EVERY_S,
+            ),
+            PeriodicTask(
+                "readiness",
+                services.assessments.sweep,
+                self._assessing.fill,
+                every_s=ASSESSING_EVERY_S,
             ),
             PeriodicTask(
                 "sweep",

@@ -15,11 +15,13 @@ from registry.ports.changes import Changes
 from registry.ports.clock import Clock
 from registry.ports.database import Database
 from registry.ports.policy import PolicyReader
+from registry.ports.readiness import Assessor
 from registry.ports.signing import SigningKeys
 from registry.ports.webhooks import Sender
 from registry.ports.workloads import WorkloadVerifier
 from registry.services.acceptances import AcceptanceService
 from registry.services.access import AccessService
+from registry.services.assessments import AssessmentQueue
 from registry.services.audit import AuditService
 from registry.services.audit_export import AuditExport
 from registry.services.audit_proofs import AuditProofs
@@ -41,6 +43,7 @@ from registry.services.policies import PolicyService
 from registry.services.policy_sets import ActivePolicies
 from registry.services.principals import PrincipalService
 from registry.services.promotions import PromotionService
+from registry.services.readiness import ReadinessService
 from registry.services.references import ReferenceService
 from registry.services.registration import RegisterGate
 from registry.services.releases import ReleaseService
@@ -112,6 +115,8 @@ class Services:
     audit_proofs: AuditProofs
     facts: VersionFacts
     vetting_reports: VettingReports
+    readiness: ReadinessService
+    assessments: AssessmentQueue
     trait_searches: TraitSearches
     releases: ReleaseService
     workloads: WorkloadService
@@ -137,10 +142,13 @@ def build_services(
     limits: Limits,
     people: People,
     sender: Sender,
+    assessor: Assessor,
+    on_assessment_wanted: Callable[[], None] = lambda: None,
     verifier: WorkloadVerifier | None = None,
     workload_ttl_us: int = DEFAULT_TTL_US,
 ) -> Services:
-    """The services on any database and store. `on_quarantined` is told of versions to be vetted;
+    """The services on any database and store. `on_quarantined` is told of versions to be vetted,
+    `on_assessment_wanted` of what is to be assessed, which is looked for now and then anyway;
     without a `verifier` no platform's token is taken."""
     authenticator = Authenticator(
         database=database,
@@ -237,6 +245,12 @@ def build_services(
         audit_proofs=AuditProofs(database=database, keys=audit_keys),
         facts=facts,
         vetting_reports=VettingReports(database=database, clock=clock),
+        readiness=ReadinessService(
+            database=database, clock=clock, assessor=assessor, on_wanted=on_assessment_wanted
+        ),
+        assessments=AssessmentQueue(
+            database=database, clock=clock, assessor=assessor, policies=policies
+        ),
         trait_searches=TraitSearches(database=database, policies=policies),
         releases=ReleaseService(database=database, clock=clock, policies=policies, facts=facts),
         workloads=WorkloadService(

@@ -24,6 +24,7 @@ from registry.app.process import (
     set_up_logging,
     signals,
 )
+from registry.app.readiness import assessor_of
 from registry.app.services import build_services, limits_of
 from registry.app.workers import MESSAGE_BYTES_MAX, READY, VET, Handover
 from registry.app.workloads import workload_verifier
@@ -62,9 +63,10 @@ class Worker:
             board=self._board,
             lock_file=files[1] if len(files) > 1 else None,
         )
+        blobs = LocalBlobStore(settings.blob_dir)
         self._services = services = build_services(
             database=self._database,
-            blobs=LocalBlobStore(settings.blob_dir),
+            blobs=blobs,
             clock=clock,
             audit_keys=audit_keys(settings.audit_key_file),
             reader=JailedPolicyReader(),
@@ -76,6 +78,7 @@ class Worker:
             workload_ttl_us=settings.workload_token_minutes * 60_000_000,
             sender=webhook_sender(settings),
             people=people_of(settings, clock=clock),
+            assessor=assessor_of(settings, blobs),
         )
         self._api = build_api(
             services,

@@ -171,7 +171,7 @@ def remedy_problems(loaded: Loaded) -> list[Problem]:
 def read_files(folder: str) -> dict[str, bytes]:
     """The files of a set: in this folder, or that of the environment, or those shipped."""
     from registry.policies.loader import PolicyFilesError, read_folder
-    from registry.policies.shipped import shipped_folder
+    from registry.shipped import shipped_folder
 
     place = folder or os.environ.get(FOLDER_VARIABLE, "")
     try:

@@ -52,12 +52,15 @@ def triton(version: Version, files: Sequence[File], report: Report) -> list[Part
 
 
 def _model_part(version: Version, model: ModelReport, known: Mapping[str, File]) -> Part:
+    lacking = [path for _, path in model.files if path not in known]
+    if lacking:
+        raise _unfit(version, "triton", f"a report that names {lacking[0]}, and no such file")
     placed = {
         place.replace(_VERSION, str(version.number)): known[path] for place, path in model.files
     }
     texts = {} if CONFIG in placed else {CONFIG: model.config}
     # A server's word is no way out of the folder.
-    check_paths([*placed, *texts])
+    check_paths([safe_path(place) for place in (*placed, *texts)])
     return Part(folder=safe_path(model.name), files=placed, texts=texts)
 
 

@@ -193,7 +193,7 @@ def _worn_out(claimed: Assessment) -> Report:
         models=(),
         points=(
             Point(
-                rule="READY-2",
+                rule="READY-3",
                 weight=Weight.DOUBTS,
                 subject="the assessment",
                 found=f"ended {ATTEMPTS_MAX} times before it came to a report",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from registry.domain.readiness import ModelReport, Point, Report, Weight, report
 from registry.formats.look import Rule
 from registry.jail.hearing import line_of
 from registry.jail.process import JailError, Limits, Process
-from registry.serving.folder_models import sizes_below
 from registry.serving.points import point
+from registry.serving.releases import Release
 from registry.serving.reports import report_of
+from registry.serving.work_folder import stored_bytes
 
 ENDS = Rule(
     "READY-1",
@@ -27,9 +28,16 @@ ENDS = Rule(
     "Push a smaller model, or one that starts sooner; if it is sound, tell the server's operator.",
 )
 RULES = (ENDS,)
-#: A name of their own in `onnx_checks.py` and `dry_run.py`, which are not imported here.
+#: Rules of files that are not imported here: `onnx_checks.py`, `dry_run.py`, `onnx_rules.py`,
+#: `reading.py`.
 COMPLAINTS = frozenset({"GRAPH-2", "GRAPH-3", "GRAPH-4"})
 LOADS = "RUN-1"
+#: What tables say of a version, and that there is none.
+BY_TABLE = frozenset({"GRAPH-6", "GRAPH-7", "GRAPH-8", "GRAPH-9"})
+MEASURED = "READY-2"
+#: The name of what stands in place of a release: the ONNX Runtime that is installed here, by its
+#: tables.
+_HERE = "0"
 #: Beside what Python, numpy, onnx and ONNX Runtime take, and small tensors.
 _MEMORY_BYTES = 1_500_000_000
 #: Of all files: a file as it was read and as a message, or the weights of a session and those that
@@ -45,44 +53,50 @@ def limits_for(size_bytes: int, *, bare: bool = False) -> Limits:
 
 def assess(
     folder: Path,
-    releases: Sequence[tuple[str, str]],
+    releases: Sequence[Release],
     *,
+    name: str,
+    run: bool = True,
     previous: Path | None = None,
     bare: bool = False,
 ) -> list[Report]:
-    """A report for each release, given as its version and that of its ONNX Runtime, in their order.
+    """A report for each release, in their order.
 
-    `folder` holds copies of the version's files: onnx refuses files with a second name. `previous`
-    is a folder of the version before, whose answers to the same inputs are compared. `bare`: also
-    where this machine cannot close the jail; else NoJailError.
+    `folder` holds copies of the version's files: onnx refuses files with a second name. `name` is
+    what a model at its root is called. Without `run` no model is run. `previous` is a folder of the
+    version before, whose answers to the same inputs are compared. `bare`: also where this machine
+    cannot close the jail; else NoJailError.
     """
-    size_bytes = sum(sizes_below(str(folder)).values())
+    size_bytes = stored_bytes(folder)
+    installed = importlib.metadata.version("onnxruntime")
+    asked = [*releases, Release(name=_HERE, onnxruntime=installed, source="")]
     setup = {
         "folder": str(folder.resolve()),
         "previous": str(previous.resolve()) if previous else "",
-        "releases": [list(each) for each in releases],
+        "name": name,
+        "releases": [asdict(each) for each in asked],
     }
     limits = limits_for(size_bytes, bare=bare)
     patience_s = limits.patience_s(size_bytes)
     try:
         with Process(_MODULE, limits, {**setup, "part": "read"}) as jail:
             said = jail.ask({}, [], patience_s)
-        reports = _heard(said, releases)
+        *reports, here = _heard(said, asked)
     except (JailError, KeyError, TypeError, ValueError) as error:
-        return [_unread(version, runtime, error) for version, runtime in releases]
+        return [_unread(each, error) for each in releases]
     ran = [
-        _run(replace(reports[0], models=(model,), points=()), setup, limits, patience_s)
-        if model.signature is not None
+        _run(replace(here, models=(model,), points=()), setup, limits, patience_s)
+        if run and model.signature is not None
         else None
-        for model in reports[0].models
+        for model in here.models
     ]
-    installed = importlib.metadata.version("onnxruntime")
-    return [weighed(report, ran, installed) for report in reports]
+    return [weighed(report, here, ran) for report in reports]
 
 
-def _heard(said: Mapping[str, Any], releases: Sequence[tuple[str, str]]) -> list[Report]:
+def _heard(said: Mapping[str, Any], releases: Sequence[Release]) -> list[Report]:
     reports = [report_of(each) for each in said["reports"]]
-    if [(each.release, each.onnxruntime) for each in reports] != list(releases):
+    wanted = [(each.name, each.onnxruntime) for each in releases]
+    if [(each.release, each.onnxruntime) for each in reports] != wanted:
         raise ValueError("found other reports than those of the releases that were asked for")
     models = {tuple((each.name, each.folder) for each in report.models) for report in reports}
     if len(models) > 1:
@@ -105,9 +119,9 @@ def _run(
     return ran
 
 
-def _unread(release: str, runtime: str, error: Exception) -> Report:
+def _unread(release: Release, error: Exception) -> Report:
     ends = _no_end(f"what reads them came to no end: {_told(error)}")
-    return Report(release=release, onnxruntime=runtime, models=(), points=(ends,))
+    return Report(release=release.name, onnxruntime=release.onnxruntime, models=(), points=(ends,))
 
 
 def _no_end(found: str) -> Point:
@@ -119,13 +133,13 @@ def _told(error: Exception) -> str:
     return line_of(said[:300])
 
 
-def weighed(report: Report, ran: Sequence[ModelReport | None], installed: str) -> Report:
+def weighed(report: Report, here: Report, ran: Sequence[ModelReport | None]) -> Report:
     """A report of what was read, with what the dry run told of each of its models: none for one
-    that was not run. `installed` is the version of ONNX Runtime that ran them."""
-    models = zip(report.models, ran, strict=True)
-    is_same = _feature(report.onnxruntime) == _feature(installed)
+    that was not run. `here` is what was read for the ONNX Runtime that ran them."""
+    is_same = _feature(report.onnxruntime) == _feature(here.onnxruntime)
+    models = zip(report.models, here.models, ran, strict=True)
     return replace(
-        report, models=tuple(_weighed(model, run, is_same=is_same) for model, run in models)
+        report, models=tuple(_weighed(each, own, run, is_same=is_same) for each, own, run in models)
     )
 
 
@@ -134,22 +148,41 @@ def _feature(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _weighed(model: ModelReport, ran: ModelReport | None, *, is_same: bool) -> ModelReport:
+def _weighed(
+    model: ModelReport, here: ModelReport, ran: ModelReport | None, *, is_same: bool
+) -> ModelReport:
     if ran is None:
         return model
     rules = {each.rule for each in ran.points}
+    read = list(model.points)
     if ENDS.id in rules:
         complaint = Weight.DOUBTS
+    elif LOADS not in rules:
+        read, complaint = _disproved(model.points, here.points, is_same=is_same), Weight.REMARK
     else:
-        # What refuses the model is as old as ONNX, or it would not be refused by both.
-        complaint = Weight.BLOCKS if LOADS in rules else Weight.REMARK
-    read = [
-        replace(each, weight=complaint) if each.rule in COMPLAINTS else each
-        for each in model.points
-    ]
+        # Where the tables say why no session can be had here, another version might give one.
+        is_explained = any(each.rule in BY_TABLE for each in here.points)
+        complaint = Weight.DOUBTS if is_explained else Weight.BLOCKS
     # A session of another version is a second opinion; answers are told by any that gives some.
     run = [
         replace(each, weight=Weight.DOUBTS) if each.rule == LOADS and not is_same else each
         for each in ran.points
     ]
+    read = [replace(each, weight=complaint) if each.rule in COMPLAINTS else each for each in read]
     return replace(model, runs=ran.runs, peak_bytes=ran.peak_bytes, points=(*read, *run))
+
+
+def _disproved(points: Sequence[Point], here: Sequence[Point], *, is_same: bool) -> list[Point]:
+    """Of a model that was loaded here: what the tables say against that is wrong of it, since a
+    node that has no kernel may be optimized away; where they say the same of another version, it
+    is a doubt there."""
+    wrong = {(each.rule, each.subject) for each in here if each.rule in BY_TABLE}
+    told = []
+    for each in points:
+        if is_same and each.rule in {*BY_TABLE, MEASURED}:
+            told.append(replace(each, weight=Weight.REMARK))
+        elif (each.rule, each.subject) in wrong:
+            told.append(replace(each, weight=Weight.DOUBTS))
+        else:
+            told.append(each)
+    return told

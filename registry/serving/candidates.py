@@ -21,9 +21,9 @@ from registry.jail.hearing import line_of
 from registry.jail.process import JailError, Process
 from registry.serving.assessing import limits_for
 from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, Tolerance
-from registry.serving.folder_models import sizes_below
 from registry.serving.repository import CONFIG_NAME
 from registry.serving.tensor_types import NUMPY, Array
+from registry.serving.work_folder import sizes_below, stored_bytes
 
 _MODULE = "registry.serving.jailed"
 _VERSION_FOLDER = "{version}/"
@@ -89,12 +89,14 @@ class Candidate:
         return sum(path.stat().st_size for path in self.files.values())
 
 
-def candidates(folder: Path, report: Report, *, bare: bool = False) -> dict[str, Candidate]:
-    """All models of a report on that folder, by name. CandidateError where the jail fails; `bare`,
-    NoJailError: as for `assess`."""
+def candidates(
+    folder: Path, report: Report, *, name: str, bare: bool = False
+) -> dict[str, Candidate]:
+    """The models of a report on that folder, by name, but for those whose config.pbtxt cannot be
+    read. CandidateError where the jail fails; `name`, `bare`, NoJailError: as for `assess`."""
     sizes = sizes_below(str(folder))
-    size_bytes = sum(sizes.values())
-    setup = {"part": "make", "folder": str(folder.resolve()), "previous": ""}
+    size_bytes = stored_bytes(folder)
+    setup = {"part": "make", "folder": str(folder.resolve()), "previous": "", "name": name}
     limits = limits_for(size_bytes, bare=bare)
     try:
         with Process(_MODULE, limits, setup) as jail:
@@ -103,6 +105,7 @@ def candidates(folder: Path, report: Report, *, bare: bool = False) -> dict[str,
         return {
             model.name: _candidate(model, said["models"][model.name], folder, sizes)
             for model in report.models
+            if model.name in said["models"]
         }
     except JailError as error:
         raise CandidateError(str(error)) from error

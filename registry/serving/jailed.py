@@ -4,11 +4,10 @@
 
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
 it is for (`read`, `run` or `make`, each of which loads what others do not need), the `folder` that
-it may read, and the one of the `previous` version or an empty text. `read` also has `releases`,
-each a pair of its version and that of its ONNX Runtime, and answers any request with a report for
+it may read, and the one of the `previous` version or an empty text, and the `name` of a model at
+their root. `read` also has `releases` (`releases.py`), and answers any request with a report for
 each. `run` is sent a report of one model and answers with it, the dry run told. `make` is sent a
-report of the models that a probe is about, and answers with what it is made with
-(`probe_making.py`).
+report of all models, and answers with what a probe asks of each (`probe_making.py`).
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
 """
@@ -17,11 +16,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from registry.domain.readiness import report_from_document, report_to_document
 from registry.jail.inside import begin, lock_in
+
+if TYPE_CHECKING:
+    from registry.serving.onnx_rules import Runtime
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -41,11 +43,21 @@ def main(arguments: list[str]) -> None:
 
 def _reading(setup: Mapping[str, Any]) -> Answer:
     from registry.serving.reading import Reader
+    from registry.serving.releases import Release
 
-    reader = Reader([(str(version), str(runtime)) for version, runtime in setup["releases"]])
+    releases = [Release(**each) for each in setup["releases"]]
+    reader = Reader(releases, measured({each.onnxruntime for each in releases}), setup["name"])
     return lambda _: {
         "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
     }
+
+
+def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
+    """What is known of those versions of ONNX Runtime that were measured."""
+    from registry.serving.runtimes import runtime, runtimes
+
+    known = runtimes()
+    return {version: runtime(version) for version in sorted(versions) if version in known}
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
@@ -56,7 +68,8 @@ def _running(setup: Mapping[str, Any]) -> Answer:
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        return {"report": report_to_document(run(report, setup["folder"], setup["previous"]))}
+        ran = run(report, setup["folder"], setup["previous"], setup["name"])
+        return {"report": report_to_document(ran)}
 
     return answer
 
@@ -68,7 +81,8 @@ def _making(setup: Mapping[str, Any]) -> Answer:
     warm_up()
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"models": make(report_from_document(request["report"]), setup["folder"])}
+        report = report_from_document(request["report"])
+        return {"models": make(report, setup["folder"], setup["name"])}
 
     return answer
 

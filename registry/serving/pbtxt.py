@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import text_format
+from google.protobuf import (
+    descriptor_pb2,  # noqa: F401 - protobuf imports it where nothing can be
+    text_format,
+)
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from tritonclient.grpc import model_config_pb2
 

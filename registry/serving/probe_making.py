@@ -18,13 +18,15 @@ import numpy as np
 from google.protobuf import json_format
 
 from registry.domain.readiness import ModelReport, Report, Signature, TensorInfo
+from registry.serving.config_completing import completed
 from registry.serving.config_values import ONNX_TYPES, type_name
-from registry.serving.folder_models import sizes_below
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
-from registry.serving.pbtxt import empty, parse
+from registry.serving.models import FolderModel, models_of
+from registry.serving.pbtxt import PbtxtError, parse
 from registry.serving.samples import SampleError, read_sample, sample_paths
 from registry.serving.session import Session, SessionError, UnservedError
 from registry.serving.tensor_types import NUMPY, Array
+from registry.serving.work_folder import sizes_below
 
 #: Of all arrays of a model's cases together: they go over the jail's channel as text.
 BYTES_MAX = 40 * 1024 * 1024
@@ -33,7 +35,6 @@ BATCH_MAX = 32
 BATCH_UNSAID = 8
 SAMPLES_MAX = 5
 _OTHER_SIZES = tuple(others for _, others in (*SIZES, *LARGER_SIZES))
-_MODEL_FILE = "model.onnx"
 _STEPS = "ensemble_scheduling"
 
 Feeds = Mapping[str, Array]
@@ -44,7 +45,8 @@ class Subject:
     """One model, ready to be run."""
 
     report: ModelReport
-    #: An `inference.ModelConfig`.
+    #: `inference.ModelConfig`: what a server is given, and what it makes of that.
+    sent: Any
     config: Any
     signature: Signature
     #: None where what it would be run by is not here.
@@ -69,42 +71,52 @@ class Subject:
         return {each.name: each.dtype for each in (*self.signature.inputs, *self.signature.outputs)}
 
 
-def make(report: Report, top: str) -> Mapping[str, Any]:
-    """By the name of each model: `config`, `cases`, and in `excuse` why there are none."""
-    subjects: dict[str, Subject] = {}
+def make(report: Report, top: str, name: str) -> Mapping[str, Any]:
+    """By the name of each model: `config`, `cases`, and in `excuse` why there are none. Without
+    those whose config.pbtxt cannot be read. `name` is what a model at the root is called."""
     sizes = sizes_below(top)
+    found, _ = models_of(Path(top), sizes, name)
+    by_place = {(each.place.name, each.place.folder): each for each in found}
+    subjects: dict[str, Subject] = {}
     excuses: dict[str, str] = {}
     for model in report.models:
-        subjects[model.name], excuses[model.name] = _subject(model, top, subjects)
+        place = by_place[(model.name, model.folder)]
+        try:
+            subject = _subject(model, place, subjects)
+        except PbtxtError:
+            continue
+        subjects[model.name] = subject
+        excuses[model.name] = _start(subject, Path(top) / place.served) if place.served else ""
     return {
         name: {
-            "config": json_format.MessageToDict(subject.config, preserving_proto_field_name=True),
+            "config": json_format.MessageToDict(subject.sent, preserving_proto_field_name=True),
             **_cases(subject, excuses[name], Path(top), sizes),
         }
         for name, subject in subjects.items()
     }
 
 
-def _subject(model: ModelReport, top: str, members: Mapping[str, Subject]) -> tuple[Subject, str]:
-    """With why it cannot be run; empty where it can."""
-    config = (parse(model.config.encode()) if model.config else empty(model.name)).message
-    if not config.backend and not config.platform and not config.HasField(_STEPS):
-        config.backend = model.backend
-    signature = model.signature or _signature(config)
-    subject = Subject(report=model, config=config, signature=signature, members=members)
-    if config.HasField(_STEPS) or model.signature is None:
-        return subject, ""
-    path = _model_file(model, config)
+def _subject(model: ModelReport, found: FolderModel, members: Mapping[str, Subject]) -> Subject:
+    sent = parse(model.config.encode()).message
+    config = completed(sent, found.place, model.signature)
+    return Subject(
+        report=model,
+        sent=sent,
+        config=config,
+        signature=model.signature or _signature(config),
+        members=members,
+    )
+
+
+def _start(subject: Subject, path: Path) -> str:
+    """Why it cannot be run; empty where it can."""
+    if subject.report.signature is None:
+        return "it cannot be read here"
     try:
-        subject.session = Session(Path(top) / path, _served(signature))
+        subject.session = Session(path, _served(subject.signature))
     except SessionError as error:
-        return subject, f"ONNX Runtime does not load it here: {error}"
-    return subject, ""
-
-
-def _model_file(model: ModelReport, config: Any) -> str:
-    wanted = config.default_model_filename or _MODEL_FILE
-    return next((path for way, path in model.files if way.partition("/")[2] == wanted), wanted)
+        return f"ONNX Runtime does not load it here: {error}"
+    return ""
 
 
 def _served(signature: Signature) -> Sequence[TensorInfo]:

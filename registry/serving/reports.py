@@ -26,6 +26,7 @@ from registry.names.text import visible
 MODELS_MAX = 1000
 POINTS_MAX = 1000
 TENSORS_MAX = 10_000
+FILES_MAX = 200_000
 RUNS_MAX = 200
 DIMS_MAX = 64
 #: Of a configuration, and of what differs from another.
@@ -34,7 +35,8 @@ _NUMBER_MAX = 2**63 - 1
 _RULE = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{1,4}")
 _DTYPE = re.compile(r"[A-Z0-9]{0,20}")
 _KIND = re.compile(r"tensor|sequence|map|optional|sparse_tensor")
-_RELEASE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}")
+#: Also of a build between two versions, such as 1.23.0+1d1712fdaf.
+_RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}(\+[0-9a-z.]{1,40})?")
 
 T = TypeVar("T")
 
@@ -58,11 +60,17 @@ def _model(said: Any) -> ModelReport:
         config=_lines_of(said["config"]),
         is_config_generated=_bool(said["is_config_generated"]),
         config_diff=_lines_of(said["config_diff"]),
+        files=_each(_file, said["files"], FILES_MAX),
         signature=None if signature is None else _signature(signature),
         runs=_each(_run, said["runs"], RUNS_MAX),
         peak_bytes=_number(said["peak_bytes"]),
         points=_each(_point, said["points"], POINTS_MAX),
     )
+
+
+def _file(said: Any) -> tuple[str, str]:
+    place, path = said
+    return line_of(place), line_of(path)
 
 
 def _signature(said: Any) -> Signature:

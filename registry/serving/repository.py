@@ -19,8 +19,7 @@ from enum import Enum
 
 from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule, quoted
-from registry.names.text import visible
-from registry.serving.points import point
+from registry.serving.points import point, some_of
 
 CONFIG_NAME = "config.pbtxt"
 
@@ -89,8 +88,6 @@ _OWN_FOLDERS = ("warmup", "initial_state", "configs")
 _VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
 #: C++'s `stoll` stops at what is no digit: `1.bak` is version 1 to it, `2024-11` version 2024.
 _CLAIMED = re.compile(r"\s*([+-]?[0-9]{1,18})")
-#: More names than that nobody reads.
-_NAMED_MAX = 5
 
 
 class Layout(Enum):
@@ -224,7 +221,7 @@ def _repository(
             OWN_NAMES,
             Weight.BLOCKS,
             f"model {quoted(name)}",
-            f"{len(same)} folders of that name: {_named(same)}",
+            f"{len(same)} folders of that name: {some_of(same)}",
             "one",
         )
         for name, same in by_name.items()
@@ -310,7 +307,7 @@ def _flat(sizes: Mapping[str, int], name: str) -> tuple[list[Place], list[Point]
     elif _candidates(sizes, _EXPORT_FOLDER):
         folder, layout = f"{_EXPORT_FOLDER}/", Layout.EXPORT
     else:
-        seen = f"{len(sizes)} files, none of them a model's: {_named(at_root or sizes)}"
+        seen = f"{len(sizes)} files, none of them a model's: {some_of(at_root or sizes)}"
         expected = "a model's file or folder"
         return [], [point(HOLDS_MODEL, Weight.BLOCKS, "the version", seen, expected)]
     candidates = _candidates(sizes, folder.rstrip("/"))
@@ -364,18 +361,11 @@ def _ambiguous(candidates: list[str], folder: str, *, has_config: bool) -> Itera
         # Of Python, which other files it loads is its own affair.
         return
     if len(known) == 1:
-        others = _named(sorted(set(candidates) - set(known)))
+        others = some_of(sorted(set(candidates) - set(known)))
         found = f"beside {others}, which Triton does not look at"
         yield point(ONE_MODEL_FILE, Weight.REMARK, f"file {quoted(known[0])}", found)
         return
-    found = f"{len(candidates)} files that may be the model: {_named(candidates)}"
+    found = f"{len(candidates)} files that may be the model: {some_of(candidates)}"
     expected = f"one, or one of them named {', '.join(list(AUTOFILL)[2:4])}"
     where = f"folder {quoted(folder.rstrip('/'))}" if folder else "the version"
     yield point(ONE_MODEL_FILE, Weight.DOUBTS, where, found, expected)
-
-
-def _named(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = len(listed) - _NAMED_MAX
-    shown = ", ".join(visible(each) for each in listed[:_NAMED_MAX])
-    return shown + (f" and {more} more" if more > 0 else "")

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from registry.domain.readiness import ModelReport, Report
 from registry.serving.dry_run import Subject, dry_run
-from registry.serving.folder_models import FolderModel, models_in, sizes_below
+from registry.serving.models import FolderModel, models_of
+from registry.serving.work_folder import sizes_below
 
 
-def run(report: Report, top: str, previous: str) -> Report:
+def run(report: Report, top: str, previous: str, name: str) -> Report:
     """With what the run told, and nothing else; `previous` is the top of the version before it, or
-    empty. The model is the one of that name and folder."""
+    empty, `name` what a model at a root is called. The model is the one of its name and folder."""
     (model,) = report.models
     assert model.signature is not None, "a model that cannot be read is not run"
-    sizes = sizes_below(top)
-    found = _named(model, models_in(sizes))
+    found = _named(model, top, name)
     assert found is not None, f"there is no model {model.name!r}"
     done = dry_run(
         Subject(
             top=Path(top),
-            path=found.path,
-            folder=found.folder,
+            path=found.served,
+            folder=found.place.folder,
             signature=model.signature,
-            sizes=sizes,
-            previous=_previous(model, previous),
+            sizes=sizes_below(top),
+            previous=_previous(model, previous, name),
         )
     )
     ran = replace(
@@ -35,12 +34,16 @@ def run(report: Report, top: str, previous: str) -> Report:
     return replace(report, models=(ran,))
 
 
-def _previous(model: ModelReport, top: str) -> Path | None:
+def _previous(model: ModelReport, top: str, name: str) -> Path | None:
     """None also where the version before had no such model."""
-    found = _named(model, models_in(sizes_below(top))) if top else None
-    return Path(top) / found.path if found else None
+    found = _named(model, top, name) if top else None
+    return Path(top) / found.served if found else None
 
 
-def _named(model: ModelReport, models: Iterable[FolderModel]) -> FolderModel | None:
+def _named(model: ModelReport, top: str, name: str) -> FolderModel | None:
+    models, _ = models_of(Path(top), sizes_below(top), name)
     wanted = (model.name, model.folder)
-    return next((each for each in models if (each.name, each.folder) == wanted), None)
+    return next(
+        (each for each in models if (each.place.name, each.place.folder) == wanted and each.served),
+        None,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,3 +63,26 @@ def _write_ends(path: Path, file: ManifestFile, blobs: BlobStore) -> None:
             ):
                 out.write(piece)
         os.ftruncate(out.fileno(), file.size_bytes)
+
+
+def stored_bytes(top: Path) -> int:
+    """Of all files below it together; of one that has holes, without these."""
+    found = (os.stat(top / path, follow_symlinks=False) for path in sizes_below(str(top)))
+    return sum(min(each.st_size, each.st_blocks * 512) for each in found)
+
+
+def sizes_below(top: str) -> Mapping[str, int]:
+    """Of all regular files by their paths from there; links are none. OSError where it cannot be
+    listed."""
+    sizes: dict[str, int] = {}
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(os.path.join(top, folder)) as entries:
+            for entry in entries:
+                path = os.path.join(folder, entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_file(follow_symlinks=False):
+                    sizes[path] = entry.stat(follow_symlinks=False).st_size
+    return dict(sorted(sizes.items()))

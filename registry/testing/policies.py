@@ -10,9 +10,9 @@ from registry.policies.evaluator import CompiledPolicy
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import Loaded, load, read_folder
 from registry.policies.reader import CelPolicyReader
-from registry.policies.shipped import shipped_folder
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import Policy
+from registry.shipped import shipped_folder
 
 #: For tests that load many sets which differ in one file.
 read_yaml_once = lru_cache(maxsize=32)(read_yaml)

@@ -11,7 +11,7 @@ import pytest
 
 from registry.cli.remedies import command_of, command_problem
 from registry.cli.tree import cli
-from registry.policies.shipped import shipped_folder
+from registry.shipped import shipped_folder
 from registry.testing.command import CommandLine, Done
 from registry.testing.people import Team
 from registry.testing.server import RunningServer

@@ -17,7 +17,7 @@ from registry.policies.evaluator import CompiledPolicy
 from registry.policies.examples import EXAMPLE_SETTINGS, base_document, whole_document
 from registry.policies.google import GoogleEngine
 from registry.policies.loader import failed_examples, load
-from registry.policies.shipped import shipped_folder
+from registry.shipped import shipped_folder
 from registry.testing.policies import shipped_files
 
 pytestmark = pytest.mark.usefixtures("policy_files_read_once")

@@ -252,7 +252,7 @@ def test_who_dies_leaves_it_to_the_next(story: Story) -> None:
     assert world.assessor.asked == []
     report = known(story, version, "25.10")
     assert report.readiness is Readiness.UNKNOWN
-    assert [point.rule for point in report.points] == ["READY-2"]
+    assert [point.rule for point in report.points] == ["READY-3"]
 
 
 def test_of_what_was_deleted_nothing_is_assessed(story: Story) -> None:

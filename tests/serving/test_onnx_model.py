@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 
 from registry.domain.readiness import Signature, TensorInfo, Weight
 from registry.serving import onnx_weights
-from registry.serving.folder_models import sizes_below
 from registry.serving.onnx_model import OnnxModel, Operator, UnreadableError, read_model
+from registry.serving.work_folder import sizes_below
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
 

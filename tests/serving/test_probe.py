@@ -94,7 +94,9 @@ def report_of(name: str, *, config: str = CONFIG, folder: str = "") -> ModelRepo
 
 
 def made_of(folder: Path, *models: ModelReport) -> Mapping[str, Candidate]:
-    return candidates(folder, Report(release=RELEASE, onnxruntime="1.19.2", models=models))
+    return candidates(
+        folder, Report(release=RELEASE, onnxruntime="1.19.2", models=models), name="m"
+    )
 
 
 def candidate(tmp_path: Path, made: onnx.ModelProto, **options: Any) -> Candidate:
@@ -222,8 +224,15 @@ ensemble_scheduling {
 }"""
     save(model(node("Neg", "x", "y")), tmp_path / "minus/1/model.onnx")
     save(model(node("Add", "x x", "y")), tmp_path / "twice/1/model.onnx")
+    text = f'platform: "ensemble"{steps}'
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both/config.pbtxt").write_text(text)
     both = ModelReport(
-        name="both", folder="both", backend="ensemble", config=f'platform: "ensemble"{steps}'
+        name="both",
+        folder="both",
+        backend="ensemble",
+        config=text,
+        files=(("config.pbtxt", "both/config.pbtxt"),),
     )
     known = made_of(
         tmp_path, both, report_of("minus", folder="minus"), report_of("twice", folder="twice")
@@ -327,15 +336,19 @@ def test_a_model_that_takes_too_long_is_a_doubt(server: TritonServer, tmp_path: 
 
 
 def test_a_server_without_room_is_not_the_models_fault(
-    server: TritonServer, tmp_path: Path
+    server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor one without the backend."""
+    # Sooner than a model of ONNX Runtime, which others have tried.
+    quick = python_model(tmp_path)
+    monkeypatch.setattr(probe_loading, "_TINY_CONFIG", quick.config)
+    files = {"1/model.py": (tmp_path / "model.py").read_bytes()}
+    monkeypatch.setattr(probe_loading, "_TINY_FILES", files)
     raises = "raise pb_utils.TritonModelException('CUDA failure 2: out of memory')"
     result = probed(target_of(server), python_model(tmp_path, initialize=raises))
     assert told(result) == [("PROBE-7", "doubts")]
     assert result.readiness is Readiness.UNKNOWN
-    sound = python_model(tmp_path)
-    plan = replace(sound, config={**sound.config, "backend": "tensorrt"})
+    plan = replace(quick, config={**quick.config, "backend": "tensorrt"})
     result = probed(target_of(server), plan)
     assert told(result) == [("PROBE-7", "doubts")]
     assert "'tensorrt'" in result.points[0].found

@@ -115,7 +115,7 @@ def test_numbers_that_triton_reads_from_odd_names_are_told() -> None:
 def test_several_candidates_are_named() -> None:
     _, points = places(dict.fromkeys([f"{name}.onnx" for name in "abcdefg"], 1), "scorer")
     assert points[0].found == (
-        "7 files that may be the model: a.onnx, b.onnx, c.onnx, d.onnx, e.onnx and 2 more"
+        "7 files that may be the model: 'a.onnx', 'b.onnx', 'c.onnx', 'd.onnx', 'e.onnx' and 2 more"
     )
 
 

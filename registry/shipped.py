@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: In an installed distribution beside this module, in a checkout at its top.
+#: In an installed distribution, and in a checkout.
 _PLACES = (
-    Path(__file__).resolve().parent / "shipped",
-    Path(__file__).resolve().parent.parent.parent / "policies",
+    Path(__file__).resolve().parent / "policies" / "shipped",
+    Path(__file__).resolve().parent.parent / "policies",
 )
 
 

@@ -1,0 +1,66 @@
+"""Readiness: the assessor of a server, and the same over local files without one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.config import Settings
+from registry.domain.readiness import Report
+from registry.jail.process import NoJailError
+from registry.ports.blobs import BlobStore
+from registry.ports.readiness import HinderedError
+from registry.serving.assessing import assess
+from registry.serving.assessor import TritonAssessor
+from registry.serving.releases import release, shipped_releases
+from registry.serving.work_folder import PREFIX
+from registry.vetting.folder import files_of
+
+__all__ = ["HinderedError", "assessor_of", "check_folder"]
+
+
+def assessor_of(settings: Settings, blobs: BlobStore) -> TritonAssessor:
+    return TritonAssessor(
+        blobs=blobs,
+        releases=shipped_releases(),
+        bare=settings.bare_vetting,
+    )
+
+
+def check_folder(
+    path: Path,
+    *,
+    releases: Sequence[str],
+    name: str = "",
+    run: bool = True,
+    bare: bool = False,
+) -> list[Report]:
+    """`hallmark ready check`: a file or folder as if it were pushed, with a report for each
+    release, in their order.
+
+    `name` is the model's in Triton, else that of the folder or file. Without `run` no model is run.
+    `bare`: also where this machine cannot close the jail; else HinderedError. InvalidFieldError for
+    a release that is not known, InvalidRequestError for a folder with links or devices in it.
+    """
+    known = shipped_releases()
+    asked = [release(known, each) for each in releases]
+    files_of([path])
+    with _folder(path) as folder:
+        try:
+            return assess(folder, asked, name=name or path.resolve().stem, run=run, bare=bare)
+        except NoJailError as error:
+            raise HinderedError(str(error)) from error
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """The folder itself; of a single file, one with nothing but a copy of that."""
+    if path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as made:
+        shutil.copyfile(path, Path(made, path.name))
+        yield Path(made)

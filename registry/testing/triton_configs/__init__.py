@@ -1,0 +1,1 @@
+"""Configurations for Triton: sound ones, and for each rule those that break it and no other."""
