@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import grpc
 import numpy as np
 
 from registry.serving import probe_rules as rules
@@ -42,8 +41,14 @@ class Client:
             self._headers = dict(headers_of(target.key_files))
         except (OSError, ValueError) as error:
             raise server_fault(rules.ALLOWED, f"no key for it: {error}") from error
+        for path in (target.ca_file, target.key_file, target.certificate_file):
+            _check_readable(path)
         self._client = triton.InferenceServerClient(
-            target.address, ssl=target.is_tls, creds=_credentials(target)
+            target.address,
+            ssl=target.is_tls,
+            root_certificates=_text(target.ca_file),
+            private_key=_text(target.key_file),
+            certificate_chain=_text(target.certificate_file),
         )
 
     def __enter__(self) -> Self:
@@ -127,9 +132,9 @@ class Client:
     def _input(self, name: str, tensor: Tensor) -> Any:
         array = tensor.array
         if tensor.dtype == "BFLOAT16":
-            import ml_dtypes
+            from tritonclient.utils import triton_to_np_dtype
 
-            array = array.view(ml_dtypes.bfloat16)
+            array = array.view(triton_to_np_dtype("BF16"))
         given = self._triton.InferInput(name, array.shape, _TRITON_BY_ONNX[tensor.dtype])
         given.set_data_from_numpy(array)
         return given
@@ -162,18 +167,14 @@ def _output(datatype: str, array: Array) -> Tensor:
     return Tensor(dtype=dtype, array=array)
 
 
-def _credentials(target: ProbeTarget) -> grpc.ChannelCredentials | None:
-    if not target.is_tls:
-        return None
+def _check_readable(path: Path | None) -> None:
+    """Before the client reads it, which leaves half a client behind where it cannot."""
     try:
-        return grpc.ssl_channel_credentials(
-            root_certificates=_content(target.ca_file),
-            private_key=_content(target.key_file),
-            certificate_chain=_content(target.certificate_file),
-        )
+        if path is not None:
+            path.read_bytes()
     except OSError as error:
         raise server_fault(rules.TRUSTED, f"a file in PEM cannot be read: {error}") from error
 
 
-def _content(path: Path | None) -> bytes | None:
-    return None if path is None else path.read_bytes()
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

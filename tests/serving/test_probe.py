@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -289,16 +291,26 @@ def test_what_no_message_holds_goes_through_a_shared_folder(
 def test_what_a_killed_probe_has_left_is_removed_by_the_next(
     server: TritonServer, tmp_path: Path
 ) -> None:
-    """Not what may be in use."""
-    sound = candidate(tmp_path, relu())
-    left, fresh = throw_away_name(NOW_S - LEFT_AFTER_S - 1), throw_away_name(NOW_S - 5)
-    quick = python_model(tmp_path)
-    (server.repository / left).mkdir()
+    """It is one name. What may be in use stays."""
+    slow = python_model(tmp_path, execute="time.sleep(60)")
+    probe_of_long_ago = multiprocessing.get_context("spawn").Process(
+        target=probe,
+        args=(target_of(server), [slow], SAME),
+        kwargs={"now_s": NOW_S - LEFT_AFTER_S - 1},
+    )
+    probe_of_long_ago.start()
     with Client(target_of(server)) as client:
-        for name in (left, fresh):
-            client.load(name, quick.config, {"1/model.py": (tmp_path / "model.py").read_bytes()})
-        assert client.names() == {left, fresh}
-        broken = replace(sound, config={**sound.config, "input": "x"})
+        until = time.monotonic() + 60
+        while not client.names() and time.monotonic() < until:
+            time.sleep(0.05)
+        probe_of_long_ago.kill()
+        probe_of_long_ago.join()
+        (left,) = client.names()
+        fresh = throw_away_name(NOW_S - 5)
+        quick = python_model(tmp_path)
+        client.load(fresh, quick.config, {"1/model.py": (tmp_path / "model.py").read_bytes()})
+        (server.repository / left).mkdir()
+        broken = replace(quick, config={**quick.config, "input": "x"})
         probed(target_of(server, repository=server.repository), broken)
         assert client.names() == {fresh}
         assert not (server.repository / left).exists()
