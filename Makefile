@@ -40,6 +40,7 @@ quick: setup
 
 test: setup
 	@.ci/apt.sh
+	@.ci/triton.sh
 	@.ci/check.sh code proto wheel
 	$(PYTEST)
 
@@ -76,5 +77,5 @@ bench: bench-setup
 	.venv-bench/bin/python -m benchmarks.serving_while_vetting
 
 clean:
-	rm -rf .venv .venv-bench .venv-scanners .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-bench .venv-scanners .venv-triton .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Resolve requirements.lock anew from pyproject.toml: every extra, every platform, with hashes; and the
-# locks of the scanners that vetting is measured beside likewise.
+# locks of the scanners that vetting is measured beside and of the tests' Triton likewise.
 # Pins that still fit are kept; UPGRADE=1 moves all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,7 @@ resolve() { # the lock, then what it is made from
 }
 
 resolve requirements.lock --all-extras --group build pyproject.toml
+resolve .ci/triton.lock --no-deps --python-version 3.11 .ci/triton.in
 for asked in benchmarks/scanners/*.in; do
     resolve "${asked%.in}.lock" --python-version 3.11 "$asked"
 done

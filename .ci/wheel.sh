@@ -19,5 +19,14 @@ cd "$away"
 env --ignore-environment PATH=/usr/bin:/bin venv/bin/python -P -W error \
     -W ignore::DeprecationWarning:ldap3.utils.asn1 import_all.py  # asks pyasn1 for old names
 env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark --help >/dev/null
-# The policy files come with the wheel.
+# The policy files come with the wheel, and tables of what the listed releases of Triton know.
 env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/hallmark policy test >/dev/null
+env --ignore-environment PATH=/usr/bin:/bin HOME="$away" venv/bin/python -P -c '
+from registry.serving.config_fields import is_known
+from registry.serving.releases import shipped_releases
+from registry.serving.runtimes import runtime
+
+for release in shipped_releases().values():
+    assert runtime(release.onnxruntime).knows("", "Relu", 13), release
+    assert is_known("ModelConfig", "name", release.server), release
+'

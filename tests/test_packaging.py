@@ -15,7 +15,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
 #: What is measured beside Hallmark, each in an environment of its own.
 SCANNERS = ROOT / "benchmarks" / "scanners"
-LOCKS = {"ours": LOCK, **{path.stem: path.read_text() for path in SCANNERS.glob("*.lock")}}
+TRITON = ROOT / ".ci" / "triton.in"
+LOCKS = {
+    "ours": LOCK,
+    "triton": TRITON.with_suffix(".lock").read_text(),
+    **{path.stem: path.read_text() for path in SCANNERS.glob("*.lock")},
+}
 PIN = re.compile(
     r"^([a-z0-9.-]+)==(\S+)(?: ; .*?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", re.M
 )
@@ -60,6 +65,16 @@ def test_every_scanner_is_locked() -> None:
     asked = {path.stem for path in SCANNERS.glob("*.in")}
     assert asked == {"modelaudit", "modelscan", "picklescan"}
     assert all(f"\n{name}==" in f"\n{LOCKS[name]}" for name in asked)
+
+
+def test_triton_is_locked() -> None:
+    """The tests' server is pinned, with nothing beside what was asked for: it needs no more."""
+    asked = {
+        canonicalize_name(Requirement(line).name)
+        for line in TRITON.read_text().splitlines()
+        if not line.startswith("#")
+    }
+    assert {pin[1] for pin in PIN.finditer(LOCKS["triton"])} == asked
 
 
 def test_packages_are_named_one_by_one() -> None:

@@ -11,15 +11,29 @@ from registry.vetting.jail import Jail, RulesError
 from registry.vetting.tools import Tools
 
 _ENDING = ".yar"
-_WHAT = "HALLMARK_YARA_DIR"
+_SETTING = "HALLMARK_YARA_DIR"
 
 
-def tools_of(clamav_socket: Path | None, yara_dir: Path | None) -> Tools:
-    """Raises StartError where rules cannot be read or used. Asks no clamd: one that is down must
-    not keep a registry from starting, and leaves files unknown until it is back."""
-    rules = _rules_in(yara_dir) if yara_dir is not None else {}
-    if rules:
-        _try(rules)
+class _UnfitError(Exception):
+    """What was found in place of rules."""
+
+
+def tools_of(
+    clamav_socket: Path | None, yara_dir: Path | None, *, yara_option: str = _SETTING
+) -> Tools:
+    """Raises StartError, which names the option, where rules cannot be read or used. Asks no
+    clamd: one that is down must not keep a registry from starting, and leaves files unknown until
+    it is back."""
+    try:
+        rules = _rules_in(yara_dir) if yara_dir is not None else {}
+        if rules:
+            _try(rules)
+    except _UnfitError as error:
+        raise StartError(
+            what=yara_option,
+            found=f"{error}, expected a folder of YARA rules that compile, in files *{_ENDING}",
+            fix="Correct it, or leave it empty to use no YARA rules, and start again.",
+        ) from error
     return Tools(
         yara_rules=rules, clamav_socket="" if clamav_socket is None else str(clamav_socket)
     )
@@ -29,18 +43,18 @@ def _rules_in(folder: Path) -> Mapping[str, str]:
     try:
         files = sorted(path for path in folder.iterdir() if path.name.endswith(_ENDING))
     except OSError as error:
-        raise _unfit(f"{folder} cannot be listed: {error.strerror}") from error
+        raise _UnfitError(f"{folder} cannot be listed: {error.strerror}") from error
     if not files:
         # A folder that is not mounted would else switch the rules off without a word.
-        raise _unfit(f"{folder} has no file *{_ENDING}")
+        raise _UnfitError(f"{folder} has no file *{_ENDING}")
     rules = {}
     for path in files:
         try:
             rules[path.name] = path.read_text(encoding="utf-8")
         except OSError as error:
-            raise _unfit(f"{path} cannot be read: {error.strerror}") from error
+            raise _UnfitError(f"{path} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise _unfit(f"{path} is no UTF-8 at byte {error.start}") from error
+            raise _UnfitError(f"{path} is no UTF-8 at byte {error.start}") from error
     return rules
 
 
@@ -51,14 +65,6 @@ def _try(rules: Mapping[str, str]) -> None:
         with Jail(Limits(bare=True), rules) as jail:
             jail.start()
     except RulesError as error:
-        raise _unfit(str(error)) from error
+        raise _UnfitError(str(error)) from error
     except NoJailError as error:
-        raise _unfit(f"the process that compiles them failed: {error}") from error
-
-
-def _unfit(found: str) -> StartError:
-    return StartError(
-        what=_WHAT,
-        found=f"{found}, expected a folder of YARA rules that compile, in files *{_ENDING}",
-        fix="Correct it, or leave it empty to use no YARA rules, and start again.",
-    )
+        raise _UnfitError(f"the process that compiles them failed: {error}") from error

@@ -9,8 +9,9 @@ from pathlib import Path
 from registry.app.tools import tools_of
 from registry.domain.versions import Verdict
 from registry.jail.check import Layer, jail_check
+from registry.jail.handing import open_file
 from registry.jail.process import Limits, NoJailError
-from registry.vetting.folder import files_of, open_file
+from registry.vetting.folder import files_of
 from registry.vetting.judging import JudgedFile, judge, verdict_of
 from registry.vetting.structure import bad_names
 
@@ -34,7 +35,7 @@ def check_files(
         sizes,
         lambda name: open_file(files[name]),
         dataclasses.replace(Limits(), bare=bare),
-        tools_of(clamav, yara),
+        tools_of(clamav, yara, yara_option="--yara (HALLMARK_YARA_DIR)"),
     ):
         if judged.path not in bad:
             yield judged

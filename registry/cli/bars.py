@@ -25,6 +25,8 @@ _VERBS = {
     "fetch": "fetching",
     "check": "checking",
     "vet": "vetting",
+    "convert": "converting",
+    "compare": "comparing",
 }
 #: Steps whose bars stay on the screen, since they say what went over the wire.
 _KEPT = ("send", "fetch")

@@ -172,6 +172,9 @@ def folded(line: str, width: int) -> list[str]:
         parts = [(gap, cell)] if fits else _WORDS.findall(gap + cell)
         for blanks, part in parts:
             grown = f"{pieces[-1]}{blanks}{part}"
+            if _shown_length(grown) > width and pieces[-1].strip():
+                # A column is as wide as its widest cell, which may leave a gap to save on.
+                grown = f"{pieces[-1]}{blanks[:2]}{part}"
             helps = _shown_length(part) <= width - len(indent) or part.startswith("hallmark ")
             if pieces[-1].strip() and helps and _shown_length(grown) > width:
                 pieces.append(f"{indent}{part}")

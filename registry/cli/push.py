@@ -103,10 +103,10 @@ def push(
     except KeyboardInterrupt:
         raise stopped(session) from None
     if not wait or result.version is None:
-        session.emit(result, _lines(session, result, model))
+        session.emit(result, push_lines(session, result, model))
         return
     if not session.json:
-        session.emit(result, _lines(session, result, model)[:-1])
+        session.emit(result, push_lines(session, result, model)[:-1])
     version = await_verdict(session, result.version)
     session.emit(replace(result, version=version), verdict_lines(version))
     raise click.exceptions.Exit(verdict_exit(version))
@@ -133,7 +133,7 @@ def _code(repository: str, revision: str, dirty: bool) -> CodeRevision:
     return CodeRevision(repository=repository, revision=revision, dirty=dirty)
 
 
-def _lines(session: Session, result: PushResult, model: str) -> list[str]:
+def push_lines(session: Session, result: PushResult, model: str) -> list[str]:
     """What was done; the last line says what could be done next, where there is something."""
     files = f"{output.counted(len(result.files), 'file')}, {output.size(result.size_bytes)}"
     digest = session.digest(result.digest)

@@ -35,7 +35,7 @@ def version_lines(session: Session, version: Version) -> list[str]:
                 ("metrics", output.pairs(spec.metrics)),
                 ("parameters", output.pairs(spec.parameters)),
                 *_origin(session, version),
-                ("vetting", version.vetting.verdict or "not done yet"),
+                ("vetting", version.vetting.verdict or _not_done(version)),
                 ("grace", grace(version)),
                 ("yanked", version.yank_reason),
             ]
@@ -50,6 +50,12 @@ def held_lines(version: Version) -> list[str]:
     if version.state != "vetted":
         return []
     return [f"Held back by the policy: hallmark policy try {version.ref} release"]
+
+
+def _not_done(version: Version) -> str:
+    """Of a version without a verdict; one that is not in quarantine waits for none."""
+    how_far = f": hallmark vet status {version.ref} --follow"
+    return f"not done yet{how_far if version.state == 'quarantined' else ''}"
 
 
 def grace(version: Version) -> str:

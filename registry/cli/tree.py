@@ -46,6 +46,9 @@ COMMANDS = (
     _entry("model", "models:model", "Create, show, change, delete and like models."),
     _entry("vet", "vet:vet", "Check files before anyone loads them."),
     _entry("ready", "ready:ready", "Say whether a version will load and answer on Triton."),
+    _entry(
+        "convert", "convert:convert", "Make a version in another format, proved to be the same."
+    ),
     _entry("version", "versions:version", "List, show, yank and evaluate versions."),
     _entry("commit", "commits:commit", "List and show commits."),
     _entry("ref", "references:ref", "List, set and delete aliases, tags and branches."),

@@ -85,7 +85,7 @@ def check(
 @vet.command("jail-check")
 @with_session
 def jail_check(session: Session) -> None:
-    """Show which layers of the jail this machine has, by trying what they have to refuse.
+    """Show which layers of the jail hold on this machine, by trying them.
 
     Exit code 0 where all of it holds, 1 where something is missing: then files are not vetted here.
     """

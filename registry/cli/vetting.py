@@ -175,9 +175,10 @@ def _rerun_lines(found: VettingRerun, changed: list[VettingChange]) -> list[str]
     number = found.name.rpartition("/")[2]
     about = output.path_of(found.scope) if found.scope else "all models"
     total = output.counted(found.version_count, "version")
-    counts = f"{output.number(found.done_count)} of {total}"
+    has = "has its" if found.version_count == 1 else "have their"
+    counts = f"{output.number(found.done_count)} of {total} {has} new verdict"
     state = "done" if found.end_time else f"goes on; hallmark vet changes {number}"
-    lines = [f"Rerun {number} of {about}: {counts} have their new verdict, {state}"]
+    lines = [f"Rerun {number} of {about}: {counts}, {state}"]
     for each in changed:
         was = f"{each.was_state} ({each.was_verdict or 'no verdict'})"
         lines.append(f"  {output.path_of(each.version)}  {was} -> {each.state} ({each.verdict})")

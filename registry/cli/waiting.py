@@ -31,9 +31,10 @@ def await_verdict(session: Session, version: Version) -> Version:
 
 def verdict_lines(version: Version) -> list[str]:
     verdict = version.vetting.verdict or "unknown"
-    until = f"; grace {grace(version)}" if grace(version) else ""
+    until = grace(version)
     return [
-        f"{version.ref} is {version.state}: vetting says {verdict}{until}.",
+        f"{version.ref} is {version.state}: vetting says {verdict}.",
+        *([f"  grace  {until}"] if until else []),
         *finding_lines(version.vetting.findings),
         *held_lines(version),
     ]

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from registry.domain.file_formats import OTHER
 from registry.formats import (
     compressed,
     foreign,
@@ -310,7 +311,8 @@ def _choose(look: Look) -> Parser | None:
         if content == TEXT:
             foreign.check_text(look)
         rule = TEXT_NAMED if content == TEXT else COVERED
-        look.doubt(rule, f"found {_said(content)} under a name of kind {look.role}")
+        name = "that tells no format" if look.role == OTHER else f"of kind {look.role}"
+        look.doubt(rule, f"found {_said(content)} under a name {name}")
     return parser
 
 

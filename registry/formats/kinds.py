@@ -20,6 +20,8 @@ TEXT = "text"
 COMPILED, SHORTCUT, OLE = "compiled", "shortcut", "ole"
 REFUSED = frozenset((COMPILED, SHORTCUT, OLE))
 
+#: Opcode of the protocol that follows.
+_PROTO = 0x80
 #: First bytes that mean a kind, whatever comes behind them.
 _MAGIC = (
     (b"GGUF", "gguf"),
@@ -55,10 +57,15 @@ _MAGIC = (
     (b"\x1bLua", "native"),
     (b"\x4c\0\0\0\x01\x14\x02\0", SHORTCUT),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
-    *((bytes((0x80, protocol)), "pickle") for protocol in range(1, 6)),
+    *((bytes((_PROTO, protocol)), "pickle") for protocol in range(1, 6)),
 )
-#: The same at another place: offset, bytes, kind.
-_MAGIC_AT = ((257, b"ustar", "tar"), (4, b"TFL3", "tflite"), (4, b"ET12", "executorch"))
+#: The same with its offset, and those at other places.
+_MAGIC_AT = (
+    *((0, magic, kind) for magic, kind in _MAGIC),
+    (257, b"ustar", "tar"),
+    (4, b"TFL3", "tflite"),
+    (4, b"ET12", "executorch"),
+)
 #: Of zlib: the method is deflate, and the two bytes are a multiple of 31 (RFC 1950 section 2.2).
 _ZLIB_METHOD = 0x08
 _PYC_FLAGS = tuple(flags.to_bytes(4, "little") for flags in (0, 1, 3))
@@ -72,9 +79,9 @@ def content_of(source: Source) -> str:
     head = source.read(0, HEAD_BYTES)
     if not head:
         return EMPTY
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
+    if head[0] == _PROTO and _is_safetensors(head) and not looks_like_pickle(source):
+        # A header of 640 bytes, for one, has a length that begins as pickles of protocol 2 do.
+        return "safetensors"
     for offset, magic, kind in _MAGIC_AT:
         if head.startswith(magic, offset):
             return kind

@@ -263,6 +263,8 @@ class PickleMachine:
                 target.entries[key] = value
             else:
                 target.other_keys += 1
+                if type(value) not in ATOMS:
+                    target.unnamed.append(value)
         self._weigh(target.weight)
 
     def _is_open(self, target: Value, kinds: tuple[str, ...]) -> bool:

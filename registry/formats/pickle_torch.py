@@ -9,6 +9,7 @@ judged (sparse and nested ones).
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -16,13 +17,13 @@ from registry.formats.look import Rule
 from registry.formats.pickle_numpy import NUMPY
 from registry.formats.pickle_rules import PERSISTENT
 from registry.formats.pickle_values import (
-    Array,
     Global,
     Items,
     Listed,
     Made,
     Names,
     Storage,
+    Tensor,
     UnfitError,
     Value,
     count_of,
@@ -116,7 +117,7 @@ class Storages:
         if not isinstance(place, str) or not _PLACE.fullmatch(place):
             raise UnfitError(f"found {place!r:.40}, expected a device such as cpu", PERSISTENT)
         fact, item_bytes = DTYPES[_STORAGES[kind.name]]
-        found = Storage("storage", None, dtype=fact, item_bytes=item_bytes)
+        found = Storage("storage", None, dtype=fact, item_bytes=item_bytes, key=key)
         found.items = count_of(items, "number of elements")
         product((found.items, item_bytes), PERSISTENT)
         said = (kind.name, place, items)
@@ -134,10 +135,10 @@ class Storages:
         offset, items = count_of(parts[1], "offset"), count_of(parts[2], "number of elements")
         if offset + items > whole.items:
             raise UnfitError(f"found a view of {offset} to {offset + items}", TENSOR)
-        return Storage("storage", dtype=whole.dtype, item_bytes=whole.item_bytes, items=items)
+        return dataclasses.replace(whole, items=items, begin=offset)
 
 
-def _tensor(arguments: tuple[Value, ...]) -> Value:
+def _tensor(arguments: tuple[Value, ...]) -> Tensor:
     """_rebuild_tensor(storage, offset, size, stride)"""
     expect(arguments, lambda each: isinstance(each, Storage), *[_any] * 3)
     storage, offset, size, stride = arguments
@@ -148,7 +149,7 @@ def _tensor(arguments: tuple[Value, ...]) -> Value:
 def _tensor_v2(arguments: tuple[Value, ...]) -> Value:
     """_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata=None)"""
     expect(arguments[4:], _is_bool, _is_no_hooks, *[_is_metadata] * (len(arguments) == 7))
-    return _tensor(arguments[:4])
+    return _noted(_tensor(arguments[:4]), arguments[6:])
 
 
 def _tensor_v3(arguments: tuple[Value, ...]) -> Value:
@@ -160,14 +161,23 @@ def _tensor_v3(arguments: tuple[Value, ...]) -> Value:
     kind = arguments[6]
     assert isinstance(storage, Storage)
     assert isinstance(kind, Global)
-    return _strided(storage, *DTYPES[kind.name], offset, size, stride)
+    made = _strided(storage, *DTYPES[kind.name], offset, size, stride)
+    return _noted(made, arguments[7:])
+
+
+def _noted(made: Tensor, metadata: tuple[Value, ...]) -> Tensor:
+    """With what its metadata, if there is any, leaves to be done with its values."""
+    made.is_pending = any(
+        isinstance(each, Items) and any(each.entries.values()) for each in metadata
+    )
+    return made
 
 
 def _quantized(arguments: tuple[Value, ...]) -> Value:
     """_rebuild_qtensor(storage, offset, size, stride, (scheme, ...), requires_grad, hooks)"""
     expect(arguments[5:], _is_bool, _is_no_hooks)
     made = _tensor(arguments[:4])
-    assert isinstance(made, Array)
+    made.is_quantized = True
     parameters = arguments[4]
     parts = parameters.parts if isinstance(parameters, Items) else []
     scheme = parts[0] if parts else None
@@ -185,14 +195,14 @@ def _quantized(arguments: tuple[Value, ...]) -> Value:
 
 
 def _length(value: Value) -> int | None:
-    if isinstance(value, Array) and len(value.shape) == 1:
+    if isinstance(value, Tensor) and len(value.shape) == 1:
         return value.shape[0]
     return len(value.parts) if isinstance(value, Items) and value.kind == "list" else None
 
 
 def _strided(
     storage: Storage, fact: str, item_bytes: int, offset: Value, size: Value, stride: Value
-) -> Value:
+) -> Tensor:
     begin, shape = count_of(offset, "offset"), ints_of(size, "size")
     steps = ints_of(stride, "stride")
     if len(steps) != len(shape):
@@ -206,7 +216,16 @@ def _strided(
             f"{storage.items * storage.item_bytes}",
             TENSOR,
         )
-    return Array("tensor", dtype=fact, shape=shape, is_key=True)
+    return Tensor(
+        "tensor",
+        dtype=fact,
+        shape=shape,
+        is_key=True,
+        storage=storage,
+        item_bytes=item_bytes,
+        offset=begin,
+        strides=steps,
+    )
 
 
 def _parameter(arguments: tuple[Value, ...]) -> Value:
@@ -224,7 +243,7 @@ def _meta(arguments: tuple[Value, ...]) -> Value:
     if len(steps) != len(shape):
         raise UnfitError(f"found {len(steps)} strides, expected {len(shape)}")
     product(shape, TENSOR)
-    return Array("tensor", dtype=DTYPES[kind.name][0], shape=shape, is_key=True)
+    return Tensor("tensor", dtype=DTYPES[kind.name][0], shape=shape, is_key=True)
 
 
 def _any(value: Value) -> bool:
@@ -236,7 +255,7 @@ def _is_bool(value: Value) -> bool:
 
 
 def _is_tensor(value: Value) -> bool:
-    return isinstance(value, Array) and value.kind == "tensor"
+    return isinstance(value, Tensor)
 
 
 def _is_no_hooks(value: Value) -> bool:

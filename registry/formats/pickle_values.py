@@ -78,6 +78,8 @@ class Items:
     parts: list[Value] = field(default_factory=list)
     #: Of dicts, by keys that are texts; other keys are counted only.
     entries: dict[str, Value] = field(default_factory=dict)
+    #: Of dicts, what lies under other keys and does not stand for itself.
+    unnamed: list[Value] = field(default_factory=list)
     #: Itself and all that is in it, shared parts counted each time.
     weight: int = 1
     other_keys: int = 0
@@ -135,11 +137,28 @@ class Array(Made):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Storage(Made):
-    """Of torch: bytes elsewhere in the file."""
+    """Of torch: bytes elsewhere in the file, or a view of them."""
 
     dtype: str = ""
     item_bytes: int = 1
     items: int = 0
+    #: Which bytes of the file, and at which of their elements it begins.
+    key: str = ""
+    begin: int = 0
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Tensor(Array):
+    """Of torch: which elements of a storage, if it has one. Offset and strides count elements of
+    the tensor's own size."""
+
+    storage: Storage | None = None
+    item_bytes: int = 0
+    offset: int = 0
+    strides: tuple[int, ...] = ()
+    is_quantized: bool = False
+    #: Its values are those of the storage conjugated or negated, which is still to be done.
+    is_pending: bool = False
 
 
 @dataclass(slots=True, eq=False, repr=False)

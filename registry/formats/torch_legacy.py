@@ -15,6 +15,7 @@ from registry.formats.pickle_machine import Family, PickleMachine
 from registry.formats.pickle_opcodes import OpcodeReader
 from registry.formats.pickle_torch import SAME, TENSOR, TORCH, Storages
 from registry.formats.pickle_values import Foreign, Items, Value
+from registry.formats.torch_checkpoint import Checkpoint, StoragePlace
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -45,6 +46,11 @@ _SIZES = {"short": (2,), "int": (4,), "long": (4, 8)}
 
 def read(look: Look) -> None:
     """Facts: `tensors` and `globals` as of pickles."""
+    checkpoint(look)
+
+
+def checkpoint(look: Look) -> Checkpoint:
+    """Its value, and where its storages are. Facts and findings as of `read`."""
     _check_tar(look)
     reader = OpcodeReader(look.source)
     _header(look, reader)
@@ -53,7 +59,8 @@ def read(look: Look) -> None:
     value = PickleMachine(look, reader, family).run()
     learn_tensors(look, value)
     keys = PickleMachine(look, reader, _NO_NAMES).run()
-    _storages(look, reader, _keys(look, keys, storages), storages)
+    places = _storages(look, reader, _keys(look, keys, storages), storages)
+    return Checkpoint(value=value, storages=places)
 
 
 def _header(look: Look, reader: OpcodeReader) -> None:
@@ -99,7 +106,10 @@ def _keys(look: Look, value: Value, storages: Storages) -> list[str]:
     return keys
 
 
-def _storages(look: Look, reader: OpcodeReader, keys: list[str], storages: Storages) -> None:
+def _storages(
+    look: Look, reader: OpcodeReader, keys: list[str], storages: Storages
+) -> dict[str, StoragePlace]:
+    places = {}
     for key in keys:
         look.budget.step()
         storage = storages.by_key[key]
@@ -117,13 +127,16 @@ def _storages(look: Look, reader: OpcodeReader, keys: list[str], storages: Stora
                 f"found {items} elements of storage {key}, expected {storage.items}",
                 offset=reader.at - 8,
             )
-        reader.skip(storage.items * storage.item_bytes)
+        size_bytes = storage.items * storage.item_bytes
+        places[key] = StoragePlace(offset=reader.at, size_bytes=size_bytes)
+        reader.skip(size_bytes)
     if reader.left:
         look.stop(
             BYTES,
             f"found {reader.left} bytes after the last storage, expected none",
             offset=reader.at,
         )
+    return places
 
 
 def _check_tar(look: Look) -> None:

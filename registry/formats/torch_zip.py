@@ -9,7 +9,7 @@ torch's own. An archive of TorchScript has code beside them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from registry.formats import zip_container
@@ -18,8 +18,11 @@ from registry.formats.pickle_file import check_end, learn_tensors
 from registry.formats.pickle_machine import Family, PickleMachine
 from registry.formats.pickle_opcodes import OpcodeReader
 from registry.formats.pickle_torch import TORCH, Storages
+from registry.formats.pickle_values import Value
 from registry.formats.source import Source
+from registry.formats.torch_checkpoint import Checkpoint, StoragePlace
 from registry.formats.torch_legacy import BYTES, KEYS
+from registry.formats.zip_container import Member
 
 _SAVE = "Save the state dict again with torch.save, and push a new version."
 MEMBERS = Rule(
@@ -37,9 +40,10 @@ RULES = (MEMBERS, NOTES, CODE)
 
 PICKLE = "data.pkl"
 _STORAGE = "data/"
+_BYTE_ORDER = "byteorder"
 _NOTES = {
     "version": re.compile(rb"[0-9]{1,3}\n?"),
-    "byteorder": re.compile(rb"little|big"),
+    _BYTE_ORDER: re.compile(rb"little|big"),
     ".format_version": re.compile(rb"[0-9]{1,3}"),
     ".storage_alignment": re.compile(rb"[0-9]{1,6}"),
     ".data/serialization_id": re.compile(rb"[0-9]{1,60}"),
@@ -51,8 +55,12 @@ _CODE_FACT_MAX = 1000
 
 def read(look: Look) -> None:
     """Facts: `tensors` and `globals` as of pickles; `code`, names of members that are code."""
-    members = {member.name: member.source for member in zip_container.members(look)}
-    named = _without_folder(look, members)
+    checkpoint(look)
+
+
+def checkpoint(look: Look) -> Checkpoint:
+    """Its value, and where its storages are. Facts and findings as of `read`."""
+    named = _without_folder(look, zip_container.members(look))
     code = [name for name in named if name.startswith(_CODE)]
     if code:
         look.facts["code"] = sorted(code)[:_CODE_FACT_MAX]
@@ -60,22 +68,29 @@ def read(look: Look) -> None:
     if PICKLE not in named:
         look.stop(MEMBERS, f"found no {PICKLE}")
     found = {}
-    for name, source in named.items():
+    for name, member in named.items():
         if name.startswith(_STORAGE):
-            found[name[len(_STORAGE) :]] = source.size_bytes
+            found[name[len(_STORAGE) :]] = StoragePlace(
+                offset=member.offset, size_bytes=member.size_bytes, is_stored=member.is_stored
+            )
         elif name in _NOTES:
-            _check_note(look, name, source)
+            _check_note(look, name, member.source)
         elif name != PICKLE:
             look.refuse(MEMBERS, f"found {quoted(name)}, expected what torch.save writes")
-    _check_storages(look, found, _referred_to(look, named[PICKLE]))
+    value, storages = _unpickled(look, named[PICKLE].source)
+    _check_storages(look, found, storages)
+    order = named.get(_BYTE_ORDER)
+    is_little_endian = order is None or order.source.read(0, _NOTE_BYTES_MAX) == b"little"
+    return Checkpoint(value=value, storages=found, is_little_endian=is_little_endian)
 
 
-def _without_folder(look: Look, members: Mapping[str, Source]) -> dict[str, Source]:
-    folders = {name.partition("/")[0] if "/" in name else "" for name in members}
+def _without_folder(look: Look, members: Iterable[Member]) -> dict[str, Member]:
+    named = {member.name: member for member in members}
+    folders = {name.partition("/")[0] if "/" in name else "" for name in named}
     if len(folders) != 1 or "" in folders:
         said = ", ".join(quoted(each) for each in sorted(folders)[:5]) or "nothing"
         look.stop(MEMBERS, f"found {said} at the top, expected one folder")
-    return {name.partition("/")[2]: source for name, source in members.items()}
+    return {name.partition("/")[2]: member for name, member in named.items()}
 
 
 def _check_note(look: Look, name: str, source: Source) -> None:
@@ -84,7 +99,8 @@ def _check_note(look: Look, name: str, source: Source) -> None:
         look.refuse(NOTES, f"found {quoted(text)} as {name}")
 
 
-def _referred_to(look: Look, source: Source) -> Storages:
+def _unpickled(look: Look, source: Source) -> tuple[Value, Storages]:
+    """What the pickle makes, and the storages that it refers to."""
     inner = replace(
         look,
         source=source,
@@ -97,17 +113,17 @@ def _referred_to(look: Look, source: Source) -> Storages:
     value = PickleMachine(inner, reader, family).run()
     check_end(inner, reader)
     learn_tensors(inner, value)
-    return storages
+    return value, storages
 
 
-def _check_storages(look: Look, found: Mapping[str, int], storages: Storages) -> None:
+def _check_storages(look: Look, found: Mapping[str, StoragePlace], storages: Storages) -> None:
     # Whatever else was refused may have kept some from being told.
     if found.keys() != storages.by_key.keys() and look.book.is_sound:
         odd = sorted(found.keys() ^ storages.by_key.keys())[0]
         there, not_there = ("found", "not referred to") if odd in found else ("no", "referred to")
         look.refuse(KEYS, f"{there} storage {quoted(odd)}, which is {not_there}")
-    for key, size_bytes in found.items():
-        storage = storages.by_key.get(key)
+    for key, place in found.items():
+        size_bytes, storage = place.size_bytes, storages.by_key.get(key)
         expected = storage.items * storage.item_bytes if storage else size_bytes
         if size_bytes != expected:
             look.refuse(BYTES, f"found {size_bytes} bytes of storage {key}, expected {expected}")

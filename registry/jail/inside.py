@@ -67,6 +67,7 @@ def lock_in(limits: Mapping[str, Any], folders: Sequence[str] = ()) -> Mapping[s
         memory_bytes=limits["memory_bytes"],
         cpu_s=limits["cpu_s"],
         descriptors=limits["descriptors"],
+        file_bytes=limits["file_bytes"],
     )
     missing = {}
     layers: tuple[Callable[[], None], ...] = (

@@ -2,7 +2,8 @@
 
 Three layers, each of which suffices against most, so that a mistake in one is not the end:
 
-- **rlimits**: memory, processor time, no byte written to a file, no core, no further processes.
+- **rlimits**: memory, processor time, no byte written to a file, or so many where it is handed one
+  to write, no core, no further processes.
 - **Landlock** (kernel 5.13): no path can be opened, made, renamed or removed, but for reading below
   folders that are named; from ABI 4 on no TCP port bound or connected to; from ABI 6 on no signal
   to and no abstract socket of others.
@@ -87,8 +88,6 @@ _MEMORY_CALLS = {"mmap": (9, 222), "mprotect": (10, 226)}
 #: What else it takes to read files below a folder. Nothing forbids to look at other paths with
 #: them, whose sizes and times can so be learned; their content cannot.
 _OPENING_CALLS = {
-    "fcntl": (72, 25),
-    "getcwd": (79, 17),
     "getdents64": (217, 61),
     "newfstatat": (262, 79),
     "readlinkat": (267, 78),
@@ -114,13 +113,15 @@ class LockdownError(Exception):
         self.layer = layer
 
 
-def limit(*, memory_bytes: int, cpu_s: int, descriptors: int) -> None:
-    """The first layer. To a limit that is lower already it stays."""
+def limit(*, memory_bytes: int, cpu_s: int, descriptors: int, file_bytes: int = 0) -> None:
+    """The first layer. `file_bytes`: so far may be written into a file that is open for it already;
+    none can be opened to be written by any layer's leave. To a limit that is lower already it
+    stays."""
     for kind, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_NOFILE, descriptors),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_NPROC, 0),

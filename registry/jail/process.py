@@ -41,6 +41,8 @@ class Limits:
     #: Of one jail, all of its files together.
     cpu_s: int = 3600
     descriptors: int = 64
+    #: How far it may write into a file that is handed to it open for that; 0: not at all.
+    file_bytes: int = 0
     #: Go on where a layer of the jail cannot be had.
     bare: bool = False
 
@@ -147,6 +149,7 @@ class Process:
             "memory_bytes": self._limits.memory_bytes,
             "cpu_s": self._limits.cpu_s,
             "descriptors": self._limits.descriptors,
+            "file_bytes": self._limits.file_bytes,
             "bare": self._limits.bare,
             **self._setup,
         }

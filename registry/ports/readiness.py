@@ -28,8 +28,10 @@ class Assessor(Protocol):
         files: Sequence[ManifestFile],
         releases: Sequence[str],
         data: Collection[str],
+        previous: Sequence[ManifestFile] = (),
     ) -> Sequence[Report]:
         """A report for each release, in their order. `data` are paths of files in which ONNX models
-        keep their tensors. Takes seconds to minutes. A model that trips the assessment is a doubt
+        keep their tensors. `previous` are files of another version, whose answers to the same
+        inputs are compared. Takes seconds to minutes. A model that trips the assessment is a doubt
         in its report and no error. HinderedError; StorageError where the bytes cannot be had
         now."""

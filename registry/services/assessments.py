@@ -15,7 +15,7 @@ from registry.domain.events import SYSTEM, EventDraft
 from registry.domain.file_formats import role_of
 from registry.domain.inspections import Subject as Inspected
 from registry.domain.inspections import beside, files_digest
-from registry.domain.manifests import Manifest
+from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.readiness import Assessment, Point, Report, Subject, Weight
 from registry.domain.versions import Version
 from registry.errors import StorageError
@@ -46,6 +46,17 @@ class Claim:
     @property
     def subject(self) -> Subject:
         return self.assessments[0].subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Material:
+    """What an assessment goes by."""
+
+    files: Sequence[ManifestFile]
+    #: Paths of files in which models keep their tensors.
+    data: frozenset[str]
+    #: Files of the version that is in production.
+    previous: Sequence[ManifestFile]
 
 
 class AssessmentQueue:
@@ -135,18 +146,35 @@ class AssessmentQueue:
             self._keep(each, report)
 
     def _reports(self, subject: Subject, releases: Sequence[str]) -> Sequence[Report]:
-        def read(tx: Transaction) -> tuple[Manifest | None, frozenset[str]]:
-            manifest = tx.manifests.get(subject.digest)
-            versions = tx.assessments.versions(subject, 1)
-            if manifest is None or not versions or versions[0].vetting is None:
-                return None, frozenset()
-            return manifest, _data(tx, manifest, versions[0].vetting.rules_digest)
-
-        manifest, data = self._database.read(read)
-        if manifest is None:
+        found = self._database.read(lambda tx: self._material(tx, subject))
+        if found is None:
             # All versions with these files were deleted since.
             raise HinderedError("no version has these files any more")
-        return self._assessor.assess(subject.model_id, manifest.files, releases, data)
+        return self._assessor.assess(
+            subject.model_id, found.files, releases, found.data, found.previous
+        )
+
+    def _material(self, tx: Transaction, subject: Subject) -> _Material | None:
+        versions = tx.assessments.versions(subject, 1)
+        manifest = tx.manifests.get(subject.digest)
+        if manifest is None or not versions or versions[0].vetting is None:
+            return None
+        data = _data(tx, manifest, versions[0].vetting.rules_digest)
+        before = self._in_production(tx, versions[0].model)
+        previous = None
+        if before is not None and before.digest != subject.digest and before.vetting is not None:
+            previous = tx.manifests.get(before.digest)
+            if previous is not None:
+                data |= _data(tx, previous, before.vetting.rules_digest)
+        return _Material(
+            files=manifest.files, data=data, previous=previous.files if previous else ()
+        )
+
+    def _in_production(self, tx: Transaction, model: str) -> Version | None:
+        """What the last of the stages holds."""
+        stage = self._policies.active(tx).exclusive_stages[-1]
+        period = tx.stages.current(model, stage)
+        return tx.versions.by_key(period.version_key) if period else None
 
     def _keep(self, claimed: Assessment, report: Report) -> None:
         now_us = self._clock.now_us()

@@ -87,8 +87,9 @@ def _trait(field: str, text: str) -> Trait:
         raise InvalidFieldError(
             field=field,
             found=show(text),
-            expected=f"{kind}=, and {KINDS[kind]}; at most {VALUE_CHARS_MAX} characters",
-            fix="Write what the version is to have behind the sign.",
+            expected=f"{kind}=VALUE with 1 to {VALUE_CHARS_MAX} characters; "
+            f"the value is {KINDS[kind]}",
+            fix="Name the value that a version is to have, or leave the trait out.",
         )
     return trait(kind, value)
 

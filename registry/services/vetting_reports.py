@@ -23,6 +23,8 @@ from registry.services.requests import fingerprint as content_of
 from registry.services.requests import once
 
 FACTS_PAGE_MAX = 100
+#: What is vetted anew with `all`, in the words of a refusal.
+ALL_MODELS = "models"
 #: Facts that are text of the files themselves, hence bytes as any others.
 CONTENT = frozenset(("chat_templates", "config", "metadata"))
 
@@ -96,7 +98,7 @@ class VettingReports:
         """Have versions vetted anew: one, all of a model, or all there are."""
         model, number = _parse_scope(scope, everything=everything)
         namespace = REGISTRY_WIDE if everything else ModelName(path=model).namespace
-        caller.require(Action.VETTING_RERUN, namespace, scope)
+        caller.require(Action.VETTING_RERUN, namespace, scope or ALL_MODELS)
 
         def fn(tx: Transaction) -> Rerun:
             now = self._clock.now_us()
@@ -176,12 +178,14 @@ class VettingReports:
 
     def _readable(self, tx: Transaction, caller: Caller, name: VettingRerunName) -> Rerun:
         found = tx.vetting.rerun(name.number)
-        namespace = REGISTRY_WIDE
-        if found is not None and found.model:
-            namespace = ModelName(path=found.model).namespace
-        # Whether there is one is for those alone who might see it.
+        model = None if found is None else found.model or None
+        # Whether there is one, and about what, is for those alone who might see it.
         caller.require(
-            Action.VETTING_RERUN, namespace, str(name) if found is None else scope_of(found)
+            Action.VETTING_RERUN,
+            REGISTRY_WIDE if model is None else ModelName(path=model).namespace,
+            str(name),
+            scope="where it was asked for",
+            model=model,
         )
         return _rerun_of(tx, name)
 

@@ -56,6 +56,7 @@ def assess(
     releases: Sequence[Release],
     *,
     name: str,
+    is_folder_named: bool = True,
     run: bool = True,
     previous: Path | None = None,
     bare: bool = False,
@@ -63,7 +64,8 @@ def assess(
     """A report for each release, in their order.
 
     `folder` holds copies of the version's files: onnx refuses files with a second name. `name` is
-    what a model at its root is called. Without `run` no model is run. `previous` is a folder of the
+    what a model at its root is called, `is_folder_named` whether that is a folder's name, which its
+    config.pbtxt has to repeat. Without `run` no model is run. `previous` is a folder of the
     version before, whose answers to the same inputs are compared. `bare`: also where this machine
     cannot close the jail; else NoJailError.
     """
@@ -73,7 +75,7 @@ def assess(
     setup = {
         "folder": str(folder.resolve()),
         "previous": str(previous.resolve()) if previous else "",
-        "name": name,
+        "root": {"name": name, "is_folder": is_folder_named},
         "releases": [asdict(each) for each in asked],
     }
     limits = limits_for(size_bytes, bare=bare)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -79,16 +80,19 @@ class TritonAssessor:
         files: Sequence[ManifestFile],
         releases: Sequence[str],
         data: Collection[str],
+        previous: Sequence[ManifestFile] = (),
     ) -> Sequence[Report]:
-        whole = wholly_needed(files, data)
         try:
-            with work_folder(
-                self._work_dir, files, self._blobs, lambda file: file.path in whole
-            ) as folder:
+            with (
+                self._folder(files, data) as folder,
+                self._folder(previous, data) as before,
+            ):
                 return assess(
                     folder,
                     [self._releases[each] for each in releases],
                     name=model_id,
+                    is_folder_named=False,
+                    previous=before if previous else None,
                     bare=self._bare,
                 )
         except NoJailError as error:
@@ -97,3 +101,9 @@ class TritonAssessor:
             raise HinderedError(f"bytes are missing in the store: {error}") from error
         except OSError as error:
             raise HinderedError(f"files cannot be laid out to be read: {error}") from error
+
+    def _folder(
+        self, files: Sequence[ManifestFile], data: Collection[str]
+    ) -> AbstractContextManager[Path]:
+        whole = wholly_needed(files, data)
+        return work_folder(self._work_dir, files, self._blobs, lambda file: file.path in whole)

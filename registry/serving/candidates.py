@@ -90,13 +90,23 @@ class Candidate:
 
 
 def candidates(
-    folder: Path, report: Report, *, name: str, bare: bool = False
+    folder: Path,
+    report: Report,
+    *,
+    name: str,
+    is_folder_named: bool = True,
+    bare: bool = False,
 ) -> dict[str, Candidate]:
     """The models of a report on that folder, by name, but for those whose config.pbtxt cannot be
-    read. CandidateError where the jail fails; `name`, `bare`, NoJailError: as for `assess`."""
+    read. CandidateError where the jail fails; all else as for `assess`, which told the report."""
     sizes = sizes_below(str(folder))
     size_bytes = stored_bytes(folder)
-    setup = {"part": "make", "folder": str(folder.resolve()), "previous": "", "name": name}
+    setup = {
+        "part": "make",
+        "folder": str(folder.resolve()),
+        "previous": "",
+        "root": {"name": name, "is_folder": is_folder_named},
+    }
     limits = limits_for(size_bytes, bare=bare)
     try:
         with Process(_MODULE, limits, setup) as jail:

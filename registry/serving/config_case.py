@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from registry.domain.readiness import Point, Signature, Weight
 from registry.formats.look import Rule
+from registry.names.text import visible
 from registry.serving.pbtxt import Config
 from registry.serving.points import point
 from registry.serving.repository import Place
@@ -31,6 +32,11 @@ class Target(Protocol):
     @property
     def tensorrt(self) -> str:
         """Such as 10.13.3.9; empty where nobody wrote it down."""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Of a version or a release, to compare: (25, 10) of 25.10."""
+    return tuple(int(each) for each in version.split(".") if each.isdecimal())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +103,8 @@ class Case:
         return point(
             rule,
             weight,
-            about or way,
+            # Keys of maps are whatever the file says.
+            about or visible(way),
             found,
             expected,
             fix=fix,

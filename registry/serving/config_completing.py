@@ -73,9 +73,11 @@ def _complete_backend(whole: Any, place: Place) -> None:
     if is_bare and backend:
         whole.backend, whole.platform = backend, platform
     elif is_bare and "." in place.name:
-        # `model.identity` is a model of the backend `identity`, whatever its files.
+        # `model.identity` is a model of the backend `identity`, whatever its files; it gets no
+        # platform, which some backends then miss.
         whole.backend = place.name.partition(".")[2]
         whole.default_model_filename = f"model.{whole.backend}"
+        return
     else:
         whole.backend = whole.backend or _BY_PLATFORM.get(whole.platform, by_file[0])
     own_platform, own_file = _DEFAULTS.get(whole.backend, _NOTHING)

@@ -52,6 +52,12 @@ def _group(case: Case, group: Any, way: str) -> Iterator[Point]:
     if group.count < 0:
         found = f"{group.count}, which stands for the default"
         yield case.remark(GROUPS, f"{way}.count", found, "1 or more")
+    for index, resource in enumerate(group.rate_limiter.resources):
+        # The server takes it, and waits for nothing.
+        if not resource.name or not resource.count:
+            found = f"resource {quoted(resource.name)}, {resource.count} of it"
+            at = f"{way}.rate_limiter.resources[{index}]"
+            yield case.remark(GROUPS, at, found, "a name, and how many an instance takes")
     for index, profile in enumerate(group.profile):
         at = f"{way}.profile[{index}]"
         if case.message.platform != "tensorrt_plan":

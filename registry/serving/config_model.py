@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from registry.domain.readiness import Point
 from registry.formats.look import Rule, quoted
-from registry.serving.config_case import Case
+from registry.serving.config_case import Case, numbers
 from registry.serving.config_completing import ENSEMBLE
 from registry.serving.pbtxt import keyed, nearest
 from registry.serving.repository import AUTOFILL
@@ -71,11 +71,15 @@ _PLATFORMS = {
     "pytorch": ("pytorch_libtorch", "libtorch", "torch_aoti"),
     "tensorflow": ("tensorflow_savedmodel", "tensorflow_graphdef"),
 }
+#: Platforms that came later: 24.10 refuses them, and core's pull request 484 of April 2026 mends
+#: what it has of them. With which release between they came is not known here.
+_LATER = ("libtorch", "torch_aoti")
+_REFUSED_BEFORE = (26, 1)
+_KNOWN_FROM = (26, 4)
 #: All that NVIDIA's images have had since 24.01: server/build.py and docs/backend/README.md.
 _BACKENDS = (
     *_PLATFORMS,
-    *("python", "openvino", "dali", "fil", "vllm", "tensorrtllm", "mlflow", "square", "identity"),
-    *("repeat", "redis"),
+    *("python", "openvino", "dali", "fil", "vllm", "tensorrtllm", "square", "identity", "repeat"),
 )
 #: What people write for them.
 _MEANT = {
@@ -110,7 +114,7 @@ def check(case: Case) -> Iterator[Point]:
 def _name(case: Case) -> Iterator[Point]:
     said, name = case.config.message.name, case.place.name
     if said and said != name:
-        fix = f'Write `name: "{name}"`, or remove the line.'
+        fix = f"Write `name: {quoted(name)}`, or remove the line."
         yield case.blocks(NAME, "name", quoted(said), f"{quoted(name)}, as its folder", fix=fix)
 
 
@@ -126,10 +130,15 @@ def _backend(case: Case) -> Iterator[Point]:
             near = nearest(platform, known) or nearest(_MEANT.get(platform, ""), known)
             expected = quoted(near) if near else f"one of {', '.join([*known, ENSEMBLE])}"
             yield case.blocks(BACKEND, way, f"platform {quoted(platform)}", expected)
-        else:
+        elif not _is_unserved(case):
             names = ", ".join(AUTOFILL)
             found = "no backend, and no file from whose name Triton would take it"
             yield case.blocks(BACKEND, way, found, f"`backend`, or a file named {names}")
+    elif platform in _LATER and numbers(case.target.name) < _KNOWN_FROM:
+        say = case.blocks if numbers(case.target.name) < _REFUSED_BEFORE else case.doubts
+        found = f"platform {quoted(platform)}, which Triton {case.target.name} may not know"
+        fix = "Take a later release, or push a TorchScript module as model.pt."
+        yield say(BACKEND, way, found, "pytorch_libtorch", fix=fix)
     elif platform not in _PLATFORMS.get(backend, (platform,)):
         found = f"platform {quoted(platform)} with backend {quoted(backend)}"
         expected = f"platform {' or '.join(_PLATFORMS[backend])}, or none"
@@ -144,6 +153,12 @@ def _backend(case: Case) -> Iterator[Point]:
             expected = "one of NVIDIA's image, or libtriton_NAME.so beside the model"
             fix = "See that the server has this backend."
             yield case.doubts(BACKEND, way, found, expected, fix=fix)
+
+
+def _is_unserved(case: Case) -> bool:
+    """Whether the model is of a format that no backend reads: `engines.py` says so."""
+    backend, file = case.place.main()
+    return bool(file) and not backend
 
 
 def _ensemble(case: Case) -> Iterator[Point]:
@@ -225,7 +240,7 @@ def _model_files(case: Case, versions: list[int]) -> Iterator[Point]:
             expected = (
                 f"one; there is {quoted(near)}" if near else f"one of {len(files)} files there"
             )
-            fix = f'Write `default_model_filename: "{near}"`, or rename the file.' if near else ""
+            fix = f"Write `default_model_filename: {quoted(near)}`, or rename it." if near else ""
             yield case.blocks(MODEL_FILE, way, found, expected, fix=fix)
 
 

@@ -27,7 +27,12 @@ PARAMETERS = Rule(
     "Parameters have values that the ONNX Runtime backend can read.",
     "Correct the value, in `string_value`.",
 )
-RULES = (ACCELERATORS, PARAMETERS)
+ANSWERS = Rule(
+    "CONFIG-31",
+    "An ONNX model answers each request once.",
+    "Remove `model_transaction_policy`: clients can then ask over HTTP too.",
+)
+RULES = (ACCELERATORS, PARAMETERS, ANSWERS)
 
 _INT = "a whole number"
 _BOOL = "true, false, on, off, 1 or 0"
@@ -35,7 +40,10 @@ _TEXT = "a text"
 _BOOLS = ("true", "false", "on", "off", "1", "0")
 #: What C++ reads a number from: it stops at what is no digit.
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+")
+#: Of `ModelInstanceGroup.kind`.
 _ON_CPU = 2
+#: Of optimizations of the graph: basic ones, all, extended ones, none.
+_LEVELS = (-1, 0, 1, 2)
 
 #: By name: what its value may be.
 _PARAMETERS: Mapping[str, str | tuple[str, ...]] = {
@@ -95,6 +103,13 @@ def check(case: Case) -> Iterator[Point]:
     if not case.is_onnx:
         return
     yield from _parameters(case)
+    level = case.message.optimization.graph.level
+    if level not in _LEVELS:
+        found = f"level {level}, which stands for all optimizations, as 0 does"
+        yield case.remark(PARAMETERS, "optimization.graph.level", found, "-1, 0, 1 or 2")
+    if case.message.model_transaction_policy.decoupled:
+        way = "model_transaction_policy.decoupled"
+        yield case.remark(ANSWERS, way, "decoupled, which asks clients for a stream", "false")
     way = "optimization.execution_accelerators"
     accelerators = case.message.optimization.execution_accelerators
     for kind in ("gpu", "cpu"):

@@ -7,6 +7,7 @@ sources that each file of rules names.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from registry.domain.readiness import Point, Signature, Weight
 from registry.formats.look import Rule
@@ -29,6 +30,8 @@ READABLE = Rule(
     "config.pbtxt is text in protobuf's format, of fields that a configuration has.",
     "Correct the text at that place.",
 )
+#: More of one file tell nothing new.
+POINTS_MAX = 500
 _CHECKS = (
     config_model,
     config_tensors,
@@ -56,8 +59,12 @@ def check(
         target=release,
         is_known=is_known,
     )
-    for each in _CHECKS:
-        yield from each.check(case)
+    points = chain.from_iterable(each.check(case) for each in _CHECKS)
+    yield from islice(points, POINTS_MAX)
+    if next(points, None) is not None:
+        # What is among those that nobody sees, nobody can tell.
+        found = f"more than {POINTS_MAX} points"
+        yield point(READABLE, Weight.DOUBTS, "config.pbtxt", found, path=place.config_path)
 
 
 def unreadable(error: PbtxtError, place: Place) -> Point:

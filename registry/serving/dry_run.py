@@ -6,7 +6,6 @@ that cannot be had does, and so does a golden sample that comes out otherwise.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,20 @@ import numpy as np
 
 from registry.domain.readiness import Point, Run, Signature, TensorInfo, Weight
 from registry.formats.look import Rule
+from registry.jail.memory import PeakMemory
 from registry.names.text import show
 from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, differs
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
 from registry.serving.points import point
 from registry.serving.samples import SAMPLES_MAX, Sample, SampleError, read_sample, sample_paths
-from registry.serving.session import CPU, VERSION, Session, SessionError, UnservedError
+from registry.serving.session import (
+    CPU,
+    VERSION,
+    LimitError,
+    Session,
+    SessionError,
+    UnservedError,
+)
 from registry.serving.tensor_types import FLOATS, NUMPY, Array, as_float
 
 LOADS = Rule(
@@ -76,6 +83,8 @@ class Subject:
     signature: Signature
     #: Of all files below the folder.
     sizes: Mapping[str, int]
+    #: Of the process that it is run in.
+    peak: PeakMemory
     #: The file of the version before it, by its whole path.
     previous: Path | None = None
 
@@ -97,7 +106,8 @@ class _Made:
 
 
 def dry_run(subject: Subject) -> DryRun:
-    """In the process that it is called in, which a hostile model may end."""
+    """In the process that it is called in, which a hostile model may end. LimitError where no
+    session can be had within what the process may take."""
     done = DryRun()
     try:
         session = Session(subject.top / subject.path, _served(subject.signature))
@@ -106,10 +116,10 @@ def dry_run(subject: Subject) -> DryRun:
         return done
     sampled = _run_samples(session, subject, done)
     tried = _run_made(session, subject, done, is_sampled=bool(sampled))
-    _check_outputs(subject, [*sampled, *tried], done)
+    _check_outputs(subject, sampled, tried, done)
     if subject.previous is not None:
         _compare_with_previous(subject.previous, subject, [*sampled, *tried], done)
-    done.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    done.peak_bytes = subject.peak.bytes()
     return done
 
 
@@ -144,7 +154,7 @@ def _run(
     feeds: Mapping[str, Array],
     axes: Mapping[str, int],
 ) -> _Made:
-    """SessionError, UnservedError: as `Session.run`."""
+    """SessionError, LimitError, UnservedError: as `Session.run`."""
     begun_s = time.monotonic()
     outputs = session.run(feeds, _dtypes(subject.signature))
     run = Run(
@@ -199,6 +209,8 @@ def _try(
         runs.append(_run(session, subject, name, made(subject.signature, axes), axes))
     except SessionError as error:
         failed[name] = f"{error.subject}: {_without(subject.top, error)}"
+    except LimitError as error:
+        failed[name] = f"it takes more than it may here: {_without(subject.top, error)}"
 
 
 def _run_samples(session: Session, subject: Subject, done: DryRun) -> list[_Made]:
@@ -209,7 +221,7 @@ def _run_samples(session: Session, subject: Subject, done: DryRun) -> list[_Made
         try:
             sample = read_sample(subject.top, path, subject.signature)
             ran = _run(session, subject, path, sample.inputs, {})
-        except (SampleError, UnservedError) as error:
+        except (SampleError, LimitError, UnservedError) as error:
             done.points.append(
                 point(SAMPLE, Weight.DOUBTS, subject="the sample", found=str(error), path=path)
             )
@@ -255,16 +267,27 @@ def _compare_with_sample(
     return greatest
 
 
-def _check_outputs(subject: Subject, runs: Sequence[_Made], done: DryRun) -> None:
-    """Numbers, and of the shapes that were declared; each output is told of once."""
+def _check_outputs(
+    subject: Subject, sampled: Sequence[_Made], tried: Sequence[_Made], done: DryRun
+) -> None:
+    """Of the shapes that were declared, and numbers where no sample says what is expected. Each
+    output is told of once."""
+    found = [
+        (tensor, _undeclared(tensor, ran.outputs[tensor.name], ran))
+        for ran in (*sampled, *tried)
+        for tensor in _served(subject.signature)
+    ]
+    nan_weight = Weight.REMARK if sampled else Weight.DOUBTS
+    found += [
+        (tensor, _odd(tensor, ran.outputs[tensor.name], ran.run.name, nan_weight))
+        for ran in tried
+        for tensor in _served(subject.signature)
+    ]
     told: set[tuple[str, str]] = set()
-    for ran in runs:
-        for tensor in _served(subject.signature):
-            array = ran.outputs[tensor.name]
-            for found in (_odd(tensor, array, ran), _undeclared(tensor, array, ran)):
-                if found is not None and (found[0].id, tensor.name) not in told:
-                    told.add((found[0].id, tensor.name))
-                    done.points.append(_of_output(subject, tensor, *found))
+    for tensor, each in found:
+        if each is not None and (each[0].id, tensor.name) not in told:
+            told.add((each[0].id, tensor.name))
+            done.points.append(_of_output(subject, tensor, *each))
 
 
 def _of_output(
@@ -277,18 +300,18 @@ def _of_output(
 _Found = tuple[Rule, Weight, str, str]
 
 
-def _odd(tensor: TensorInfo, array: Array, ran: _Made) -> _Found | None:
-    """Infinities are at home in masks and logarithms; a NaN is a doubt where inputs were made up,
-    and nothing where a sample expects it."""
-    if tensor.dtype not in FLOATS or not ran.run.name.startswith("made"):
+def _odd(tensor: TensorInfo, array: Array, run: str, nan_weight: Weight) -> _Found | None:
+    """Infinities are at home in masks and logarithms; that a NaN comes of made-up inputs may be
+    their fault."""
+    if tensor.dtype not in FLOATS:
         return None
     numbers = as_float(array, tensor.dtype)
     nan, infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
     if nan:
-        found = f"found {nan} of {numbers.size} elements that are NaN, {ran.run.name}"
-        return NUMBERS, Weight.DOUBTS, found, "numbers"
+        found = f"found {nan} of {numbers.size} elements that are NaN, {run}"
+        return NUMBERS, nan_weight, found, "numbers"
     if infinite:
-        found = f"found {infinite} of {numbers.size} elements that are infinite, {ran.run.name}"
+        found = f"found {infinite} of {numbers.size} elements that are infinite, {run}"
         return NUMBERS, Weight.REMARK, found, ""
     return None
 
@@ -312,30 +335,20 @@ def _compare_with_previous(
     path: Path, subject: Subject, runs: Sequence[_Made], done: DryRun
 ) -> None:
     """A run more for each, with the greatest differences. Nothing here is more than a remark."""
-
-    def remark(what: str, found: str, expected: str = "") -> None:
-        done.points.append(
-            point(
-                PREVIOUS,
-                Weight.REMARK,
-                subject=what,
-                found=found,
-                expected=expected,
-                path=subject.path,
-            )
-        )
-
+    before = "the previous version"
     try:
         session = Session(path, _served(subject.signature))
-    except SessionError as error:
-        remark("the previous version", f"it cannot be compared with: {error}")
+    except (SessionError, LimitError) as error:
+        found = f"it cannot be compared with: {error}"
+        done.points.append(_of_previous(subject, before, found))
         return
     told: set[str] = set()
     for ran in runs:
         try:
             previous = _run(session, subject, ran.run.name, ran.feeds, ran.run.axes)
-        except (SessionError, UnservedError) as error:
-            remark("the previous version", f"it does not run, {ran.run.name}: {error}")
+        except (SessionError, LimitError, UnservedError) as error:
+            found = f"it does not run, {ran.run.name}: {error}"
+            done.points.append(_of_previous(subject, before, found))
             return
         greatest = {}
         for tensor in _served(subject.signature):
@@ -344,6 +357,18 @@ def _compare_with_previous(
             said, greatest[tensor.name] = differs(ours, theirs, tensor.dtype, tolerance)
             if said is not None and tensor.name not in told:
                 told.add(tensor.name)
-                remark(f"output {show(tensor.name)}", f"{said[0]}, {ran.run.name}", said[1])
+                output, found = f"output {show(tensor.name)}", f"{said[0]}, {ran.run.name}"
+                done.points.append(_of_previous(subject, output, found, said[1]))
         name = f"{ran.run.name}, by the previous version"
         done.runs.append(replace(previous.run, name=name, differences=greatest))
+
+
+def _of_previous(subject: Subject, what: str, found: str, expected: str = "") -> Point:
+    return point(
+        PREVIOUS,
+        Weight.REMARK,
+        subject=what,
+        found=found,
+        expected=expected,
+        path=subject.path,
+    )

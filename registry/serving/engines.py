@@ -19,7 +19,8 @@ from typing import Any
 from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule, quoted
 from registry.formats.python_source import SOURCE_BYTES_MAX, nodes_of
-from registry.serving.config_case import Target
+from registry.serving.config_case import Target, numbers
+from registry.serving.config_completing import ENSEMBLE
 from registry.serving.config_values import type_name
 from registry.serving.pbtxt import Config, nearest
 from registry.serving.points import NOWHERE, Position, point
@@ -157,7 +158,7 @@ def check(
     }
     if message.backend in known:
         yield from known[message.backend](engine)
-    elif not message.backend:
+    elif not message.backend and message.platform != ENSEMBLE:
         yield from _unserved(engine)
 
 
@@ -207,7 +208,7 @@ def _plan(engine: _Engine, way: str, head: bytes) -> Iterator[Point]:
         yield engine.says(PLAN, Weight.DOUBTS, subject, found, expected, way=way)
         return
     built = tuple(head[_PLAN_VERSION])
-    ours = tuple(int(each) for each in own.split(".") if each.isdigit())
+    ours = numbers(own)
     if built[: len(ours)] == ours:
         return
     found = f"built with TensorRT {'.'.join(map(str, built))}"
@@ -437,8 +438,7 @@ def _ranks(
 
 
 def _tensorflow(engine: _Engine) -> Iterator[Point]:
-    release = tuple(int(each) for each in engine.release.name.split(".") if each.isdigit())
-    if release > _TENSORFLOW_UNTIL:
+    if numbers(engine.release.name) > _TENSORFLOW_UNTIL:
         found = f"TensorFlow, whose backend Triton {engine.release.name} no longer has"
         expected = "25.02 at most"
         fix = "Export the model with tf2onnx, or take a release up to 25.02."

@@ -14,6 +14,7 @@ from typing import Any
 
 from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule, quoted
+from registry.names.text import visible
 from registry.serving.config_completing import ENSEMBLE
 from registry.serving.config_values import ANY, dims_of, shown_dims, type_name
 from registry.serving.pbtxt import Config, keyed, nearest
@@ -100,7 +101,8 @@ class _Ensemble:
         return point(
             rule,
             weight,
-            way,
+            # Keys of maps are whatever the file says.
+            visible(way),
             found,
             expected,
             fix=fix,

@@ -4,10 +4,10 @@
 
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
 it is for (`read`, `run` or `make`, each of which loads what others do not need), the `folder` that
-it may read, and the one of the `previous` version or an empty text, and the `name` of a model at
-their root. `read` also has `releases` (`releases.py`), and answers any request with a report for
-each. `run` is sent a report of one model and answers with it, the dry run told. `make` is sent a
-report of all models, and answers with what a probe asks of each (`probe_making.py`).
+it may read, the one of the `previous` version or an empty text, and what a model at their `root` is
+called. `read` also has `releases` (`releases.py`), and answers any request with a report for each.
+`run` is sent a report of one model and answers with it, the dry run told. `make` is sent a report
+of all models, and answers with what a probe asks of each (`probe_making.py`).
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
 """
@@ -42,11 +42,13 @@ def main(arguments: list[str]) -> None:
 
 
 def _reading(setup: Mapping[str, Any]) -> Answer:
+    from registry.serving.models import RootName
     from registry.serving.reading import Reader
     from registry.serving.releases import Release
 
     releases = [Release(**each) for each in setup["releases"]]
-    reader = Reader(releases, measured({each.onnxruntime for each in releases}), setup["name"])
+    runtimes = measured({each.onnxruntime for each in releases})
+    reader = Reader(releases, runtimes, RootName(**setup["root"]))
     return lambda _: {
         "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
     }
@@ -61,28 +63,34 @@ def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:
 
 
 def _running(setup: Mapping[str, Any]) -> Answer:
+    from registry.jail.memory import PeakMemory
+    from registry.serving.models import RootName
     from registry.serving.running import run
     from registry.serving.session import warm_up
 
     warm_up()
+    peak = PeakMemory()
+    root = RootName(**setup["root"])
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        ran = run(report, setup["folder"], setup["previous"], setup["name"])
+        ran = run(report, setup["folder"], setup["previous"], root, peak)
         return {"report": report_to_document(ran)}
 
     return answer
 
 
 def _making(setup: Mapping[str, Any]) -> Answer:
+    from registry.serving.models import RootName
     from registry.serving.probe_making import make
     from registry.serving.session import warm_up
 
+    root = RootName(**setup["root"])
     warm_up()
 
     def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
         report = report_from_document(request["report"])
-        return {"models": make(report, setup["folder"], setup["name"])}
+        return {"models": make(report, setup["folder"], root)}
 
     return answer
 

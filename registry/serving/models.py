@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from registry.serving.config_rules import unreadable
 from registry.serving.pbtxt import CONFIG_BYTES_MAX, Config, PbtxtError, empty, parse
 from registry.serving.repository import Layout, Place, places
 
+#: Of a folder that can be made anywhere.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 _ENDING = ".onnx"
 _DEFAULT = "model.onnx"
 
@@ -41,13 +44,35 @@ class FolderModel:
         return self.onnx[max(self.onnx)] if self.onnx else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RootName:
+    """What a model at the root of a folder is called."""
+
+    name: str
+    #: Whether that is the folder's own name, which a config.pbtxt has to repeat. Else the one that
+    #: it states goes before, and is the folder's once the model is laid out for Triton.
+    is_folder: bool
+
+
 def models_of(
-    top: Path, sizes: Mapping[str, int], name: str
+    top: Path, sizes: Mapping[str, int], root: RootName
 ) -> tuple[list[FolderModel], list[Point]]:
     """All models below the folder, `sizes` being those of its files by path, and what is wrong with
-    how they lie. `name` is what one at its root is called."""
-    found, points = places(sizes, name)
-    return [_model(top, place) for place in found], points
+    how they lie."""
+    found, points = places(sizes, root.name)
+    models = [_model(top, place) for place in found]
+    if not root.is_folder:
+        models = [_as_it_says(each) for each in models]
+    return models, points
+
+
+def _as_it_says(model: FolderModel) -> FolderModel:
+    """A model at the root under the name that its configuration states."""
+    place, config = model.place, model.config
+    stated = config.message.name if config is not None else ""
+    if place.layout is Layout.REPOSITORY or not _NAME.fullmatch(stated):
+        return model
+    return replace(model, place=replace(place, name=stated))
 
 
 def _model(top: Path, place: Place) -> FolderModel:

@@ -54,6 +54,8 @@ RULES = (IR, OPSETS, KNOWN, KERNELS, GPU)
 
 #: By type constraint, such as T, the types that a kernel takes.
 Types = Mapping[str, Sequence[str]]
+#: It is made an initializer as the model is loaded.
+_CONSTANT = ("", "Constant")
 #: One kind of operator: domain, type and opset.
 _Kind = tuple[str, str, int]
 
@@ -131,7 +133,7 @@ def _operators(model: OnnxModel, runtime: Runtime) -> Iterable[Point]:
         weight = _weight(operator, kind, runtime)
         if weight is not None:
             unkernelled.setdefault((weight, kind), []).append(operator)
-        elif not _has_kernel(operator, kind, runtime, CUDA):
+        elif kind[:2] != _CONSTANT and not _has_kernel(operator, kind, runtime, CUDA):
             slow.append(operator)
     yield from (_unknown(model, runtime, kind, nodes) for kind, nodes in unknown.items())
     for (weight, kind), nodes in unkernelled.items():
@@ -158,7 +160,7 @@ def _kind(operator: Operator, runtime: Runtime) -> _Kind:
 def _weight(operator: Operator, kind: _Kind, runtime: Runtime) -> Weight | None:
     """What it makes of the report that the CPU has no kernel for it; None where it has one, or does
     without."""
-    if _has_kernel(operator, kind, runtime, CPU):
+    if kind[:2] == _CONSTANT or _has_kernel(operator, kind, runtime, CPU):
         return None
     inlines = runtime.inlines(*kind)
     if inlines:

@@ -387,6 +387,11 @@ def _no_text(_match: re.Match[str], token: str) -> _Said:
     return token, "a text in quotes", "Put it in quotes."
 
 
+def _no_utf8(_match: re.Match[str], _token: str) -> _Said:
+    found = "a text before this with bytes that are no UTF-8"
+    return found, "text in UTF-8", "Write characters instead of escaped bytes."
+
+
 def _no_end(_match: re.Match[str], token: str) -> _Said:
     return token, "the quote that ends it in the same line", "End it with its quote."
 
@@ -416,5 +421,6 @@ _EXPLAINED: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], _Said]],
         (r"Value out of range: (.*)$", _too_great),
         (r"Expected string but found: .*$", _no_text),
         (r"String missing ending quote: .*$", _no_end),
+        (r"Couldn't parse string: .*$", _no_utf8),
     )
 )

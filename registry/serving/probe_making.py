@@ -21,7 +21,7 @@ from registry.domain.readiness import ModelReport, Report, Signature, TensorInfo
 from registry.serving.config_completing import completed
 from registry.serving.config_values import ONNX_TYPES, type_name
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
-from registry.serving.models import FolderModel, models_of
+from registry.serving.models import FolderModel, RootName, models_of
 from registry.serving.pbtxt import PbtxtError, parse
 from registry.serving.samples import SampleError, read_sample, sample_paths
 from registry.serving.session import Session, SessionError, UnservedError
@@ -71,11 +71,11 @@ class Subject:
         return {each.name: each.dtype for each in (*self.signature.inputs, *self.signature.outputs)}
 
 
-def make(report: Report, top: str, name: str) -> Mapping[str, Any]:
+def make(report: Report, top: str, root: RootName) -> Mapping[str, Any]:
     """By the name of each model: `config`, `cases`, and in `excuse` why there are none. Without
-    those whose config.pbtxt cannot be read. `name` is what a model at the root is called."""
+    those whose config.pbtxt cannot be read."""
     sizes = sizes_below(top)
-    found, _ = models_of(Path(top), sizes, name)
+    found, _ = models_of(Path(top), sizes, root)
     by_place = {(each.place.name, each.place.folder): each for each in found}
     subjects: dict[str, Subject] = {}
     excuses: dict[str, str] = {}

@@ -16,7 +16,7 @@ from registry.serving.config_completing import ENSEMBLE, ONNXRUNTIME, completed
 from registry.serving.config_fields import is_known
 from registry.serving.ensembles import Member
 from registry.serving.generating import difference, generate
-from registry.serving.models import FolderModel, models_of
+from registry.serving.models import FolderModel, RootName, models_of
 from registry.serving.onnx_model import OnnxModel, UnreadableError, read_model
 from registry.serving.onnx_rules import Runtime
 from registry.serving.pbtxt import parse
@@ -63,22 +63,21 @@ class _Read:
 
 
 class Reader:
-    """`name` is what a model at the folder's root is called; `runtimes` are what versions of ONNX
-    Runtime know, as far as it was measured. Whatever it needs of our own is read when it is
-    made."""
+    """`runtimes` are what versions of ONNX Runtime know, as far as it was measured. Whatever it
+    needs of our own is read when it is made."""
 
     def __init__(
-        self, releases: Sequence[Release], runtimes: Mapping[str, Runtime], name: str
+        self, releases: Sequence[Release], runtimes: Mapping[str, Runtime], root: RootName
     ) -> None:
         self._releases = releases
         self._runtimes = runtimes
-        self._name = name
+        self._root = root
         is_known("ModelConfig", "name", "")
 
     def reports(self, top: str) -> list[Report]:
         """One for each release, in their order."""
         sizes = sizes_below(top)
-        found, points = models_of(Path(top), sizes, self._name)
+        found, points = models_of(Path(top), sizes, self._root)
         read = [_read(Path(top), model, sizes) for model in found]
         together = _ensembles(read)
         return [

@@ -132,16 +132,32 @@ class Place:
         }
 
     def autofilled(self) -> tuple[str, str, str]:
-        """Backend, platform and file that Triton takes by the names in the first version's folder;
-        empty texts where it knows none of them."""
-        if not self.versions:
+        """Backend, platform and file that Triton takes by the names in the first folder, which is
+        the first by its text, whether a version's or not; empty texts where it knows none."""
+        folders = [each for each, is_file in _heads(self.files).items() if not is_file]
+        if not folders:
             return "", "", ""
-        # As the server sorts folders: by their text.
-        names = _heads(self.inside(int(min(map(str, self.versions)))))
+        prefix = f"{min(folders)}/"
+        names = _heads(way.removeprefix(prefix) for way in self.files if way.startswith(prefix))
         for name, (backend, platform) in AUTOFILL.items():
             if name in names and names[name] in _KINDS.get(name, (True,)):
                 return backend, platform, name
         return "", "", ""
+
+    def main(self) -> tuple[str, str]:
+        """Backend and file of the first version's model: what Triton takes by its name, else the
+        only one of an ending that is a model's, which a configuration has to name. Empty texts
+        where nobody can tell, an empty backend where none serves such files."""
+        backend, _, file = self.autofilled()
+        if backend or not self.versions:
+            return backend, file
+        inside = self.inside(self.versions[0])
+        found = _candidates(inside, "")
+        return (BACKENDS.get(_ending(found[0]), ""), found[0]) if len(found) == 1 else ("", "")
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2].casefold()
 
 
 #: Whether Triton takes what has the name for a model where it is a file, and where a folder.
@@ -163,7 +179,7 @@ def places(sizes: Mapping[str, int], name: str) -> tuple[list[Place], list[Point
     """
     folders = _model_folders(sizes)
     if folders == [""]:
-        root, points = _model(sizes, "", name, Layout.MODEL)
+        root, points = _model(sizes, {path: path for path in sizes}, "", name)
         return [root], points
     if folders:
         return _repository(sizes, folders)
@@ -174,21 +190,29 @@ def _model_folders(sizes: Mapping[str, int]) -> list[str]:
     """Folders that are a model of Triton's: with folders of versions, and config.pbtxt or a file
     in one of them that Triton knows by its name. Of those in each other the outermost."""
     found: set[str] = set()
+    configured: set[str] = set()
+    versioned: set[str] = set()
     for path in sizes:
-        folder, _, base = path.rpartition("/")
-        if base == CONFIG_NAME and (_has_versions(sizes, folder) or folder not in _FLAT_FOLDERS):
-            # An ensemble's version is an empty folder, which no list of files shows.
-            found.add(folder)
-        parts = path.split("/")
-        for index, part in enumerate(parts[:-1]):
-            if _VERSION.fullmatch(part) and parts[index + 1] in AUTOFILL:
-                found.add("/".join(parts[:index]))
-                break
-    return sorted(each for each in found if not _is_inside(each, found))
+        *parts, base = path.split("/")
+        if base == CONFIG_NAME:
+            configured.add("/".join(parts))
+        for index, part in enumerate(parts):
+            if _VERSION.fullmatch(part):
+                folder = "/".join(parts[:index])
+                versioned.add(folder)
+                if [*parts, base][index + 1] in AUTOFILL:
+                    found.add(folder)
+                    break
+    # An ensemble's version is an empty folder, which no list of files shows.
+    found |= {each for each in configured if each in versioned or each not in _FLAT_FOLDERS}
+    return sorted(each for each in found if not any(upper in found for upper in _above(each)))
 
 
-def _has_versions(sizes: Mapping[str, int], folder: str) -> bool:
-    return any(_VERSION.fullmatch(each) for each in _below(sizes, folder))
+def _above(folder: str) -> Iterator[str]:
+    """All folders that a folder is in, the outermost first."""
+    parts = folder.split("/") if folder else []
+    for count in range(len(parts)):
+        yield "/".join(parts[:count])
 
 
 def _below(sizes: Mapping[str, int], folder: str) -> dict[str, bool]:
@@ -197,11 +221,15 @@ def _below(sizes: Mapping[str, int], folder: str) -> dict[str, bool]:
     return _heads(path.removeprefix(prefix) for path in sizes if path.startswith(prefix))
 
 
-def _is_inside(folder: str, others: set[str]) -> bool:
-    parts = folder.split("/")
-    return any("/".join(parts[:count]) in others for count in range(1, len(parts))) or (
-        folder != "" and "" in others
-    )
+def _shared_out(paths: Iterable[str], folders: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Files of each folder by their way in it; no folder is in another."""
+    shared: dict[str, dict[str, str]] = {folder: {} for folder in folders}
+    for path in paths:
+        for folder in _above(path):
+            if folder in shared:
+                shared[folder][path.removeprefix(f"{folder}/")] = path
+                break
+    return shared
 
 
 def _repository(
@@ -210,10 +238,10 @@ def _repository(
     found: list[Place] = []
     points: list[Point] = []
     by_name: defaultdict[str, list[str]] = defaultdict(list)
-    for folder in folders:
+    for folder, files in _shared_out(sizes, folders).items():
         name = folder.rpartition("/")[2]
         by_name[name].append(folder)
-        model, wrong = _model(sizes, folder, name, Layout.REPOSITORY)
+        model, wrong = _model(sizes, files, folder, name)
         found.append(model)
         points += wrong
     points += [
@@ -231,11 +259,9 @@ def _repository(
 
 
 def _model(
-    sizes: Mapping[str, int], folder: str, name: str, layout: Layout
+    sizes: Mapping[str, int], files: Mapping[str, str], folder: str, name: str
 ) -> tuple[Place, list[Point]]:
     """A folder that is a model of Triton's already."""
-    prefix = f"{folder}/" if folder else ""
-    files = {path.removeprefix(prefix): path for path in sizes if path.startswith(prefix)}
     below = _heads(files)
     versions = sorted(
         int(each) for each, is_file in below.items() if not is_file and _VERSION.fullmatch(each)
@@ -244,7 +270,7 @@ def _model(
     found = Place(
         name=name,
         folder=folder,
-        layout=layout,
+        layout=Layout.REPOSITORY if folder else Layout.MODEL,
         config_path=files.get(CONFIG_NAME, ""),
         files=files,
         sizes={way: sizes[path] for way, path in files.items()},
@@ -346,7 +372,7 @@ def _candidates(sizes: Mapping[str, int], folder: str) -> list[str]:
     found = [
         name
         for name, is_file in _below(sizes, folder).items()
-        if (is_file and (name in AUTOFILL or name.rpartition(".")[2].casefold() in BACKENDS))
+        if (is_file and (name in AUTOFILL or _ending(name) in BACKENDS))
         or (not is_file and name in ("model.savedmodel", "model.onnx"))
         or (is_file and name == _SAVED_MODEL)
     ]

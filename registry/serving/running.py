@@ -6,17 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from registry.domain.readiness import ModelReport, Report
+from registry.jail.memory import PeakMemory
 from registry.serving.dry_run import Subject, dry_run
-from registry.serving.models import FolderModel, models_of
+from registry.serving.models import FolderModel, RootName, models_of
 from registry.serving.work_folder import sizes_below
 
 
-def run(report: Report, top: str, previous: str, name: str) -> Report:
+def run(report: Report, top: str, previous: str, root: RootName, peak: PeakMemory) -> Report:
     """With what the run told, and nothing else; `previous` is the top of the version before it, or
-    empty, `name` what a model at a root is called. The model is the one of its name and folder."""
+    empty. The model is the one of its name and folder."""
     (model,) = report.models
     assert model.signature is not None, "a model that cannot be read is not run"
-    found = _named(model, top, name)
+    found = _named(model, top, root)
     assert found is not None, f"there is no model {model.name!r}"
     done = dry_run(
         Subject(
@@ -25,7 +26,8 @@ def run(report: Report, top: str, previous: str, name: str) -> Report:
             folder=found.place.folder,
             signature=model.signature,
             sizes=sizes_below(top),
-            previous=_previous(model, previous, name),
+            peak=peak,
+            previous=_previous(model, previous, root),
         )
     )
     ran = replace(
@@ -34,14 +36,14 @@ def run(report: Report, top: str, previous: str, name: str) -> Report:
     return replace(report, models=(ran,))
 
 
-def _previous(model: ModelReport, top: str, name: str) -> Path | None:
+def _previous(model: ModelReport, top: str, root: RootName) -> Path | None:
     """None also where the version before had no such model."""
-    found = _named(model, top, name) if top else None
+    found = _named(model, top, root) if top else None
     return Path(top) / found.served if found else None
 
 
-def _named(model: ModelReport, top: str, name: str) -> FolderModel | None:
-    models, _ = models_of(Path(top), sizes_below(top), name)
+def _named(model: ModelReport, top: str, root: RootName) -> FolderModel | None:
+    models, _ = models_of(Path(top), sizes_below(top), root)
     wanted = (model.name, model.folder)
     return next(
         (each for each in models if (each.place.name, each.place.folder) == wanted and each.served),

@@ -38,6 +38,13 @@ _FRAME = re.compile(
 )
 
 
+#: What it says where memory cannot be had, or a thread cannot be begun.
+_LIMIT = re.compile(
+    r"bad_alloc|allocate memory|out of memory|pthread_create|Resource temporarily unavailable",
+    re.IGNORECASE,
+)
+
+
 class SessionError(Exception):
     """ONNX Runtime does not load the model, or does not run it; the text is its own, cut to what
     is said. `subject` is the node that it names, or the model."""
@@ -49,12 +56,18 @@ class SessionError(Exception):
         self.subject = node_named(found["name"], found["op"]) if found else "the model"
 
 
+class LimitError(Exception):
+    """What this process may take is not enough: it says nothing of the model. The text is ONNX
+    Runtime's own."""
+
+
 class UnservedError(Exception):
     """Its inputs or outputs are of types that cannot be handed over here."""
 
 
 class Session:
-    """SessionError where it cannot be had. `outputs`: those that are asked for."""
+    """SessionError where it cannot be had, LimitError where it cannot be had here. `outputs`: those
+    that are asked for."""
 
     def __init__(self, path: Path, outputs: Sequence[TensorInfo]) -> None:
         self._outputs = outputs
@@ -63,11 +76,11 @@ class Session:
                 str(path), _options(), providers=[CPU], enable_fallback=False
             )
         except Exception as error:
-            raise SessionError(str(error)) from error
+            raise _failed(error) from error
 
     def run(self, feeds: Mapping[str, Array], dtypes: Mapping[str, str]) -> dict[str, Array]:
         """Outputs by name; elements of BFLOAT16 as their bits, both ways. SessionError where the
-        run fails."""
+        run fails, LimitError where it fails here."""
         names = [each.name for each in self._outputs]
         if not names:
             raise UnservedError("none of its outputs is of a type that Triton has")
@@ -84,7 +97,15 @@ class Session:
                 return dict(zip(names, map(_array, found), strict=True))
             return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
         except Exception as error:
-            raise SessionError(str(error)) from error
+            raise _failed(error) from error
+
+
+def _failed(error: Exception) -> SessionError | LimitError:
+    """Its errors are many classes of RuntimeError."""
+    said = str(error)
+    if isinstance(error, MemoryError) or _LIMIT.search(said):
+        return LimitError(said or "it takes more memory than it may")
+    return SessionError(said)
 
 
 def warm_up() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 _NUMBER = re.compile(r"[0-9]+")
@@ -33,6 +34,8 @@ def span_of(held: Collection[str], measured: Sequence[str]) -> str:
     return " ".join(parts)
 
 
+#: Tables have thousands of facts and dozens of spans.
+@lru_cache(maxsize=4096)
 def covers(span: str, version: str) -> bool:
     number = order(version)
     for part in span.split():

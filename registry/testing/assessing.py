@@ -32,6 +32,8 @@ class ScriptedAssessor:
         #: What is in the way, as long as something is.
         self.problem = ""
         self.asked: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+        #: Digests of the files of the version that each was compared with.
+        self.previous: list[tuple[str, ...]] = []
 
     def assess(
         self,
@@ -39,10 +41,12 @@ class ScriptedAssessor:
         files: Sequence[ManifestFile],
         releases: Sequence[str],
         data: Collection[str],
+        previous: Sequence[ManifestFile] = (),
     ) -> Sequence[Report]:
         if self.problem:
             raise HinderedError(self.problem)
         self.asked.append((model_id, tuple(file.path for file in files), tuple(releases)))
+        self.previous.append(tuple(file.sha256 for file in previous))
         return [self._report(model_id, release) for release in releases]
 
     def _report(self, model_id: str, release: str) -> Report:

@@ -137,6 +137,11 @@ class TritonServer:
         """All that it has written."""
         return (self._home / "log").read_text(errors="replace")
 
+    @property
+    def shared_memory(self) -> list[Path]:
+        """What it and the processes of its models share now."""
+        return list(_SHARED_MEMORY.glob(f"{self._prefix}*"))
+
     def put(self, files: Mapping[str, bytes]) -> None:
         """Let the repository hold these files by their path in it, and nothing else."""
         shutil.rmtree(self.repository)
@@ -254,10 +259,10 @@ class TritonServer:
         command = [*self._account.prefix, str(server)]
         command += [f"--model-repository={self.repository}", "--model-control-mode=explicit"]
         command += [f"--backend-directory={self._home / 'backends'}"]
-        command += [f"--backend-config=onnxruntime,shm-region-prefix-name={self._prefix}"]
+        command += [f"--backend-config=python,shm-region-prefix-name={self._prefix}"]
         command += ["--http-address=127.0.0.1", f"--http-port={self._http_port}"]
         command += ["--grpc-address=127.0.0.1", f"--grpc-port={self._grpc_port}"]
-        command += ["--allow-metrics=false", "--exit-timeout-secs=5"]
+        command += ["--allow-metrics=false", f"--exit-timeout-secs={STOP_TIMEOUT_S / 2:.0f}"]
         if self._certificate is not None:
             command += ["--grpc-use-ssl=true"]
             command += [f"--grpc-server-cert={self._certificate.certificate}"]
@@ -334,7 +339,7 @@ class TritonServer:
             # The processes of its models are of its session, and their memory is left as it was.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            for left in _SHARED_MEMORY.glob(f"{self._prefix}*"):
+            for left in self.shared_memory:
                 left.unlink()
         self._process = None
 

@@ -34,15 +34,6 @@ def files_of(paths: Iterable[Path]) -> Mapping[str, Path]:
     return dict(sorted(found.items()))
 
 
-def open_file(path: Path) -> int:
-    """A descriptor open for reading. OSError for a link, a pipe and a device."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "it is no regular file any more")
-    return descriptor
-
-
 def _refusal(problems: list[FieldViolation]) -> InvalidRequestError:
     shown = "; ".join(f"{each.field}: {each.description}" for each in problems[:SHOWN_MAX])
     more = f"; and {len(problems) - SHOWN_MAX} more" if len(problems) > SHOWN_MAX else ""

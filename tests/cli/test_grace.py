@@ -12,7 +12,7 @@ import pytest
 from registry.cli import output
 from registry.cli.vetting import is_worse
 from registry.client.vetting_values import VettingChange
-from registry.policies.shipped import shipped_folder
+from registry.shipped import shipped_folder
 from registry.testing.command import CommandLine
 from registry.testing.people import Team, vetted
 from registry.testing.server import RunningServer, running_server

@@ -145,6 +145,11 @@ def test_what_a_terminal_can_show(
             "Push: hallmark push A b/c; or ask for it",
             ["Push:", "    hallmark push A b/c;", "    or ask for it"],
         ),
+        ("a/b/c" + " " * 20 + "100 kB", ["a/b/c  100 kB"]),
+        (
+            "name" + " " * 9 + "two words" + " " * 9 + "end",
+            ["name         two words", "    end"],
+        ),
         ("\x1b[31mred\x1b[0m and not so long", ["\x1b[31mred\x1b[0m and not so long"]),
         ("x" * 30, ["x" * 30]),
     ],

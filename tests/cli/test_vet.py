@@ -55,6 +55,7 @@ def test_rules_that_do_not_compile_are_told_with_their_line(
     file.write_text("fine\n")
     done = command("vet", "check", str(file), "--yara", str(rules))
     assert (done.code != 0, "own.yar:2" in done.err) == (True, True)
+    assert done.err.startswith("--yara (HALLMARK_YARA_DIR): ")
     said = failed_start(tmp_path / "home", {"HALLMARK_YARA_DIR": str(rules)})
     assert "HALLMARK_YARA_DIR" in said
     assert "own.yar:2" in said

@@ -42,7 +42,7 @@ def test_a_rerun_says_what_it_changed(hallmark: Hallmark, team: Team, folder: Pa
     hallmark("vet", "rerun", f"{model}@1", code=3)
     done = hallmark("vet", "rerun", f"{model}@1", "--follow", who="admin")
     assert f"of {model}" in done.out
-    assert "1 of 1 version have their new verdict, done" in done.out
+    assert "1 of 1 version has its new verdict, done" in done.out
     assert "Nothing has changed." in done.out
     begun = json.loads(hallmark("vet", "rerun", model, "--json", who="admin").out)
     number = begun["name"].rpartition("/")[2]
@@ -71,11 +71,28 @@ def test_facts(hallmark: Hallmark, team: Team, folder: Path) -> None:
     hallmark("push", str(folder), model, "--wait")
     brief = hallmark("version", "facts", f"{model}@1").out
     assert "weights.safetensors  safetensors, 26 kB" in brief
-    assert "tensors  1" in brief
+    assert "    parameters  25,600\n    tensors     1, U8\n" in brief
     full = hallmark("version", "facts", f"{model}@1", "weights.safetensors").out
-    assert "U8" in full
-    assert "25600" in full
+    assert "    weights  U8  [25600]\n" in full
     found = json.loads(hallmark("version", "facts", f"{model}@1", "--json").out)
     assert [file["path"] for file in found["files"]] == ["README.md", "weights.safetensors"]
     assert found["files"][0]["facts"]
     hallmark("version", "facts", f"{model}@1", "none", code=3)
+
+
+def test_facts_of_several_lines(hallmark: Hallmark, team: Team, folder: Path) -> None:
+    """A text of a file keeps within its place; a file that failed is marked, and has no format."""
+    model = team.model()
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}\nA: {{ m }}\n{% endfor %}\n"
+    )
+    (folder / "deep.json").write_bytes(b"[" * 100)
+    hallmark("push", str(folder), model, "--wait", code=1)
+    brief = hallmark("version", "facts", f"{model}@1")
+    assert "✗ deep.json  100 B\n" in brief.out
+    assert f"hallmark version facts {model}@1 PATH" in brief.err
+    (folder / "deep.json").unlink()
+    hallmark("push", str(folder), model, "--wait")
+    assert "    chat_templates  default\n" in hallmark("version", "facts", f"{model}@2").out
+    full = hallmark("version", "facts", f"{model}@2", "chat_template.jinja").out
+    assert "  chat_templates\n    default\n      {% for m in messages %}\n      A: " in full

@@ -13,7 +13,7 @@ from registry.client.values import Version
 
 
 def version(state: str, verdict: str) -> Version:
-    vetting = SimpleNamespace(verdict=verdict, findings=())
+    vetting = SimpleNamespace(verdict=verdict, findings=(), grace_end_time=None)
     return cast(Version, SimpleNamespace(ref="a/b@1", state=state, vetting=vetting))
 
 

@@ -130,6 +130,23 @@ def test_other_tools_assess_anew(story: Story) -> None:
     assert (after.readiness, after.tools_digest) == (Readiness.NOT_READY, "sha256:newer")
 
 
+def test_a_version_is_compared_with_the_one_in_production(story: Story) -> None:
+    """And with none while there is none, or where that has the same files."""
+    world = story.world
+    in_production(world, "25.10")
+    first = story.vetted(story.push(FILES))
+    assess_all(world)
+    story.promote(first)
+    second = story.vetted(story.push({**FILES, "model.txt": b"a better model"}))
+    assess_all(world)
+    ask(story, first, "26.04")
+    assess_all(world)
+    files = world.database.read(lambda tx: tx.manifests.get(first.digest))
+    assert files is not None
+    assert world.assessor.previous == [(), tuple(each.sha256 for each in files.files), ()]
+    assert second.digest != first.digest
+
+
 def test_an_event_tells_of_each_version(story: Story) -> None:
     world = story.world
     in_production(world, "25.10")

@@ -21,7 +21,11 @@ from registry.testing.world import grant
 
 
 def changes(story: Story, caller: Caller, made: Rerun) -> tuple[Change, ...]:
-    name = VettingRerunName.parse(made.name)
+    return changes_of(story, caller, made.number)
+
+
+def changes_of(story: Story, caller: Caller, number: int) -> tuple[Change, ...]:
+    name = VettingRerunName(number=number)
     return story.world.vetting_reports.changes(caller, name, PageRequest()).items
 
 
@@ -144,6 +148,20 @@ def test_who_may(story: Story, eve: Caller) -> None:
     assert story.world.vetting_reports.get_rerun(local, VettingRerunName.parse(made.name))
     with pytest.raises(NotFoundError):
         story.world.vetting_reports.get_rerun(eve, VettingRerunName(number=99))
+
+
+def test_a_refusal_does_not_tell_of_reruns(story: Story, eve: Caller) -> None:
+    """Neither whether there is one nor what it is about."""
+    version = story.released({"a.txt": b"1"})
+    numbers = [rerun(story, eve, scope).number for scope in (version.name, version.model_name, "")]
+    refusals = set()
+    for number in (*numbers, 99):
+        with pytest.raises(PermissionDeniedError) as refused:
+            changes_of(story, story.mallory, number)
+        refusals.add(str(refused.value).replace(f"/{number}", "/NUMBER"))
+    assert len(refusals) == 1
+    with pytest.raises(PermissionDeniedError, match=r"on models\."):
+        rerun(story, story.mallory)
 
 
 def test_changes_of_what_one_may_not_read_are_left_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
@@ -159,6 +161,24 @@ def test_a_model_that_takes_more_memory_than_it_may_is_a_doubt(tmp_path: Path) -
     assert {each for each, _ in rules(report)} <= {"READY-1", "RUN-2"}
 
 
+@pytest.mark.slow
+def test_one_that_cannot_be_loaded_within_what_it_may_take_is_a_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is said of the model: a server has more."""
+    made = model(
+        node("MatMul", "x w", "y"),
+        outputs=[value("y", dims=["N", 1 << 24])],
+        tensors=[weights("w", np.zeros((4, 1 << 24)))],
+    )
+    save(made, tmp_path / "m/1/model.onnx", external="w.bin")
+    few = Limits(memory_bytes=500_000_000)
+    monkeypatch.setattr(assessing, "limits_for", lambda *_, **__: few)
+    report, _ = assess(tmp_path, RELEASES, name="m")
+    assert rules(report) == [("READY-1", "doubts")]
+    assert any("LimitError" in each.found for each in report.all_points())
+
+
 def test_whoever_asks_has_neither_library_in_its_process() -> None:
     """The server and the command line ask, and stay slim."""
     done = subprocess.run(
@@ -262,3 +282,50 @@ def test_a_word_on_other_models_or_releases_is_none() -> None:
     said.append(json.loads(json.dumps(report_to_document(other))))
     with pytest.raises(ValueError, match="other"):
         assessing._heard({"reports": said}, RELEASES)
+
+
+@pytest.mark.slow
+def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
+    """Also where the model names it, and a link in the folder leads there."""
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(np.ones(4, np.float32).tobytes())
+    made = model(node("Add", "x w", "y"), tensors=[weights("w", [1, 2, 3, 4])])
+    for location in ("link.bin", "../../../outside.bin", str(outside)):
+        top = tmp_path / "top"
+        shutil.rmtree(top, ignore_errors=True)
+        save(made, top / "m/1/model.onnx", external="w.bin")
+        (top / "m/1/link.bin").symlink_to(outside)
+        path = top / "m/1/model.onnx"
+        named = onnx.load(path, load_external_data=False)
+        named.graph.initializer[0].external_data[0].value = location
+        path.write_bytes(named.SerializeToString())
+        report, _ = assess(top, RELEASES, name="m")
+        assert report.readiness is Readiness.NOT_READY
+        assert {("GRAPH-4", "blocks"), ("RUN-1", "blocks")} <= set(rules(report))
+
+
+@pytest.mark.slow
+def test_answers_are_compared_with_those_of_the_version_before(tmp_path: Path) -> None:
+    """In one jail, which may read both folders."""
+    save(model(node("Neg", "x", "y")), tmp_path / "before/m/1/model.onnx")
+    save(relu(), tmp_path / "now/m/1/model.onnx")
+    report, _ = assess(tmp_path / "now", RELEASES, name="m", previous=tmp_path / "before")
+    assert rules(report) == [("RUN-7", "remark")]
+    assert len(report.models[0].runs) == 4
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"reports": 5}, {"reports": []}, {"reports": [{"release": "0"}]}, 5, []]
+)
+def test_a_jail_that_was_taken_over_gets_no_further(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it says, whoever asked goes on."""
+
+    class Taken(Process):
+        def ask(self, *_: Any) -> Any:
+            return said
+
+    monkeypatch.setattr(assessing, "Process", Taken)
+    for report in assess(tmp_path, RELEASES, name="m"):
+        assert rules(report) == [("READY-1", "doubts")]

@@ -15,9 +15,11 @@ from registry.domain.readiness import ModelReport, Report, Signature, TensorInfo
 from registry.jail.process import JailError, Process
 from registry.serving import candidates as outside
 from registry.serving.candidates import Candidate, CandidateError, candidates, in_order, tops
+from registry.serving.models import RootName
 from registry.serving.probe_making import make
 from registry.testing.onnx_models import model, node, relu, save, value
 
+ROOT = RootName(name="m", is_folder=True)
 ONNX_TYPES: Mapping[int, str] = {
     TensorProto.FLOAT: "FLOAT",
     TensorProto.STRING: "STRING",
@@ -55,7 +57,7 @@ def report_of(made: onnx.ModelProto, config: str) -> Report:
 def asked(folder: Path, made: onnx.ModelProto, config: str) -> Mapping[str, Any]:
     """As it is told in the jail."""
     save(made, folder / "model.onnx")
-    said: Mapping[str, Any] = make(report_of(made, config), str(folder), "m")["m"]
+    said: Mapping[str, Any] = make(report_of(made, config), str(folder), ROOT)["m"]
     return said
 
 
@@ -136,7 +138,7 @@ def test_what_nobody_can_be_asked_has_an_excuse(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").unlink()
     (tmp_path / "model.plan").write_bytes(b"plan")
     report = Report(release="24.10", onnxruntime="1.19.2", models=(plan,))
-    told = make(report, str(tmp_path), "m")["m"]
+    told = make(report, str(tmp_path), ROOT)["m"]
     assert (told["cases"], told["excuse"]) == ([], "a tensorrt model is not run here")
 
 
@@ -147,7 +149,7 @@ def test_of_a_sequence_nothing_is_compared(tmp_path: Path) -> None:
 
 def test_a_config_that_cannot_be_read_leaves_its_model_out(tmp_path: Path) -> None:
     save(relu(), tmp_path / "model.onnx")
-    assert make(report_of(relu(), "max_batch_size: many"), str(tmp_path), "m") == {}
+    assert make(report_of(relu(), "max_batch_size: many"), str(tmp_path), ROOT) == {}
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from registry.domain.readiness import Point, Weight
-from registry.serving.config_rules import RULES, check, unreadable
+from registry.serving.config_rules import POINTS_MAX, RULES, check, unreadable
 from registry.serving.pbtxt import PbtxtError, parse
 from registry.serving.repository import places
 from registry.testing.triton_configs import broken_models, broken_serving
@@ -63,6 +63,12 @@ def test_each_rule_is_tried_above() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 
+def test_no_more_is_said_than_anybody_reads() -> None:
+    found = look(Given(BASE + "output { }" * POINTS_MAX))
+    assert len(found) == POINTS_MAX + 1
+    assert (found[-1].weight, found[-1].found) == (Weight.DOUBTS, "more than 500 points")
+
+
 def test_a_point_says_found_expected_and_mending() -> None:
     (found,) = look(Given(BASE.replace("[4]", "[-1, 4]", 1)))
     assert found.path == "m/config.pbtxt"
@@ -74,11 +80,11 @@ def test_a_point_says_found_expected_and_mending() -> None:
 @pytest.mark.parametrize(
     ("given", "fix"),
     [
-        (BROKEN[4][3], 'Write `backend: "onnxruntime"`.'),
+        (Given('backend: "onnx"'), 'Write `backend: "onnxruntime"`.'),
         (Given(BASE.replace('"Y"', '"Yy"')), "Name the tensors as the model does."),
         (Given(UNBATCHED.replace("[-1, 4]", "[4]", 1)), "Write the batch axis too, or a"),
         (Given(BASE.replace("FP32", "INT64", 1)), "Write `data_type: TYPE_FP32`."),
-        (Given(BASE, ONE, {"1/mode.onnx": 1}), 'Write `default_model_filename: "mode.onnx"`'),
+        (Given(BASE, ONE, {"1/mode.onnx": 1}), "Write `default_model_filename: 'mode.onnx'`"),
     ],
 )
 def test_the_mending_is_an_order(given: Given, fix: str) -> None:
@@ -88,3 +94,5 @@ def test_the_mending_is_an_order(given: Given, fix: str) -> None:
 def test_quotations_of_the_file_are_text_alone() -> None:
     (found,) = look(Given('name: "a\\033[31m\\nb"\n' + BASE))
     assert found.found == r"'a\x1b[31m\nb'"
+    (found,) = look(Given(BASE + "cc_model_filenames { key: '\\033[31m' value: 'x' }"))
+    assert found.subject == 'cc_model_filenames["<U+001B>[31m"]'

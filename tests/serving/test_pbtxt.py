@@ -106,6 +106,7 @@ def test_comments_may_be_in_any_encoding() -> None:
         ("max_batch_size: 9999999999", (1, 17), "'9999999999'", "a number that the field", ""),
         ("name: scorer", (1, 7), "'scorer'", "a text in quotes", "Put it in quotes"),
         ('name: "scorer', (1, 7), "scorer", "the quote that ends it", ""),
+        ('platform: "\\377"', (1, 17), "bytes that are no UTF-8", "text in UTF-8", ""),
         ("response_cache { enable: yes }", (1, 26), "'yes'", "true or false", ""),
         ("[a.b]: 4", (1, 4), "an extension in brackets", "the name of a field", "Remove it"),
     ],

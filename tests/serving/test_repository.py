@@ -141,11 +141,30 @@ def test_pieces_of_one_model_are_no_candidates() -> None:
         (["10/model.onnx", "2/model.plan", "config.pbtxt"], "onnxruntime"),
         (["1/model.plan", "1/model.onnx"], "tensorrt"),
         (["1/net.onnx", "config.pbtxt"], ""),
+        # The first folder by its name is looked at, whatever it is.
+        ([".git/HEAD", "3/model.onnx", "config.pbtxt"], ""),
+        (["01/model.plan", "1/model.onnx", "config.pbtxt"], "tensorrt"),
     ],
 )
 def test_backends_are_filled_in_as_by_the_server(paths: list[str], backend: str) -> None:
     (place,), _ = look(*paths)
     assert place.autofilled()[0] == backend
+
+
+@pytest.mark.parametrize(
+    ("paths", "main"),
+    [
+        (["model.onnx", "other.onnx"], ("onnxruntime", "model.onnx")),
+        (["net.onnx", "net.onnx.data"], ("onnxruntime", "net.onnx")),
+        (["config.pbtxt", "3/Net.PLAN"], ("tensorrt", "Net.PLAN")),
+        (["net.gguf"], ("", "net.gguf")),
+        (["a.onnx", "b.onnx"], ("", "")),
+        (["models/ensemble/config.pbtxt"], ("", "")),
+    ],
+)
+def test_the_file_of_the_model(paths: list[str], main: tuple[str, str]) -> None:
+    (place,), _ = look(*paths)
+    assert place.main() == main
 
 
 _NAMES = st.sampled_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version as installed
@@ -159,6 +160,15 @@ def test_tables_are_small_and_in_order() -> None:
         for operators in table["kernels"].values():
             assert list(operators) == sorted(operators)
     assert runtimes()[0] == "1.17.3"
+
+
+def test_spans_are_of_measured_versions() -> None:
+    """Each begins and ends with one."""
+    versions = json.loads((TABLES / "limits.json").read_text(encoding="utf-8"))["versions"]
+    texts = "".join(each.read_text(encoding="utf-8") for each in TABLES.iterdir())
+    spans = set(re.findall(r'"([0-9]+\.[0-9]+\.[0-9]+-[-0-9. ]*)"', texts))
+    assert "1.17.3-" in spans
+    assert {end for span in spans for end in re.split("[- ]", span)} <= {*versions, ""}
 
 
 # --- Against the one that is installed ------------------------------------------------------------

@@ -42,6 +42,13 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         'platform: "onnx" backend: "onnxruntime"',
         Given('platform: "onnx" backend: "onnxruntime"\n' + FULL),
     ),
+    (
+        "CONFIG-3",
+        BLOCKS,
+        "platform: 'torch_aoti'",
+        Given("platform: 'torch_aoti'\n" + IO, None, {"1/model.pt2": 1}),
+    ),
+    ("CONFIG-3", BLOCKS, "", Given(IO, None, {"1/model.pt2": 1})),
     ("CONFIG-3", BLOCKS, 'backend: "onnx"', Given('backend: "onnx"\n' + IO)),
     ("CONFIG-3", BLOCKS, 'backend: "ONNXRuntime"', Given('backend: "ONNXRuntime"\n' + IO)),
     ("CONFIG-3", DOUBTS, 'backend: "our_own"', Given('backend: "our_own"\n' + IO)),
@@ -245,6 +252,12 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         BLOCKS,
         "batch_input { kind: BATCH_ELEMENT_COUNT",
         Given(BASE + BATCH_INPUT % "data_type: TYPE_FP32", Signature(inputs=(X, Z), outputs=(Y,))),
+    ),
+    (
+        "CONFIG-16",
+        BLOCKS,
+        "batch_output { source_input: 'X'",
+        Given(BASE + "batch_output { source_input: 'X' }"),
     ),
     (
         "CONFIG-16",

@@ -10,6 +10,7 @@ from registry.testing.triton_configs.given import (
     ONE,
     PLAN,
     PRIORITY,
+    PYTHON,
     REMARK,
     TWO,
     UNBATCHED,
@@ -292,7 +293,10 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         BLOCKS,
         "response_cache { enable: true",
         Given(
-            BASE + "model_transaction_policy { decoupled: true }\nresponse_cache { enable: true }"
+            f"{PYTHON.text}model_transaction_policy {{ decoupled: true }}\n"
+            "response_cache { enable: true }",
+            None,
+            PYTHON.files,
         ),
     ),
     (
@@ -343,5 +347,18 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         DOUBTS,
         "agents { name: 'checksum'",
         Given(BASE + "model_repository_agents { agents { name: 'checksum' } }"),
+    ),
+    (
+        "CONFIG-22",
+        REMARK,
+        "resources { count: 3",
+        Given(BASE + "instance_group { rate_limiter { resources { count: 3 } } }"),
+    ),
+    ("CONFIG-25", REMARK, "level: 3", Given(BASE + "optimization { graph { level: 3 } }")),
+    (
+        "CONFIG-31",
+        REMARK,
+        "decoupled: true",
+        Given(BASE + "model_transaction_policy { decoupled: true }"),
     ),
 ]

@@ -39,6 +39,7 @@ from registry.testing.triton_configs.given import (
 
 SOUND: dict[str, Given] = {
     "bare": Given(""),
+    "a format that has no backend": Given("", None, {"1/net.gguf": 9}),
     "batched": Given(BASE),
     "unbatched": Given(UNBATCHED),
     "platform": Given(BASE.replace('backend: "onnxruntime"', 'platform: "onnxruntime_onnx"')),

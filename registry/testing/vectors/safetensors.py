@@ -35,6 +35,17 @@ VECTORS = (
     _sound("two-tensors", safetensors({"a": _A, "b": _B}, bytes(32))),
     _sound("unsorted-header", safetensors({"b": _B, "a": _A}, bytes(32))),
     _sound("padded-header", safetensors(b"{}      ")),
+    *(
+        _sound(f"header-of-{length}-bytes", safetensors(b"{}".ljust(length)))
+        for length in (0x280, 0x480, 0x010280)
+    ),
+    Vector(
+        name="header-length-that-is-a-pickle",
+        path="model.safetensors",
+        # PROTO 2, BINFLOAT over the brace, and what it would run: 0x470280 bytes of header.
+        data=safetensors(b"{xxcos\nsystem\nX\x04\0\0\0echo\x85R.".ljust(0x470280)),
+        rule="FILE-1",
+    ),
     _sound("metadata", safetensors({"__metadata__": {"format": "pt"}, "a": _A}, bytes(24))),
     _sound("empty-tensor", safetensors({"a": tensor("I64", [0, 7], 0, 0)})),
     _sound("scalar", safetensors({"a": tensor("F64", [], 0, 8)}, bytes(8))),

@@ -16,10 +16,14 @@ from registry.ports.scanners import Outcome, ScanAnswer, Scanner
 
 logger = logging.getLogger(__name__)
 
-_CONVERT = "Convert the model to safetensors, ONNX or GGUF, and push that."
-MALICIOUS = Rule("SCAN-1", "No scanner calls the file malicious.", _CONVERT)
+#: It may be about any file, as rules of the operator's are.
+_REMOVE = (
+    "Push a version without what the scanner found; safetensors, ONNX and GGUF hold no code. If "
+    "the scanner is wrong, tell the server's operator."
+)
+MALICIOUS = Rule("SCAN-1", "No scanner calls the file malicious.", _REMOVE)
 SUSPICIOUS = Rule(
-    "SCAN-2", "What scanners are suspicious of are names that stand on our own list.", _CONVERT
+    "SCAN-2", "What scanners are suspicious of are names that stand on our own list.", _REMOVE
 )
 ANSWERED = Rule(
     "SCAN-3",
