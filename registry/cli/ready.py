@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from registry.domain.readiness import ProbeResult, Readiness, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from registry.app.probing import ProbeTarget
 
 _EXITS = {
     Readiness.READY: exits.DONE,
@@ -121,33 +124,43 @@ def check(
 
     if probe.url and len(releases) > 1:
         raise click.UsageError("--probe: a server is of one release; give --triton once.")
+    target = _target(probe) if probe.url else None
     try:
         reports = check_folder(path, releases=releases, name=name, run=not no_run, bare=bare)
-        probes = _probe(probe, path, reports[0], name=name, bare=bare) if probe.url else []
+        probes = _probe(path, reports[0], target, name=name, bare=bare) if target else []
     except HinderedError as error:
         raise click.ClickException(str(error)) from error
     _emit(session, str(path), reports, probes, config=config, diff=diff)
 
 
+def _target(flags: ProbeFlags) -> ProbeTarget:
+    from registry.app import probing
+
+    if not flags.is_direct and flags.file is not None:
+        return probing.configured(flags.file, flags.url)
+    return probing.direct(
+        flags.url,
+        ca_file=flags.ca_file,
+        certificate_file=flags.certificate_file,
+        certificate_key_file=flags.certificate_key_file,
+        key_files=flags.key_files,
+        repository=flags.repository,
+    )
+
+
 def _probe(
-    flags: ProbeFlags, path: Path, report: Report, *, name: str, bare: bool
+    path: Path, report: Report, target: ProbeTarget, *, name: str, bare: bool
 ) -> list[ProbeResult]:
     from registry.app import probing
 
     # The library of gRPC tells of each connection that fails, beside what it returns.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if flags.is_direct or flags.file is None:
-        target = probing.direct(
-            flags.url,
-            ca_file=flags.ca_file,
-            certificate_file=flags.certificate_file,
-            certificate_key_file=flags.certificate_key_file,
-            key_files=flags.key_files,
-            repository=flags.repository,
-        )
-    else:
-        target = probing.configured(flags.file, flags.url)
-    return probing.probe_folder(path, report, target, name=name, bare=bare)
+    # Which is how a job is cancelled: what was loaded is unloaded then, as after Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return probing.probe_folder(path, report, target, name=name, bare=bare)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @ready.command("releases")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +83,49 @@ def test_the_worst_of_report_and_probe_is_the_exit_code(
     assert "PROBE-3" in done.out
     save(model(node("Nonsense", "x", "y")), folder / "model.onnx")
     assert command(*asked).code == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_probe_that_is_ended_unloads(
+    triton: TritonServer, key_file: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    """Also while the server is still loading the model."""
+    folder = tmp_path / "slow"
+    (folder / "1").mkdir(parents=True)
+    (folder / "1/model.py").write_text(
+        "import time\nclass TritonPythonModel:\n    def initialize(self, args):\n"
+        "        time.sleep(2)\n"
+    )
+    (folder / "config.pbtxt").write_text(
+        'backend: "python" max_batch_size: 1\n'
+        'input { name: "x" data_type: TYPE_FP32 dims: 1 }\n'
+        'output { name: "y" data_type: TYPE_FP32 dims: 1 }\n'
+    )
+    words = ["ready", "check", str(folder), "--triton", RELEASE]
+    words += ["--probe", f"grpc://{triton.grpc_address}", "--probe-key", f"admin-key={key_file}"]
+    # Whoever runs the tests in the background ignores Ctrl-C, and so would what they start.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    started = len(triton.log)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "registry.cli", *words], stderr=subprocess.PIPE, text=True
+    )
+    signal.signal(signal.SIGINT, before)
+    try:
+        until = time.monotonic() + 60
+        while "loading: hallmark-probe-" not in triton.log[started:]:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(how)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, err
+    assert "Interrupted" in err
+    while "successfully unloaded 'hallmark-probe-" not in triton.log[started:]:
+        assert time.monotonic() < until, triton.log[started:]
+        time.sleep(0.02)
 
 
 def test_what_cannot_be_meant_is_refused(
