@@ -19,7 +19,7 @@ from registry.serving.releases import release, shipped_releases
 from registry.serving.work_folder import PREFIX
 from registry.vetting.folder import files_of
 
-__all__ = ["HinderedError", "assessor_of", "check_folder"]
+__all__ = ["HinderedError", "assessor_of", "check_folder", "model_folder"]
 
 
 def assessor_of(settings: Settings, blobs: BlobStore) -> TritonAssessor:
@@ -48,7 +48,7 @@ def check_folder(
     known = shipped_releases()
     asked = [release(known, each) for each in releases]
     files_of([path])
-    with _folder(path) as folder:
+    with model_folder(path) as folder:
         try:
             return assess(folder, asked, name=name or path.resolve().stem, run=run, bare=bare)
         except NoJailError as error:
@@ -56,7 +56,7 @@ def check_folder(
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Path]:
+def model_folder(path: Path) -> Iterator[Path]:
     """The folder itself; of a single file, one with nothing but a copy of that."""
     if path.is_dir():
         yield path

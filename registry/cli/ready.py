@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +12,15 @@ import click
 
 from registry.cli import exits, output
 from registry.cli.finding import find_reference
+from registry.cli.ready_probe import ProbeFlags, probe_lines, probe_options
 from registry.cli.session import Session, command_line, with_session
 from registry.cli.tree import Group
-from registry.domain.readiness import Readiness, Report
+from registry.domain.readiness import ProbeResult, Readiness, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from registry.app.probing import ProbeTarget
 
 _EXITS = {
     Readiness.READY: exits.DONE,
@@ -95,6 +100,7 @@ def show(
     is_flag=True,
     help="Also where this machine has no Landlock or seccomp.",
 )
+@probe_options
 @_report_options
 @with_session
 def check(
@@ -104,20 +110,57 @@ def check(
     name: str,
     no_run: bool,
     bare: bool,
+    probe: ProbeFlags,
     config: bool,
     diff: bool,
 ) -> None:
     """Assess a local file or folder as a server would a version of it. Needs no server.
 
+    With --probe a real Triton loads it under a throw-away name, answers and unloads it.
+
     Exit code 0 where it is ready for all releases, 1 where not, 5 where nobody can tell.
     """
     from registry.app.readiness import HinderedError, check_folder
 
+    if probe.url and len(releases) > 1:
+        raise click.UsageError("--probe: a server is of one release; give --triton once.")
+    target = _target(probe) if probe.url else None
     try:
         reports = check_folder(path, releases=releases, name=name, run=not no_run, bare=bare)
+        probes = _probe(path, reports[0], target, name=name, bare=bare) if target else []
     except HinderedError as error:
         raise click.ClickException(str(error)) from error
-    _emit(session, str(path), reports, config=config, diff=diff)
+    _emit(session, str(path), reports, probes, config=config, diff=diff)
+
+
+def _target(flags: ProbeFlags) -> ProbeTarget:
+    from registry.app import probing
+
+    if not flags.is_direct and flags.file is not None:
+        return probing.configured(flags.file, flags.url)
+    return probing.direct(
+        flags.url,
+        ca_file=flags.ca_file,
+        certificate_file=flags.certificate_file,
+        certificate_key_file=flags.certificate_key_file,
+        key_files=flags.key_files,
+        repository=flags.repository,
+    )
+
+
+def _probe(
+    path: Path, report: Report, target: ProbeTarget, *, name: str, bare: bool
+) -> list[ProbeResult]:
+    from registry.app import probing
+
+    # The library of gRPC tells of each connection that fails, beside what it returns.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Which is how a job is cancelled: what was loaded is unloaded then, as after Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return probing.probe_folder(path, report, target, name=name, bare=bare)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @ready.command("releases")
@@ -150,14 +193,28 @@ def _wait(session: Session, name: str, release: str) -> Report:
 
 
 def _emit(
-    session: Session, name: str, reports: Sequence[Report], *, config: bool, diff: bool
+    session: Session,
+    name: str,
+    reports: Sequence[Report],
+    probes: Sequence[ProbeResult] = (),
+    *,
+    config: bool,
+    diff: bool,
 ) -> None:
-    """Print the reports, and exit by the worst of them."""
-    from registry.domain.readiness import report_to_document
+    """Print the reports and what probes told, and exit by the worst of them."""
+    from registry.domain.readiness import probe_to_document, report_to_document
 
-    document = [{"readiness": each.readiness, **report_to_document(each)} for each in reports]
-    session.emit({"reports": document}, _lines(name, reports, config=config, diff=diff))
-    verdicts = {each.readiness for each in reports}
+    document: dict[str, Any] = {
+        "reports": [{"readiness": each.readiness, **report_to_document(each)} for each in reports]
+    }
+    lines = _lines(name, reports, config=config, diff=diff)
+    if probes:
+        told = [{"readiness": each.readiness, **probe_to_document(each)} for each in probes]
+        document["probes"] = told
+    if not config and not diff:
+        lines += [line for result in probes for line in probe_lines(result)]
+    session.emit(document, lines)
+    verdicts = {each.readiness for each in reports} | {each.readiness for each in probes}
     worst = next(
         each
         for each in (Readiness.NOT_READY, Readiness.UNKNOWN, Readiness.READY)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from registry.client.readiness import Readiness as Known
 
 _MARKS = {Weight.BLOCKS: "✗", Weight.DOUBTS: "?", Weight.REMARK: "·"}
-_VERDICTS = {
+VERDICTS = {
     Readiness.READY: "ready",
     Readiness.NOT_READY: "not ready",
     Readiness.UNKNOWN: "cannot tell",
@@ -32,8 +32,8 @@ _SHOWN_MAX = 8
 def report_lines(name: str, report: Report) -> list[str]:
     """A whole report. `name` is what was asked about."""
     runtime = f" (ONNX Runtime {report.onnxruntime})" if report.onnxruntime else ""
-    lines = [f"{name} for Triton {report.release}{runtime}: {_VERDICTS[report.readiness]}"]
-    lines += _point_lines(report.points)
+    lines = [f"{name} for Triton {report.release}{runtime}: {VERDICTS[report.readiness]}"]
+    lines += point_lines(report.points)
     for model in report.models:
         lines += _model_lines(model, is_only=len(report.models) == 1)
     return [*lines, _summary(report)]
@@ -49,7 +49,7 @@ def brief_lines(known: Sequence[Known]) -> list[str]:
         readiness = each.report.readiness
         mark = {Readiness.READY: "✓", Readiness.NOT_READY: "✗"}.get(readiness, "?")
         reasons = [] if readiness is Readiness.READY else each.report.all_points()[:1]
-        lines.append(f"  triton {each.release}  {mark} {_VERDICTS[readiness]}")
+        lines.append(f"  triton {each.release}  {mark} {VERDICTS[readiness]}")
         for point in reasons:
             lines.append(f"      {_place(point)}{point.message}")
             lines += [f"      {point.fix}"] if point.fix else []
@@ -61,13 +61,13 @@ def _model_lines(model: ModelReport, *, is_only: bool) -> Iterator[str]:
     backend = model.backend or "no backend of Triton serves it"
     if not is_only or model.folder:
         yield f"  {model.name}{place}, {backend}"
-    yield from _point_lines(model.points)
+    yield from point_lines(model.points)
     rows = []
     if model.signature is not None:
         rows.append(("inputs", _tensors(model.signature.inputs)))
         rows.append(("outputs", _tensors(model.signature.outputs)))
     if model.runs:
-        rows.append(("dry run", "\n".join(map(_run, model.runs))))
+        rows.append(("dry run", "\n".join(map(run_line, model.runs))))
         rows.append(("memory", f"at most {output.size(model.peak_bytes)}"))
     if model.config:
         made = "generated; see it with --config" if model.is_config_generated else "its own"
@@ -76,7 +76,7 @@ def _model_lines(model: ModelReport, *, is_only: bool) -> Iterator[str]:
     yield from output.details(rows)
 
 
-def _point_lines(points: Iterable[Point]) -> Iterator[str]:
+def point_lines(points: Iterable[Point]) -> Iterator[str]:
     for point in sorted(points, key=lambda each: list(Weight).index(each.weight)):
         place = _place(point)
         yield f"  {_MARKS[point.weight]} {point.rule}  {place}{point.message}"
@@ -110,7 +110,7 @@ def _tensor(tensor: TensorInfo) -> str:
     return f"{tensor.name}{kind} {tensor.dtype}{shape}{optional}"
 
 
-def _run(run: Run) -> str:
+def run_line(run: Run) -> str:
     axes = ", ".join(f"{name}={length}" for name, length in run.axes.items())
     worst = max(run.differences.values(), default=None)
     parts = [
@@ -133,4 +133,4 @@ def _summary(report: Report) -> str:
         )
     )
     said = ", ".join(output.counted(count, noun) for count, noun in counts if count)
-    return f"{_VERDICTS[report.readiness]}: {said or 'nothing found'}"
+    return f"{VERDICTS[report.readiness]}: {said or 'nothing found'}"

@@ -202,6 +202,14 @@ FIELDS = (
         "policies/workloads.example.yaml; empty: none.",
     ),
     Field(
+        key="triton_probes_file",
+        parse=parsing.optional_path,
+        expected="a YAML file's path",
+        default="",
+        meaning="On which NVIDIA Triton candidates for a stage are probed, as in "
+        "policies/triton-probes.example.yaml; empty: on none.",
+    ),
+    Field(
         key="workload_token_minutes",
         parse=parsing.whole(1, 60),
         expected="whole minutes from 1 to 60",

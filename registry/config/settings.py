@@ -57,6 +57,7 @@ class Settings:
     workloads_file: Path | None
     #: How long a token lives that a workload gets, at most.
     workload_token_minutes: int
+    triton_probes_file: Path | None
     webhook_networks: tuple[Network, ...]
     webhook_ca_file: Path | None
     ldap: LdapSettings

@@ -161,6 +161,47 @@ def readiness_of(points: Iterable[Point]) -> Readiness:
     return Readiness.UNKNOWN if Weight.DOUBTS in weights else Readiness.READY
 
 
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Of requests that were sent one after the other, with so many examples in each."""
+
+    batch: int
+    requests: int
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """What one server made of one model that it was asked to load, run and unload.
+
+    A point that blocks is a fault of the model. One that doubts is a fault of the server, or of the
+    way there: then the model is neither ready nor not.
+    """
+
+    #: As in the report.
+    model: str
+    #: HOST:PORT.
+    address: str
+    #: The release that was asked about, such as 25.10.
+    release: str
+    #: By its own word, such as 2.62.0; empty where it gave none.
+    server_version: str = ""
+    #: The throw-away name that the server knew it by; empty where it was not asked to load it.
+    name: str = ""
+    #: Until it was ready, what an ensemble needs included; 0 where it never was.
+    load_s: float = 0.0
+    #: By the server, with how far its outputs are from those of the dry run.
+    runs: tuple[Run, ...] = ()
+    #: The smallest batch first.
+    latencies: tuple[Latency, ...] = ()
+    points: tuple[Point, ...] = ()
+
+    @property
+    def readiness(self) -> Readiness:
+        return readiness_of(self.points)
+
+
 class Subject(NamedTuple):
     """What a report belongs to: files, and the name under which Triton would serve them."""
 
@@ -209,6 +250,23 @@ def report_from_document(document: Mapping[str, Any]) -> Report:
         **{
             **document,
             "models": tuple(map(_model, document["models"])),
+            "points": tuple(map(_point, document["points"])),
+        }
+    )
+
+
+def probe_to_document(result: ProbeResult) -> dict[str, Any]:
+    """As JSON. Law: as of `report_to_document`, with `probe_from_document`."""
+    return asdict(result)
+
+
+def probe_from_document(document: Mapping[str, Any]) -> ProbeResult:
+    """What `probe_to_document` wrote. KeyError, TypeError or ValueError for another form."""
+    return ProbeResult(
+        **{
+            **document,
+            "runs": tuple(map(_run, document["runs"])),
+            "latencies": tuple(Latency(**each) for each in document["latencies"]),
             "points": tuple(map(_point, document["points"])),
         }
     )

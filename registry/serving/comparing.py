@@ -65,6 +65,23 @@ def difference(found: Array, expected: Array, dtype: str, tolerance: Tolerance) 
     return _of(found, expected, np.where(are_numbers, apart, 0.0), is_beyond)
 
 
+def differs(
+    found: Array, expected: Array, dtype: str, tolerance: Tolerance
+) -> tuple[tuple[str, str] | None, float]:
+    """What is found and expected where they differ, else None; and the greatest difference."""
+    if found.dtype != expected.dtype:
+        return (f"found {found.dtype}", str(expected.dtype)), 0.0
+    if found.shape != expected.shape:
+        return (f"found shape {list(found.shape)}", f"{list(expected.shape)}"), 0.0
+    apart = difference(found, expected, dtype, tolerance)
+    if not apart.beyond:
+        return None, apart.greatest
+    more = f" and {apart.beyond - 1} more elements" if apart.beyond > 1 else ""
+    within = "exactly" if tolerance == EXACT else f"within {tolerance}"
+    said = (f"found {apart.found} at {list(apart.index)}{more}", f"{apart.expected} {within}")
+    return said, apart.greatest
+
+
 def _of(
     found: Array,
     expected: Array,

@@ -17,7 +17,7 @@ from registry.domain.readiness import Point, Run, Signature, TensorInfo, Weight
 from registry.formats.look import Rule
 from registry.jail.memory import PeakMemory
 from registry.names.text import show
-from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, Tolerance, difference
+from registry.serving.comparing import EXACT, TOLERANCES_BY_DTYPE, differs
 from registry.serving.made_inputs import LARGER_SIZES, SIZES, UnmadeError, axes_of, made
 from registry.serving.points import point
 from registry.serving.samples import SAMPLES_MAX, Sample, SampleError, read_sample, sample_paths
@@ -251,7 +251,7 @@ def _compare_with_sample(
 ) -> Mapping[str, float]:
     dtypes, greatest = _dtypes(signature), {}
     for name, expected in sample.outputs.items():
-        said, apart = _differs(
+        said, apart = differs(
             ran.outputs[name], expected, dtypes[name], sample.tolerance(name, dtypes[name])
         )
         greatest[name] = apart
@@ -268,23 +268,6 @@ def _compare_with_sample(
                 )
             )
     return greatest
-
-
-def _differs(
-    found: Array, expected: Array, dtype: str, tolerance: Tolerance
-) -> tuple[tuple[str, str] | None, float]:
-    """What is found and expected where they differ, and the greatest difference."""
-    if found.dtype != expected.dtype:
-        return (f"found {found.dtype}", str(expected.dtype)), 0.0
-    if found.shape != expected.shape:
-        return (f"found shape {list(found.shape)}", f"{list(expected.shape)}"), 0.0
-    apart = difference(found, expected, dtype, tolerance)
-    if not apart.beyond:
-        return None, apart.greatest
-    more = f" and {apart.beyond - 1} more elements" if apart.beyond > 1 else ""
-    within = "exactly" if tolerance == EXACT else f"within {tolerance}"
-    said = (f"found {apart.found} at {list(apart.index)}{more}", f"{apart.expected} {within}")
-    return said, apart.greatest
 
 
 def _check_outputs(
@@ -374,7 +357,7 @@ def _compare_with_previous(
         for tensor in _served(subject.signature):
             tolerance = TOLERANCES_BY_DTYPE.get(tensor.dtype, EXACT)
             ours, theirs = ran.outputs[tensor.name], previous.outputs[tensor.name]
-            said, greatest[tensor.name] = _differs(ours, theirs, tensor.dtype, tolerance)
+            said, greatest[tensor.name] = differs(ours, theirs, tensor.dtype, tolerance)
             if said is not None and tensor.name not in told:
                 told.add(tensor.name)
                 output, found = f"output {show(tensor.name)}", f"{said[0]}, {ran.run.name}"

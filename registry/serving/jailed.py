@@ -3,11 +3,12 @@
     python -m registry.serving.jailed DESCRIPTOR
 
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
-it is for (`read` or `run`, each of which loads what the other does not need), the `folder` that it
-may read, the one of the `previous` version or an empty text, and what a model at their `root` is
+it is for (`read`, `run` or `make`, each of which loads what others do not need), the `folder` that
+it may read, the one of the `previous` version or an empty text, and what a model at their `root` is
 called. `read` also has `releases` (`releases.py`); it is sent what sessions have told of the
 models' signatures, at first nothing, and answers with a report for each release. `run` is sent a
-report of one model and answers with it, the dry run told.
+report of one model and answers with it, the dry run told. `make` is sent a report of all models,
+and answers with what a probe asks of each (`probe_making.py`).
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
 """
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> None:
     # numpy's linear algebra would begin threads as it is imported, which the jail does not let go
     # on; what it is used for here takes none.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    answer = _reading(setup) if setup["part"] == "read" else _running(setup)
+    answer = _PARTS[setup["part"]](setup)
     folders = [each for each in (setup["folder"], setup["previous"]) if each]
     channel.send({"open_layers": lock_in(setup, folders)})
     while request := channel.receive():
@@ -86,6 +87,28 @@ def _running(setup: Mapping[str, Any]) -> Answer:
         return {"report": report_to_document(ran)}
 
     return answer
+
+
+def _making(setup: Mapping[str, Any]) -> Answer:
+    from registry.serving.models import RootName
+    from registry.serving.probe_making import make
+    from registry.serving.session import warm_up
+
+    root = RootName(**setup["root"])
+    warm_up()
+
+    def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        report = report_from_document(request["report"])
+        return {"models": make(report, setup["folder"], root)}
+
+    return answer
+
+
+_PARTS: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "read": _reading,
+    "run": _running,
+    "make": _making,
+}
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ subjectKeyIdentifier = hash
 [server]
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
-extendedKeyUsage = serverAuth
+extendedKeyUsage = serverAuth,clientAuth
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 subjectAltName = {host}
@@ -57,7 +57,8 @@ class Authority:
         return self._own.certificate
 
     def issue(self, host: str) -> Issued:
-        """For a server that is reached under this address or name, and no other."""
+        """For a server that is reached under this address or name, and no other; or for a client
+        that shows who it is."""
         signer = ("-CA", str(self._own.certificate), "-CAkey", str(self._own.key))
         return self._make("server", _alternative(host), *signer)
 

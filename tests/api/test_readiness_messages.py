@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 from registry.api.readiness import report_to_proto
 from registry.client.readiness import report_of
 from registry.domain.readiness import (
+    Latency,
     ModelReport,
     Point,
+    ProbeResult,
     Readiness,
     Report,
     Run,
     Signature,
     TensorInfo,
     Weight,
+    probe_from_document,
+    probe_to_document,
     report_from_document,
     report_to_document,
 )
@@ -92,6 +96,33 @@ def test_a_report_is_the_same_at_the_other_end(report: Report) -> None:
 @given(reports)
 def test_a_report_is_the_same_after_json(report: Report) -> None:
     assert report_from_document(json.loads(json.dumps(report_to_document(report)))) == report
+
+
+probes = st.builds(
+    ProbeResult,
+    model=texts,
+    address=texts,
+    release=texts,
+    server_version=texts,
+    name=texts,
+    load_s=st.floats(0, 1e9),
+    runs=listed(runs()),
+    latencies=listed(
+        st.builds(
+            Latency,
+            batch=numbers,
+            requests=numbers,
+            p50_ms=st.floats(0, 1e9),
+            p99_ms=st.floats(0, 1e9),
+        )
+    ),
+    points=listed(points),
+)
+
+
+@given(probes)
+def test_a_probe_is_the_same_after_json(result: ProbeResult) -> None:
+    assert probe_from_document(json.loads(json.dumps(probe_to_document(result)))) == result
 
 
 @given(reports)

@@ -301,9 +301,11 @@ def test_whatever_the_bytes_are_they_are_a_model_or_none(data: st.DataObject) ->
         try:
             found = read_model(Path(folder), "model.onnx", {"model.onnx": len(content)})
         except UnreadableError as error:
-            assert error.point.rule == "GRAPH-1"
+            refused = error.point.rule
         else:
+            refused = ""
             check(found, runtime("1.23.0"))
+        assert refused in ("", "GRAPH-1")
 
 
 _MANGLED = model(

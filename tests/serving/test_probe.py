@@ -1,0 +1,476 @@
+"""A real Triton, asked by the probe: what it says of models, and what of itself."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from registry.domain.readiness import (
+    ModelReport,
+    ProbeResult,
+    Readiness,
+    Report,
+    Signature,
+    TensorInfo,
+    TritonRelease,
+    probe_from_document,
+    probe_to_document,
+)
+from registry.serving import probe as probing
+from registry.serving import probe_loading
+from registry.serving.candidates import Candidate, Case, Tensor, candidates, in_order, tops
+from registry.serving.probe import probe
+from registry.serving.probe_client import Client
+from registry.serving.probe_names import LEFT_AFTER_S, throw_away_name
+from registry.serving.probe_target import ProbeTarget, parse_url
+from registry.testing.certificates import Authority
+from registry.testing.onnx_models import model, node, relu, save, weights
+from registry.testing.triton import RELEASE, Key, TritonServer
+
+pytestmark = pytest.mark.slow
+
+NOW_S = 1_800_000_000
+SAME = TritonRelease(name=RELEASE, server="2.51.0", onnxruntime="1.19.2")
+FLOATS = Signature(
+    inputs=(TensorInfo(name="x", dtype="FLOAT", dims=("N", 4)),),
+    outputs=(TensorInfo(name="y", dtype="FLOAT", dims=("N", 4)),),
+)
+CONFIG = """
+max_batch_size: 8
+input { name: "x" data_type: TYPE_FP32 dims: 4 }
+output { name: "y" data_type: TYPE_FP32 dims: 4 }
+instance_group { kind: KIND_CPU count: 1 }
+"""
+#: Of Triton's Python backend, which starts sooner than ONNX Runtime: it answers what it is asked.
+PYTHON = """
+import time
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def initialize(self, args):
+        {initialize}
+
+    def execute(self, requests):
+        {execute}
+        given = [pb_utils.get_input_tensor_by_name(each, "x").as_numpy() for each in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", each)]) for each in given]
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TritonServer]:
+    with TritonServer() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def short_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "MEASURE_S", 0.2)
+
+
+def target_of(server: TritonServer, **changes: Any) -> ProbeTarget:
+    host, port, is_tls = parse_url(f"grpc://{server.grpc_address}")
+    target = ProbeTarget(host=host, port=port, is_tls=is_tls)
+    return replace(target, **changes)
+
+
+def report_of(name: str, *, config: str = CONFIG, folder: str = "") -> ModelReport:
+    path = f"{folder}/1/model.onnx" if folder else "model.onnx"
+    return ModelReport(
+        name=name,
+        folder=folder,
+        backend="onnxruntime",
+        config=f'backend: "onnxruntime"\n{config}',
+        files=(("{version}/model.onnx", path),),
+        signature=FLOATS,
+    )
+
+
+def made_of(folder: Path, *models: ModelReport) -> Mapping[str, Candidate]:
+    return candidates(
+        folder, Report(release=RELEASE, onnxruntime="1.19.2", models=models), name="m"
+    )
+
+
+def candidate(tmp_path: Path, made: onnx.ModelProto, **options: Any) -> Candidate:
+    save(made, tmp_path / "model.onnx")
+    return made_of(tmp_path, report_of("m", **options))["m"]
+
+
+def python_model(tmp_path: Path, *, initialize: str = "pass", execute: str = "pass") -> Candidate:
+    path = tmp_path / "model.py"
+    path.write_text(PYTHON.format(initialize=initialize, execute=execute))
+    ones = Tensor(dtype="FLOAT", array=np.ones((1, 4), np.float32))
+    return Candidate(
+        name="m",
+        config={
+            "backend": "python",
+            "max_batch_size": 8,
+            "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [4]}],
+            "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [4]}],
+            "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+        },
+        files={"1/model.py": path},
+        cases=[Case(name="ones", inputs={"x": ones}, outputs={"y": ones})],
+    )
+
+
+def told(result: ProbeResult) -> list[tuple[str, str]]:
+    return [(each.rule, each.weight.value) for each in result.points]
+
+
+def probed(target: ProbeTarget, *models: Candidate, release: TritonRelease = SAME) -> ProbeResult:
+    return probe(target, models, release, now_s=NOW_S)
+
+
+def names_on(server: TritonServer) -> set[str]:
+    with Client(target_of(server)) as client:
+        return client.names()
+
+
+def is_ready(server: TritonServer) -> bool:
+    with Client(target_of(server)) as client:
+        return client.is_ready()
+
+
+def test_a_sound_model_answers_as_here(server: TritonServer, tmp_path: Path) -> None:
+    """It is loaded under a name of its own, asked with made inputs and golden samples, timed at
+    three sizes of the batch, and unloaded."""
+    (tmp_path / "golden").mkdir()
+    x = np.array([[1, -2, 3, -4], [0, 0, 1, 1]], np.float32)
+    arrays: dict[str, Any] = {"input:x": x, "output:y": np.maximum(x, 0)}
+    np.savez(tmp_path / "golden/a.npz", **arrays)
+    result = probed(target_of(server), candidate(tmp_path, relu()))
+    assert result.points == ()
+    assert result.readiness is Readiness.READY
+    assert (result.server_version, result.release, result.model) == ("2.51.0", RELEASE, "m")
+    assert result.name.startswith("hallmark-probe-")
+    assert 0 < result.load_s < 60
+    assert [(run.name, run.axes, run.shapes, run.differences) for run in result.runs] == [
+        ("made, batch 1", {"N": 1}, {"y": (1, 4)}, {"y": 0.0}),
+        ("made, batch 4", {"N": 4}, {"y": (4, 4)}, {"y": 0.0}),
+        ("made, batch 8", {"N": 8}, {"y": (8, 4)}, {"y": 0.0}),
+        ("golden/a.npz", {}, {"y": (2, 4)}, {"y": 0.0}),
+    ]
+    assert [each.batch for each in result.latencies] == [1, 4, 8]
+    for each in result.latencies:
+        assert each.requests > 1
+        assert 0 < each.p50_ms <= each.p99_ms
+    assert names_on(server) == set()
+    assert is_ready(server)
+    document = json.loads(json.dumps(probe_to_document(result)))
+    assert probe_from_document(document) == result
+
+
+def test_a_refused_config_is_the_models_fault(server: TritonServer, tmp_path: Path) -> None:
+    """Triton tells no reason, so the probe says where it stands."""
+    sound = candidate(tmp_path, relu())
+    result = probed(target_of(server), replace(sound, config={**sound.config, "input": "x"}))
+    assert told(result) == [("PROBE-11", "blocks")]
+    assert "server's log" in result.points[0].fix
+    assert result.readiness is Readiness.NOT_READY
+
+
+def test_a_corrupt_model_is_told_of_with_the_servers_reason(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """And leaves a server that is ready, though Triton by itself would not be ready any more."""
+    sound = candidate(tmp_path, relu())
+    (tmp_path / "model.onnx").write_bytes(b"nonsense")
+    result = probed(target_of(server), sound)
+    assert told(result) == [("PROBE-12", "blocks")]
+    found = result.points[0].found
+    assert "INVALID_PROTOBUF" in found
+    assert "hallmark-probe" not in found
+    assert "/tmp/folder" not in found
+    assert result.load_s == 0.0
+    assert is_ready(server)
+    assert names_on(server) == set()
+
+
+def test_an_answer_other_than_here_is_the_models_fault(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """Each output is told of once, whatever the number of requests that it differs in."""
+    expected = candidate(tmp_path, model(node("Identity", "x", "y")))
+    save(model(node("Add", "x x", "y")), tmp_path / "model.onnx")
+    result = probed(target_of(server), expected)
+    assert told(result) == [("PROBE-14", "blocks")]
+    assert result.points[0].subject == "output 'y'"
+    assert result.points[0].found.endswith("made, batch 1")
+    assert result.runs[0].differences["y"] > 0.1
+    assert len(result.latencies) == 3
+
+
+def test_an_ensemble_is_loaded_with_what_it_needs(server: TritonServer, tmp_path: Path) -> None:
+    """Its steps find its models by their throw-away names, and it answers as all of them do here
+    one after the other."""
+    steps = """
+max_batch_size: 4
+input { name: "x" data_type: TYPE_FP32 dims: 4 }
+output { name: "out" data_type: TYPE_FP32 dims: 4 }
+ensemble_scheduling {
+  step { model_name: "twice" model_version: -1
+         input_map { key: "x" value: "mid" } output_map { key: "y" value: "out" } }
+  step { model_name: "minus" model_version: -1
+         input_map { key: "x" value: "x" } output_map { key: "y" value: "mid" } }
+}"""
+    save(model(node("Neg", "x", "y")), tmp_path / "minus/1/model.onnx")
+    save(model(node("Add", "x x", "y")), tmp_path / "twice/1/model.onnx")
+    text = f'platform: "ensemble"{steps}'
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both/config.pbtxt").write_text(text)
+    both = ModelReport(
+        name="both",
+        folder="both",
+        backend="ensemble",
+        config=text,
+        files=(("config.pbtxt", "both/config.pbtxt"),),
+    )
+    known = made_of(
+        tmp_path, both, report_of("minus", folder="minus"), report_of("twice", folder="twice")
+    )
+    assert tops(known) == ["both"]
+    ordered = in_order("both", known)
+    assert [each.name for each in ordered] == ["twice", "minus", "both"]
+    result = probed(target_of(server), *ordered)
+    assert result.points == ()
+    assert result.model == "both"
+    assert [each.batch for each in result.latencies] == [1, 2, 4]
+    assert result.runs[0].differences == {"out": 0.0}
+    given = known["both"].cases[0]
+    x, out = given.inputs["x"].array, given.outputs["out"].array
+    assert np.array_equal(out.astype(float), -2 * x.astype(float))
+    assert names_on(server) == set()
+
+
+def test_a_model_of_a_hundred_megabytes_goes_in_a_message(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    size = 5000
+    large = model(
+        node("MatMul", "x a", "h"),
+        node("MatMul", "h b", "g"),
+        node("MatMul", "g c", "y"),
+        tensors=[
+            weights("a", np.full((4, size), 0.01)),
+            weights("b", np.eye(size)),
+            weights("c", np.full((size, 4), 0.01)),
+        ],
+    )
+    result = probed(target_of(server), candidate(tmp_path, large))
+    assert (tmp_path / "model.onnx").stat().st_size > 100_000_000
+    assert result.points == ()
+    assert len(result.latencies) == 3
+
+
+def test_what_no_message_holds_goes_through_a_shared_folder(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """And is told of where there is none. Nothing stays in the folder."""
+    sound = candidate(tmp_path, relu())
+    target = target_of(server, message_bytes_max=10)
+    result = probed(target, sound)
+    assert told(result) == [("PROBE-9", "doubts")]
+    assert "at most 10 in a message" in result.points[0].message
+    result = probed(replace(target, repository=server.repository), sound)
+    assert result.points == ()
+    assert len(result.runs) == 3
+    assert list(server.repository.iterdir()) == []
+
+
+def test_what_a_killed_probe_has_left_is_removed_by_the_next(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """It is one name. What may be in use stays."""
+    slow = python_model(tmp_path, execute="time.sleep(60)")
+    probe_of_long_ago = multiprocessing.get_context("spawn").Process(
+        target=probe,
+        args=(target_of(server), [slow], SAME),
+        kwargs={"now_s": NOW_S - LEFT_AFTER_S - 1},
+    )
+    probe_of_long_ago.start()
+    with Client(target_of(server)) as client:
+        until = time.monotonic() + 60
+        while not client.names() and time.monotonic() < until:
+            time.sleep(0.05)
+        probe_of_long_ago.kill()
+        probe_of_long_ago.join()
+        (left,) = client.names()
+        fresh = throw_away_name(NOW_S - 5)
+        quick = python_model(tmp_path)
+        client.load(fresh, quick.config, {"1/model.py": (tmp_path / "model.py").read_bytes()})
+        (server.repository / left).mkdir()
+        broken = replace(quick, config={**quick.config, "input": "x"})
+        probed(target_of(server, repository=server.repository), broken)
+        assert client.names() == {fresh}
+        assert not (server.repository / left).exists()
+        client.unload(fresh)
+
+
+def test_an_interrupted_probe_unloads(
+    server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+
+    def interrupted(client: Client, *_: Any, **__: Any) -> None:
+        seen.append(client.names())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "infer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probed(target_of(server), python_model(tmp_path))
+    assert len(seen[0]) == 1
+    assert names_on(server) == set()
+
+
+def test_a_model_that_takes_too_long_is_a_doubt(server: TritonServer, tmp_path: Path) -> None:
+    """Whether the server is slow or the model, nobody can tell. It is unloaded
+    once it is loaded."""
+    slow = python_model(tmp_path, initialize="time.sleep(2)")
+    result = probed(target_of(server, load_timeout_s=1.0), slow)
+    assert told(result) == [("PROBE-8", "doubts")]
+    assert "within 1 s" in result.points[0].found
+    assert names_on(server) == set()
+    slow = python_model(tmp_path, execute="time.sleep(2)")
+    result = probed(target_of(server, infer_timeout_s=0.5), slow)
+    assert told(result) == [("PROBE-8", "doubts")]
+    assert names_on(server) == set()
+
+
+def test_a_server_without_room_is_not_the_models_fault(
+    server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one without the backend."""
+    # Sooner than a model of ONNX Runtime, which others have tried.
+    quick = python_model(tmp_path)
+    monkeypatch.setattr(probe_loading, "_TINY_CONFIG", quick.config)
+    files = {"1/model.py": (tmp_path / "model.py").read_bytes()}
+    monkeypatch.setattr(probe_loading, "_TINY_FILES", files)
+    raises = "raise pb_utils.TritonModelException('CUDA failure 2: out of memory')"
+    result = probed(target_of(server), python_model(tmp_path, initialize=raises))
+    assert told(result) == [("PROBE-7", "doubts")]
+    assert result.readiness is Readiness.UNKNOWN
+    plan = replace(quick, config={**quick.config, "backend": "tensorrt"})
+    result = probed(target_of(server), plan)
+    assert told(result) == [("PROBE-7", "doubts")]
+    assert "'tensorrt'" in result.points[0].found
+    assert is_ready(server)
+
+
+def test_a_model_that_does_not_answer_is_at_fault(server: TritonServer, tmp_path: Path) -> None:
+    """With the server's words; and one that there is nothing to ask with is a doubt."""
+    raises = "raise ValueError('no such word')"
+    failing = python_model(tmp_path, execute=raises)
+    result = probed(target_of(server), failing)
+    assert told(result) == [("PROBE-13", "blocks")]
+    assert "no such word" in result.points[0].found
+    result = probed(target_of(server), replace(failing, cases=(), excuse="it may never answer"))
+    assert told(result) == [("PROBE-10", "doubts")]
+    assert "it may never answer" in result.points[0].found
+    assert result.load_s > 0
+
+
+def test_a_server_that_stays_unready_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be loaded in place of the model, such as without that backend. It changes
+    nothing of what is told of the model, and such a server is probed all the same."""
+    monkeypatch.setattr(probe_loading, "_TINY_CONFIG", {"backend": "none"})
+    monkeypatch.setattr(probe_loading, "_READY_AGAIN_S", 0.1)
+    failing = python_model(tmp_path, initialize="raise ValueError('broken')")
+    # Of its own: it stays so.
+    with TritonServer() as server:
+        result = probed(target_of(server), failing)
+        assert told(result) == [("PROBE-12", "blocks"), ("PROBE-15", "remark")]
+        assert not is_ready(server)
+        assert probed(target_of(server), python_model(tmp_path)).points == ()
+
+
+# --- Faults of the server -------------------------------------------------------------------------
+
+
+def test_another_release_than_was_asked_about_is_told(server: TritonServer, tmp_path: Path) -> None:
+    """And loads nothing."""
+    other = TritonRelease(name="25.10", server="2.62.0", onnxruntime="1.23.1")
+    result = probed(target_of(server), python_model(tmp_path), release=other)
+    assert told(result) == [("PROBE-6", "doubts")]
+    assert result.points[0].message == (
+        "the server: it is version '2.51.0', expected 2.62.0, of release 25.10"
+    )
+    assert (result.name, result.server_version) == ("", "2.51.0")
+
+
+def test_nobody_there_and_somebody_else_are_told_apart(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    quick = python_model(tmp_path)
+    plain = target_of(server)
+    closed = probed(replace(plain, port=9), quick)
+    web = probed(replace(plain, port=int(server.url.rpartition(":")[2])), quick)
+    tls = probed(replace(plain, is_tls=True), quick)
+    for result, words in (
+        (closed, "Connection refused"),
+        (web, "speaks HTTP/1, expected gRPC"),
+        (tls, "it does not speak TLS"),
+    ):
+        assert told(result) == [("PROBE-1", "doubts")]
+        assert words in result.points[0].message
+        assert result.server_version == ""
+    assert "grpc://HOST:PORT" in tls.points[0].fix
+
+
+def test_a_server_that_loads_nothing_when_asked_is_told(tmp_path: Path) -> None:
+    with TritonServer(options=("--model-control-mode=none",)) as fixed:
+        result = probed(target_of(fixed), python_model(tmp_path))
+    assert told(result) == [("PROBE-5", "doubts")]
+    assert "--model-control-mode=explicit" in result.points[0].fix
+
+
+def test_a_secured_server(tmp_path: Path) -> None:
+    """It is trusted by its authority, asks for a certificate and for a key."""
+    ours, others = (tmp_path / name for name in ("ours", "others"))
+    ours.mkdir()
+    others.mkdir()
+    authority, other = Authority(ours), Authority(others)
+    own = authority.issue("probe.example")
+    key = Key(protocols=("model-repository",), header="admin-key", value="s3cret word")
+    mutual = ("--grpc-use-ssl-mutual=true", f"--grpc-root-cert={authority.certificate}")
+    key_file, wrong_file = tmp_path / "key", tmp_path / "wrong"
+    key_file.write_text("s3cret word\n")
+    wrong_file.write_text("a canary")
+    with TritonServer(
+        certificate=authority.issue("127.0.0.1"), keys=(key,), options=mutual
+    ) as secured:
+        target = target_of(
+            secured,
+            is_tls=True,
+            ca_file=authority.certificate,
+            certificate_file=own.certificate,
+            key_file=own.key,
+            key_files={"admin-key": key_file},
+        )
+        quick = python_model(tmp_path, execute="raise ValueError('here')")
+        assert told(probed(target, quick)) == [("PROBE-13", "blocks")]
+        for changes, rule in (
+            ({"ca_file": other.certificate}, "PROBE-2"),
+            ({"ca_file": None}, "PROBE-2"),
+            ({"ca_file": tmp_path / "none.pem"}, "PROBE-2"),
+            ({"certificate_file": None, "key_file": None}, "PROBE-2"),
+            ({"is_tls": False}, "PROBE-1"),
+            ({"key_files": {}}, "PROBE-3"),
+            ({"key_files": {"admin-key": wrong_file}}, "PROBE-3"),
+            ({"key_files": {"admin-key": tmp_path / "none"}}, "PROBE-3"),
+        ):
+            result = probed(replace(target, **changes), quick)
+            assert told(result) == [(rule, "doubts")], (changes, result.points)
+            assert "canary" not in repr(result)
