@@ -34,6 +34,7 @@ _QUOTES = ("'", '"')
 #: More names than that nobody reads.
 _SHOWN_MAX = 20
 _BYTE_ORDER_MARK = "\ufeff"
+_LONE_SIGN = re.compile(r"-\s")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -74,7 +75,7 @@ class PbtxtError(Exception):
 def parse(data: bytes) -> Config:
     """The configuration in a file's bytes. PbtxtError where Triton would find none, and for files
     of more than a MiB or 50 messages in messages."""
-    text = _text(data)
+    text = _joined(_text(data))
     unclosed = _unclosed(text)
     message = model_config_pb2.ModelConfig()
     try:
@@ -171,6 +172,25 @@ def _unclosed(text: str) -> list[tuple[str, Position]]:
         elif opened and token == _OPENING[opened[-1][0]]:
             opened.pop()
     return opened
+
+
+def _joined(text: str) -> str:
+    """With each sign before its number: Triton lets blanks between them, Python's parser none."""
+    if not _LONE_SIGN.search(text):
+        return text
+    lines = text.split("\n")
+    tokens = _tokens(text)
+    sign = NOWHERE
+    while not tokens.AtEnd():
+        token = tokens.token
+        tokens.NextToken()
+        at = _last(tokens)
+        if at.line == sign.line and token[0] in ".0123456789":
+            line = lines[at.line - 1]
+            blanks = " " * (at.column - sign.column - 1)
+            lines[at.line - 1] = f"{line[: sign.column - 1]}{blanks}-{line[at.column - 1 :]}"
+        sign = at if token == "-" else NOWHERE
+    return "\n".join(lines)
 
 
 def _tokens(text: str) -> text_format.Tokenizer:
