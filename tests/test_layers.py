@@ -22,6 +22,7 @@ OUTSIDE = {
     "formats": {"jinja2", "lz4", "numpy", "onnx", "yaml"},
     "jobs": {"cryptography", "dbos"},
     "policies": {"cel_expr_python", "yaml"},
+    "serving": {"onnx"},
     "v1": GRPC,
     "vetting": {"modelaudit_picklescan", "picklescan", "yara_x"},
     "web": {"starlette"},
