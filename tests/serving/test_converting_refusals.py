@@ -36,7 +36,8 @@ def said(folder: Path, path: str, data: bytes) -> Mapping[str, Any]:
     place = folder / "file"
     place.write_bytes(data)
     descriptor = os.open(place, os.O_RDONLY)
-    head = {"do": "read", "role": role_of(path), "formats": ("torch",), "files": {}}
+    file = {"role": role_of(path), "files": {}}
+    head = {"do": "read", "formats": ("torch",), "again": False, **file}
     return Prisoner().answer(head, [descriptor])
 
 
@@ -187,7 +188,8 @@ def test_a_lone_surrogate_is_no_name(tmp_path: Path) -> None:
 def _read(folder: Path, data: bytes) -> Prisoner:
     (folder / "file").write_bytes(data)
     prisoner = Prisoner()
-    head = {"do": "read", "role": "torch-pickle", "formats": ("torch",), "files": {}}
+    file = {"role": "torch-pickle", "files": {}}
+    head = {"do": "read", "formats": ("torch",), "again": False, **file}
     found = prisoner.answer(head, [os.open(folder / "file", os.O_RDONLY)])
     assert "tensors" in found, found
     return prisoner
