@@ -100,9 +100,10 @@ class _Probe:
     def _load_and_ask(self, client: Client) -> None:
         loading = Loading(client, self._target, self._now_s)
         try:
+            was_ready = client.is_ready()
             loading.remove_left_overs()
             begun_s = time.monotonic()
-            with loading.loaded(self._models):
+            with loading.loaded(self._models, was_ready=was_ready):
                 self._load_s = round(time.monotonic() - begun_s, 3)
                 self._ask(client, loading.names[self._model.name])
         finally:

@@ -62,9 +62,9 @@ class Loading:
                     shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def loaded(self, models: Sequence[Candidate]) -> Iterator[None]:
-        """All of them, as long as they are needed; each in front of those that need it."""
-        was_ready = self._client.is_ready()
+    def loaded(self, models: Sequence[Candidate], *, was_ready: bool) -> Iterator[None]:
+        """All of them, as long as they are needed; each in front of those that need it. A server
+        that was ready is so afterwards."""
         try:
             for model in models:
                 # Before it is loaded: it may be on the server already when this is interrupted.
