@@ -62,7 +62,7 @@ def test_a_configuration_is_judged_with_its_place(command: CommandLine, scorer: 
     (scorer / "config.pbtxt").write_text(CONFIG)
     done = command("ready", "check", str(scorer), "--triton", "25.10")
     assert done.code == 1
-    assert "CONFIG-11  config.pbtxt:4:23: input 'x': TYPE_FP64, expected TYPE_FP32" in done.out
+    assert "CONFIG-11  config.pbtxt:4:21: input 'x': TYPE_FP64, expected TYPE_FP32" in done.out
     told = command("ready", "check", str(scorer), "--triton", "25.10", "--diff").out
     assert "-  data_type: TYPE_FP32\n+  data_type: TYPE_FP64" in told
 
@@ -75,10 +75,9 @@ def test_the_config_that_is_generated_is_shown(command: CommandLine, scorer: Pat
 
 def test_what_nobody_can_tell_has_a_code_of_its_own(command: CommandLine, scorer: Path) -> None:
     """A model that fails on all inputs that are made for it."""
-    save(
-        model(node("Reshape", "x shape", "y"), inputs=[value("x"), value("shape", 7, [3])]),
-        scorer / "model.onnx",
-    )
+    taken = [value("x", dims=["N", 4]), value("shape", 7, [2])]
+    made = model(node("Reshape", "x shape", "z"), node("MatMul", "z z", "y"), inputs=taken)
+    save(made, scorer / "model.onnx")
     done = command("ready", "check", str(scorer), "--triton", "25.10")
     assert (done.code, "RUN-2" in done.out) == (5, True), done.out
 
