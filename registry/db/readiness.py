@@ -138,6 +138,9 @@ class SqlAssessments:
         if rows:
             self._connection.execute_later(_WANT, rows)
 
+    def waits(self, now_us: int) -> bool:
+        return self._connection.execute(_NEXT, {"now_us": now_us}).one_or_none() is not None
+
     def claim(self, now_us: int, until_us: int) -> Sequence[Assessment]:
         found = self._connection.execute(_NEXT, {"now_us": now_us}).one_or_none()
         if found is None:

@@ -20,6 +20,9 @@ class Assessments(Protocol):
         """Have these subjects and releases assessed by these tools. What has such a report, or
         waits for one, is left as it is."""
 
+    def waits(self, now_us: int) -> bool:
+        """Whether there is something to claim."""
+
     def claim(self, now_us: int, until_us: int) -> Sequence[Assessment]:
         """What waits the longest and is nobody's: all releases of one subject, which are then the
         caller's until that time, with one more attempt each. Empty where nothing waits."""

@@ -114,19 +114,18 @@ class AssessmentQueue:
         """Lease what waits the longest, at most so many subjects."""
         claims: list[Claim] = []
         while len(claims) < limit:
-            now_us = self._clock.now_us()
-            until_us = now_us + LEASE_US
-
-            def take(
-                tx: Transaction, now_us: int = now_us, until_us: int = until_us
-            ) -> Sequence[Assessment]:
-                return tx.assessments.claim(now_us, until_us)
-
-            found = self._database.write(take)
+            found = self._claim_one()
             if not found:
                 break
             claims.append(Claim(assessments=tuple(found)))
         return claims
+
+    def _claim_one(self) -> Sequence[Assessment]:
+        now_us = self._clock.now_us()
+        if not self._database.read(lambda tx: tx.assessments.waits(now_us)):
+            # A write each time would take the turn of others for nothing.
+            return ()
+        return self._database.write(lambda tx: tx.assessments.claim(now_us, now_us + LEASE_US))
 
     def assess(self, claim: Claim) -> None:
         """Assess what was claimed, and store the reports."""

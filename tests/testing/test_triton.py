@@ -16,10 +16,9 @@ from registry.testing.certificates import Authority
 from registry.testing.postgres import unprivileged_account
 from registry.testing.triton import Key, TritonServer
 from registry.testing.triton_pairs.backend_models import (
-    ABSOLUTE,
     BACKEND_MODELS,
-    RELATIVE,
-    Case,
+    check_answer,
+    name_of,
     read_case,
 )
 from registry.testing.triton_pairs.making import relu
@@ -27,10 +26,6 @@ from registry.testing.triton_pairs.making import relu
 ONES = {"x": np.ones((2, 4), np.float32)}
 #: Models in a server at once: without a config each has two processes.
 WAVE = 10
-
-
-def name_of(path: str) -> str:
-    return path.replace("/", "_")
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +47,6 @@ def test_models_without_config_answer_as_they_should(start: int, server: TritonS
             check_answer(server, name, case)
     finally:
         server.unload_all()
-
-
-def check_answer(server: TritonServer, name: str, case: Case) -> None:
-    found = server.infer(name, case.inputs)
-    assert found.keys() == case.outputs.keys()
-    for output, expected in case.outputs.items():
-        assert found[output].dtype == expected.dtype
-        if expected.dtype == np.object_:
-            assert found[output].tolist() == expected.tolist()
-            continue
-        np.testing.assert_allclose(
-            found[output].reshape(expected.shape), expected, RELATIVE, ABSOLUTE, err_msg=name
-        )
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ import onnx.backend.test
 from numpy.typing import NDArray
 from onnx import TensorProto, ValueInfoProto, numpy_helper
 
+from registry.testing.triton import TritonServer
+
 _DATA = Path(onnx.backend.test.__file__).parent / "data"
 #: What the package itself compares with.
 RELATIVE, ABSOLUTE = 1e-3, 1e-7
@@ -106,3 +108,22 @@ def _tensors(folder: Path, way: str, said: Sequence[ValueInfoProto]) -> dict[str
             value = np.array(texts, object).reshape(value.shape)
         found[each.name] = value
     return found
+
+
+def name_of(path: str) -> str:
+    """Of one of the list, as a model in Triton."""
+    return path.replace("/", "_")
+
+
+def check_answer(server: TritonServer, name: str, case: Case) -> None:
+    """A server answers the case's inputs with its outputs; AssertionError where it does not."""
+    found = server.infer(name, case.inputs)
+    assert found.keys() == case.outputs.keys()
+    for output, expected in case.outputs.items():
+        assert found[output].dtype == expected.dtype
+        if expected.dtype == np.object_:
+            assert found[output].tolist() == expected.tolist()
+            continue
+        np.testing.assert_allclose(
+            found[output].reshape(expected.shape), expected, RELATIVE, ABSOLUTE, err_msg=name
+        )

@@ -56,7 +56,9 @@ class AssessmentsContract:
         subject = a_subject()
         drain(database)
         want(database, subject, "25.10", "26.04")
+        assert waits(database)
         first, second = claim(database)
+        assert not waits(database)
         assert (first.subject, first.release, second.release) == (subject, "25.10", "26.04")
         assert (first.wanted, first.attempts, first.is_pending) == (TOOLS, 1, True)
         report = a_report("25.10", BLOCKING)
@@ -178,6 +180,10 @@ def want(
 
 def claim(database: Database, *, now: int = T0, until: int = UNTIL) -> list[Assessment]:
     return list(database.write(lambda tx: tx.assessments.claim(now, until)))
+
+
+def waits(database: Database, *, now: int = T0) -> bool:
+    return database.read(lambda tx: tx.assessments.waits(now))
 
 
 def get(database: Database, subject: Subject, release: str) -> Assessment | None:
