@@ -84,8 +84,8 @@ class _Weights:
         becomes = renamed(path)
         if becomes in batch.files or becomes in batch.written:
             raise ProblemError(
-                f"it would become {becomes}, which is there already. If both hold the same, leave "
-                f"this one out: --without {path}"
+                f"it would become {becomes}, which is there already. Leave this one out if both "
+                "hold the same."
             )
         tensors = shapes_of(said)
         if not batch.problems:

@@ -162,9 +162,10 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         convert(tmp_path, files)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "a.bin: TORCH-1" in lines[1]
     assert lines[2].startswith("model.pt: it would become model.safetensors")
+    assert lines[3].endswith("--without FILE.")
     found = convert(tmp_path / "again", files, without=("a.bin", "model.pt"))
     assert found.replaced == ("a.bin", "model.bin", "model.pt")
 
