@@ -80,9 +80,16 @@ def convert(
     reference = find_reference(session, source)
     with tempfile.TemporaryDirectory(prefix="hallmark-convert-") as workplace:
         _convert_version(
-            session, reference, target, Path(workplace), how,
-            into=into, message=message, new=new, dry_run=dry_run,
-        )  # fmt: skip
+            session,
+            reference,
+            target,
+            Path(workplace),
+            how,
+            into=into,
+            message=message,
+            new=new,
+            dry_run=dry_run,
+        )
 
 
 def _convert_folder(
