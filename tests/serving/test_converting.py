@@ -12,7 +12,7 @@ import safetensors
 
 from registry.formats.inspect import inspect
 from registry.formats.source import BytesSource
-from registry.jail.process import Limits
+from registry.jail.process import Limits, Process
 from registry.serving import converting_process
 from registry.serving.converting import (
     Conversion,
@@ -191,7 +191,7 @@ def test_an_answer_of_another_form_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
 ) -> None:
     """Who has read hostile bytes may say anything; it is no bug, and leaves no result."""
-    monkeypatch.setattr(converting_process.Process, "ask", lambda *of: answer)
+    monkeypatch.setattr(Process, "ask", lambda *of: answer)
     with pytest.raises(ConversionError, match="an answer of another form"):
         convert(tmp_path, {"model.pt": archived({"x": Sample()})})
 
