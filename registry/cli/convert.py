@@ -71,6 +71,11 @@ def convert(
     if out is not None or Path(source).exists():
         if into or new or message:
             raise click.UsageError("--into, --new and --message are for versions, not for files.")
+        if not Path(source).exists():
+            raise click.UsageError(
+                f"{source} is no file or folder here, and --out is for those. Leave it out, or "
+                f"fetch the version first: hallmark pull {source} FOLDER"
+            )
         if out is None and not dry_run:
             raise click.UsageError(
                 f"Where to? {source} is a local file or folder: add --out FOLDER"
@@ -80,9 +85,16 @@ def convert(
     reference = find_reference(session, source)
     with tempfile.TemporaryDirectory(prefix="hallmark-convert-") as workplace:
         _convert_version(
-            session, reference, target, Path(workplace), how,
-            into=into, message=message, new=new, dry_run=dry_run,
-        )  # fmt: skip
+            session,
+            reference,
+            target,
+            Path(workplace),
+            how,
+            into=into,
+            message=message,
+            new=new,
+            dry_run=dry_run,
+        )
 
 
 def _convert_folder(
@@ -128,7 +140,7 @@ def _convert_version(
     except KeyboardInterrupt:
         raise _interrupted(session) from None
     version = pulled.version
-    model = into or output.path_of(version.model)
+    model = into or version.model
     document = {"files": found.files, "written": found.written, "replaced": found.replaced}
     if dry_run:
         end = f"Would push it to {model} as made from {version.ref}; nothing was pushed."

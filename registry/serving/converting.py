@@ -69,7 +69,9 @@ def convert_files(
     else:
         convert_models(batch, limits or Limits(), inline=target is Target.ONNX_INLINE)
     if batch.problems:
-        raise ConversionError("Nothing was converted.\n" + "\n".join(batch.problems))
+        lines = ["Nothing was converted.", *batch.problems]
+        lines.append("A file that need not be in the result is left out with --without FILE.")
+        raise ConversionError("\n".join(lines))
     if not batch.converted:
         raise ConversionError(_nothing(target, list(considered)))
     return Conversion(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ class Watcher(Protocol):
     """Whoever wants to see bytes go by."""
 
     def begin(self, step: str, path: str, size_bytes: int) -> None:
-        """A step ("convert", "compare") of a file begins."""
+        """A step ("check", "convert", "compare") of a file begins."""
 
     def advance(self, path: str, count: int) -> None: ...
 
@@ -50,6 +51,16 @@ class Batch:
     written: list[str] = field(default_factory=list)
     replaced: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[None]:
+        """While all of a file is read in one go."""
+        self.watcher.begin("check", path, self.sizes[path])
+        try:
+            yield
+            self.watcher.advance(path, self.sizes[path])
+        finally:
+            self.watcher.end()
 
     def problem(self, path: str, text: str) -> None:
         self.problems.append(f"{path}: {text}")

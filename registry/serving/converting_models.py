@@ -10,7 +10,7 @@ from typing import Any
 from registry.domain.file_formats import role_of
 from registry.jail.process import Limits
 from registry.serving.converting_batch import Batch, ConvertedFile
-from registry.serving.converting_process import Prisoner, ProblemError, differs, shown
+from registry.serving.converting_process import Prisoner, ProblemError, answers, differs, shown
 from registry.serving.converting_values import size_bytes_max
 
 #: The library holds a model as bytes, as message and as bytes again.
@@ -62,28 +62,27 @@ class _Models:
 
     def convert(self, path: str) -> None:
         batch = self._batch
-        said = _read(self._writer, batch.files, batch.sizes, path, again=False)
+        with batch.reading(path):
+            said = _read(self._writer, batch.files, batch.sizes, path, again=False)
+        with answers():
+            tensors, size_bytes = int(said["tensors"]), int(said["size_bytes"])
+            external, large = int(said["external"]), int(said["large"])
         beside = {f"{_folder(path)}{location}" for location in said["locations"]}
         data = "" if self._inline else f"{path}.data"
-        if not (said["external"] if self._inline else said["large"] or beside - {data}):
+        if not (external if self._inline else large or beside - {data}):
             self._used |= beside
             return
         if data in batch.files and data not in beside:
             raise ProblemError(f"its tensors would go to {data}, which is there already; rename it")
         if not batch.problems:
-            self._write(path, data, int(said["size_bytes"]))
-            self._compare(path, data, int(said["size_bytes"]))
+            self._write(path, data, size_bytes)
+            self._compare(path, data, size_bytes)
         self._moved |= beside
         batch.replaced.add(path)
         becomes = (path, data) if data else (path,)
         batch.written += becomes
         batch.converted.append(
-            ConvertedFile(
-                path=path,
-                becomes=becomes,
-                tensors=int(said["tensors"]),
-                size_bytes=int(said["size_bytes"]),
-            )
+            ConvertedFile(path=path, becomes=becomes, tensors=tensors, size_bytes=size_bytes)
         )
 
     def _write(self, path: str, data: str, size_bytes: int) -> None:
@@ -114,11 +113,13 @@ class _Models:
                     batch.watcher.advance(path, done)
         finally:
             batch.watcher.end()
-        if before["rest"] != after["rest"]:
-            raise differs(path, "the graph without its tensors")
-        for one, other in zip(before["tensors"], after["tensors"], strict=True):
-            if one != other:
-                raise differs(path, f"tensor {shown(one['name'])}: {one} became {other}")
+        with answers():
+            if before["rest"] != after["rest"]:
+                raise differs(path, "the graph without its tensors")
+            for one, other in zip(before["tensors"], after["tensors"], strict=True):
+                if one != other:
+                    what = f"{shown(one)} became {shown(other)}"
+                    raise differs(path, f"tensor {shown(one['name'])}: {what}")
 
     def replace_data(self) -> None:
         """Files beside that nothing refers to any more are not kept."""
@@ -137,12 +138,14 @@ def _read(
     said = prisoner.read(files[path], role="onnx", formats=("onnx",), files=sizes, again=again)
     if "locations" not in said:
         raise ProblemError("found no model of ONNX in it, expected what its name says")
-    if len(said["locations"]) > _FILES_MAX:
+    with answers():
+        locations = [*map(str, said["locations"])]
+    if len(locations) > _FILES_MAX:
         raise ProblemError(
-            f"found tensors in {len(said['locations']):,} files beside it, expected at most "
+            f"found tensors in {len(locations):,} files beside it, expected at most "
             f"{_FILES_MAX:,}. Save it with onnx.save_model(..., all_tensors_to_one_file=True)."
         )
-    for location in said["locations"]:
+    for location in locations:
         beside = f"{_folder(path)}{location}"
         if beside not in files:
             raise ProblemError(f"found no file {shown(beside)}, which it refers to; put it there")

@@ -29,6 +29,8 @@ EXTERNAL_BYTES_MIN = 1024
 ALIGNMENT_BYTES = 4096
 #: Of a message of protobuf, and so of a model without files beside it.
 MODEL_BYTES_MAX = 2**31 - 1
+#: Numbers of fields: of ModelProto, GraphProto and TensorProto.
+_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
 #: What is copied at once.
 _PIECE_BYTES = 16 * 1024 * 1024
 
@@ -56,11 +58,14 @@ class OnnxModel:
                 f"found a model of {source.size_bytes:,} bytes, expected at most "
                 f"{MODEL_BYTES_MAX:,}: more is no message of protobuf."
             )
-        data = bytearray()
+        # Of its size from the beginning, so that it is never held twice.
+        data, at = bytearray(source.size_bytes), 0
         for piece in pieces(source):
-            data += piece
+            data[at : at + len(piece)] = piece
+            at += len(piece)
         self._model = onnx.ModelProto()
-        self._model.ParseFromString(bytes(data))
+        # It takes buffers of all kinds; its types tell of bytes alone.
+        self._model.ParseFromString(data)  # type: ignore[arg-type]
         del data
         #: And whether it is an initializer.
         self._all = [*_tensors_of(self._model)]
@@ -132,11 +137,43 @@ class OnnxModel:
                 f"{MODEL_BYTES_MAX:,}: more is no message of protobuf. Leave them beside it: "
                 "--to onnx-external puts them into one file."
             )
-        for tensor in self._tensors:
+        # The graph's own initializers come first, and are streamed.
+        for tensor in self._tensors[len(self._model.graph.initializer) :]:
             if _is_external(tensor):
                 self._take_in(tensor)
-                yield len(tensor.raw_data)
-        model(self._serialized())
+        for piece in self._streamed():
+            model(piece)
+            yield len(piece)
+
+    def _streamed(self) -> Iterator[bytes]:
+        """The model with all of its graph's initializers in it, serialized a tensor at a time: at
+        once it would take several times the memory. In the order of the fields' numbers, as
+        protobuf itself writes them."""
+        graph = self._model.graph
+        head, tail = _part(graph, until=_INITIALIZER), _part(graph, after=_INITIALIZER)
+        sizes = [self._size_in_model(each) for each in graph.initializer]
+        graph_bytes = len(head) + len(tail)
+        graph_bytes += sum(len(_prefix(_INITIALIZER, size)) + size for size in sizes)
+        yield _part(self._model, until=_GRAPH) + _prefix(_GRAPH, graph_bytes) + head
+        for tensor, size_bytes in zip(graph.initializer, sizes, strict=True):
+            yield _prefix(_INITIALIZER, size_bytes)
+            yield from self._tensor_in_model(tensor)
+        yield tail + _part(self._model, after=_GRAPH)
+
+    def _size_in_model(self, tensor: Any) -> int:
+        if not _is_external(tensor):
+            return int(tensor.ByteSize())
+        bare, size_bytes = _bare(tensor), _size_bytes(tensor)
+        return int(bare.ByteSize()) + len(_prefix(_RAW_DATA, size_bytes)) + size_bytes
+
+    def _tensor_in_model(self, tensor: Any) -> Iterator[bytes]:
+        if not _is_external(tensor):
+            yield tensor.SerializeToString(deterministic=True)
+            return
+        bare = _bare(tensor)
+        yield _part(bare, until=_RAW_DATA) + _prefix(_RAW_DATA, _size_bytes(tensor))
+        yield from self._bytes_of(tensor)
+        yield _part(bare, after=_RAW_DATA)
 
     def tell(self) -> Iterator[int | tuple[str, list[ToldTensor]]]:
         """What of it has to be the same after a conversion: at the end the sha256 of all but its
@@ -191,6 +228,42 @@ def _packed(tensor: Any) -> bytes:
             "Save the model again with tensors as raw_data."
         )
     return bytes(again.raw_data)
+
+
+def _bare(tensor: Any) -> Any:
+    """A copy that has no elements yet."""
+    found = onnx.TensorProto()
+    found.CopyFrom(tensor)
+    _clear(found)
+    return found
+
+
+def _part(message: Any, *, until: int = 0, after: int = 0) -> bytes:
+    """Its fields with numbers below `until`, or above `after`, serialized."""
+    part = type(message)()
+    for field, value in message.ListFields():
+        if field.number < until or (after and field.number > after):
+            if field.is_repeated:
+                getattr(part, field.name).extend(value)
+            elif field.message_type is not None:
+                getattr(part, field.name).CopyFrom(value)
+            else:
+                setattr(part, field.name, value)
+    return bytes(part.SerializeToString(deterministic=True))
+
+
+def _prefix(field: int, size_bytes: int) -> bytes:
+    """Of a field of bytes or of a message: its tag and its length, both varints.
+
+    https://protobuf.dev/programming-guides/encoding/
+    """
+    found = bytearray()
+    for number in (field << 3 | 2, size_bytes):
+        while number >= 0x80:
+            found.append(number & 0x7F | 0x80)
+            number >>= 7
+        found.append(number)
+    return bytes(found)
 
 
 def _is_external(tensor: Any) -> bool:

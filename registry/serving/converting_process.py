@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -81,8 +82,9 @@ class Prisoner:
         return self._ask_of(request, path)
 
     def index(self, path: Path) -> Mapping[str, str]:
-        said = self._ask_of({"do": "index"}, path)["weight_map"]
-        return {str(name): str(file) for name, file in said.items()}
+        said = self._ask_of({"do": "index"}, path)
+        with answers():
+            return {str(name): str(file) for name, file in said["weight_map"].items()}
 
     def beside(self, location: str, path: Path) -> None:
         self._ask_of({"do": "beside", "location": location}, path)
@@ -110,10 +112,12 @@ class Prisoner:
     def _go_on(self, result: dict[str, Any] | None = None) -> Iterator[int]:
         while True:
             said = self._ask({"do": "more"})
-            yield int(said["done"])
-            if said["is_over"]:
-                if result is not None:
+            with answers():
+                done, is_over = int(said["done"]), bool(said["is_over"])
+                if is_over and result is not None:
                     result.update(said["result"])
+            yield done
+            if is_over:
                 return
 
     def _ask_of(self, request: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -151,10 +155,24 @@ class Prisoner:
 
 def shapes_of(said: Mapping[str, Any]) -> Mapping[str, Shape]:
     """Tensors by name, as the jail told them."""
-    return {
-        str(name): Shape(dtype=str(dtype), shape=tuple(map(int, shape)))
-        for name, dtype, shape in said["tensors"]
-    }
+    with answers():
+        return {
+            str(name): Shape(dtype=str(dtype), shape=tuple(map(int, shape)))
+            for name, dtype, shape in said["tensors"]
+        }
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """What is taken out of an answer in here has to be there, and of its form: who has read hostile
+    bytes may say anything. Else ConversionError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConversionError(
+            f"the process that converts gave an answer of another form ({type(error).__name__}). "
+            "Nothing was kept; if the files are sound, report it."
+        ) from error
 
 
 def shown(name: object) -> str:

@@ -58,8 +58,7 @@ def read_torch(source: Source, found: Notebook, role: str) -> TorchFile:
     named = named_tensors(checkpoint.value, budget)
     if not named.tensors:
         raise CannotConvertError(
-            "found no tensor of a model in it, expected a state dict: nothing would be left. "
-            "Leave the file out."
+            "found no tensor of a model in it, expected a state dict: nothing would be left."
         )
     tensors = [_tensor(checkpoint, name, each) for name, each in named.tensors.items()]
     _check_size(tensors, source.size_bytes)

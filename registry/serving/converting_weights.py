@@ -16,6 +16,7 @@ from registry.serving.converting_process import (
     Prisoner,
     ProblemError,
     Shape,
+    answers,
     differs,
     shapes_of,
     shown,
@@ -78,24 +79,27 @@ class _Weights:
 
     def convert(self, path: str) -> None:
         batch = self._batch
-        said = self._read(self._writer, path, again=False)
+        with batch.reading(path):
+            said = self._read(self._writer, path, again=False)
         if "tensors" not in said:
             return
         becomes = renamed(path)
         if becomes in batch.files or becomes in batch.written:
             raise ProblemError(
-                f"it would become {becomes}, which is there already. If both hold the same, leave "
-                f"this one out: --without {path}"
+                f"it would become {becomes}, which is there already. Leave this one out if both "
+                "hold the same."
             )
         tensors = shapes_of(said)
+        with answers():
+            size_bytes = int(said["size_bytes"])
         if not batch.problems:
-            batch.watcher.begin("convert", path, int(said["size_bytes"]))
+            batch.watcher.begin("convert", path, size_bytes)
             try:
                 for done in self._writer.write({"model": batch.into / becomes}):
                     batch.watcher.advance(path, done)
             finally:
                 batch.watcher.end()
-            self._compare(path, batch.into / becomes, tensors, int(said["size_bytes"]))
+            self._compare(path, batch.into / becomes, tensors, size_bytes)
         self._held[path] = tensors
         batch.replaced.add(path)
         batch.written.append(becomes)
@@ -131,7 +135,7 @@ class _Weights:
             if not tensors.get(name) == before.get(name) == after.get(name):
                 what = f"{before.get(name)} became {after.get(name)}"
                 raise differs(path, f"tensor {shown(name)}: {what}")
-            if found[0][name] != found[1][name]:
+            if found[0].get(name) != found[1].get(name) or name not in found[0]:
                 raise differs(path, f"the bytes of tensor {shown(name)}")
 
     def _read_result(self, result: Path) -> Mapping[str, Shape]:
@@ -179,13 +183,14 @@ class _Weights:
 
 
 def _converted(path: str, becomes: str, said: Mapping[str, Any]) -> ConvertedFile:
-    return ConvertedFile(
-        path=path,
-        becomes=(becomes,),
-        tensors=len(said["tensors"]),
-        size_bytes=int(said["tensor_bytes"]),
-        within=shown(said["within"]),
-        left_out=tuple((shown(name), shown(what)) for name, what in said["left_out"]),
-        left_out_count=int(said["left_out_count"]),
-        ties=tuple(tuple(map(shown, group)) for group in said["ties"]),
-    )
+    with answers():
+        return ConvertedFile(
+            path=path,
+            becomes=(becomes,),
+            tensors=len(said["tensors"]),
+            size_bytes=int(said["tensor_bytes"]),
+            within=shown(said["within"]),
+            left_out=tuple((shown(name), shown(what)) for name, what in said["left_out"]),
+            left_out_count=int(said["left_out_count"]),
+            ties=tuple(tuple(map(shown, group)) for group in said["ties"]),
+        )

@@ -149,6 +149,8 @@ def test_where_to_is_asked(command: CommandLine, checkpoint: Path, tmp_path: Pat
     assert (asked.code, "add --out FOLDER" in asked.err) == (2, True)
     words = ("convert", str(checkpoint), "--to", "safetensors", "--out", str(tmp_path / "o"))
     assert command(*words, "--into", "a/b").code == 2
+    version = command("convert", "a/b@1", *words[2:])
+    assert (version.code, "hallmark pull a/b@1 FOLDER" in version.err) == (2, True)
     dry = command(*words[:-2], "--dry-run")
     assert (dry.code, "Nothing was written" in dry.out) == (0, True)
 

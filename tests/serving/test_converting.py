@@ -12,7 +12,7 @@ import safetensors
 
 from registry.formats.inspect import inspect
 from registry.formats.source import BytesSource
-from registry.jail.process import Limits
+from registry.jail.process import Limits, Process
 from registry.serving import converting_process
 from registry.serving.converting import (
     Conversion,
@@ -99,7 +99,7 @@ def test_both_formats_of_torch(tmp_path: Path) -> None:
     size = sum(len(each.data) for each in SAMPLES.values())
     assert {each.size_bytes for each in found.files} == {size}
     assert watching.done["compare"] == 4 * size
-    assert [step for step, _, _ in watching.steps] == ["convert", "compare"] * 2
+    assert [step for step, _, _ in watching.steps] == ["check", "convert", "compare"] * 2
     assert {p: (tmp_path / "source" / p).read_bytes() for p in files} == files
 
 
@@ -162,9 +162,10 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConversionError) as caught:
         convert(tmp_path, files)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "a.bin: TORCH-1" in lines[1]
     assert lines[2].startswith("model.pt: it would become model.safetensors")
+    assert lines[3].endswith("--without FILE.")
     found = convert(tmp_path / "again", files, without=("a.bin", "model.pt"))
     assert found.replaced == ("a.bin", "model.bin", "model.pt")
 
@@ -180,6 +181,18 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """By name, with what to do; /dev/full is always full."""
     monkeypatch.setattr(converting_process, "_made", lambda path: os.open("/dev/full", os.O_WRONLY))
     with pytest.raises(ConversionError, match="the disk is full"):
+        convert(tmp_path, {"model.pt": archived({"x": Sample()})})
+
+
+@pytest.mark.parametrize(
+    "answer", [{"tensors": [1]}, {"tensors": [], "size_bytes": "much"}, {"tensors": None}]
+)
+def test_an_answer_of_another_form_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+) -> None:
+    """Who has read hostile bytes may say anything; it is no bug, and leaves no result."""
+    monkeypatch.setattr(Process, "ask", lambda *of: answer)
+    with pytest.raises(ConversionError, match="an answer of another form"):
         convert(tmp_path, {"model.pt": archived({"x": Sample()})})
 
 

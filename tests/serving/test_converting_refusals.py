@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.domain.file_formats import role_of
 from registry.serving.converting_jailed import Prisoner
 from registry.serving.converting_weights import renamed
-from registry.testing.checkpoints import SAMPLES, Sample, archived, older
+from registry.testing.checkpoints import SAMPLES, Sample, archived, in_training, loaded, older
 from registry.testing.vectors import Vector, torch_archives, torch_files
 from registry.testing.vectors.pickling import (
     ORDERED,
@@ -211,3 +215,41 @@ def _read(folder: Path, data: bytes) -> Prisoner:
 def test_names_of_files(path: str, becomes: str) -> None:
     """As transformers and diffusers look for them."""
     assert renamed(path) == becomes
+
+
+_CHECKPOINTS = (archived(SAMPLES), older(SAMPLES), in_training(SAMPLES))
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@given(
+    st.sampled_from(_CHECKPOINTS),
+    st.lists(st.tuples(st.integers(0, 99_999), st.integers(0, 255)), max_size=3),
+)
+def test_no_change_of_a_checkpoint_makes_it_trip(
+    data: bytes, changes: list[tuple[int, int]]
+) -> None:
+    """Bytes that change lead to a sentence, or to what both ways of reading agree on."""
+    changed = bytearray(data)
+    for at, value in changes:
+        changed[at % len(changed)] = value
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "source"), Path(folder, "target")
+        source.write_bytes(changed)
+        prisoner = Prisoner()
+        head = {"do": "read", "role": "bin", "formats": ("torch",), "files": {}, "again": True}
+        found = prisoner.answer(head, [os.open(source, os.O_RDONLY)])
+        if "tensors" not in found:
+            assert "cannot" in found or found["format"] != "torch"
+            return
+        out = os.open(target, os.O_WRONLY | os.O_CREAT)
+        prisoner.answer({"do": "to", "what": "model"}, [out])
+        prisoner.answer({"do": "write", "location": ""}, [])
+        assert prisoner.answer({"do": "more"}, [])["is_over"]
+        prisoner.answer({"do": "digest"}, [])
+        digests = prisoner.answer({"do": "more"}, [])["result"]
+        written = loaded(target.read_bytes())
+        assert digests == {
+            name: hashlib.sha256(data).hexdigest() for name, (_, _, data) in written.items()
+        }
+        prisoner.answer(head, [os.open(os.devnull, os.O_RDONLY)])
