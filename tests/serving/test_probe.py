@@ -266,6 +266,25 @@ ensemble_scheduling {
     assert names_on(server) == set()
 
 
+def test_what_keeps_an_ensemble_is_told_by_its_own_names(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """Be it one of its models, or itself; whatever was loaded before is unloaded."""
+    part = replace(python_model(tmp_path), name="part")
+    step = {"model_name": "part", "model_version": -1, "input_map": {"x": "x"}}
+    ensemble = {key: part.config[key] for key in ("max_batch_size", "input", "output")}
+    steps = {"step": [{**step, "output_map": {"y": "elsewhere"}}]}
+    ensemble |= {"platform": "ensemble", "ensemble_scheduling": steps}
+    whole = Candidate(name="whole", config=ensemble, files={}, cases=part.cases)
+    result = probed(target_of(server), part, whole)
+    assert told(result) == [("PROBE-11", "blocks")]
+    assert result.points[0].subject == "model 'whole'"
+    assert names_on(server) == set()
+    result = probed(target_of(server), replace(part, config={**part.config, "input": "x"}), whole)
+    assert told(result) == [("PROBE-11", "blocks")]
+    assert result.points[0].subject == "model 'part'"
+
+
 def test_a_model_of_a_hundred_megabytes_goes_in_a_message(
     server: TritonServer, tmp_path: Path
 ) -> None:
@@ -363,7 +382,7 @@ def test_a_model_that_takes_too_long_is_a_doubt(server: TritonServer, tmp_path: 
 def test_a_server_without_room_is_not_the_models_fault(
     server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor one without the backend."""
+    """Nor one without the device or the backend."""
     # Sooner than a model of ONNX Runtime, which others have tried.
     quick = python_model(tmp_path)
     monkeypatch.setattr(probe_loading, "_TINY_CONFIG", quick.config)
@@ -373,6 +392,10 @@ def test_a_server_without_room_is_not_the_models_fault(
     result = probed(target_of(server), python_model(tmp_path, initialize=raises))
     assert told(result) == [("PROBE-7", "doubts")]
     assert result.readiness is Readiness.UNKNOWN
+    gpu = {**quick.config, "instance_group": [{"kind": "KIND_GPU"}]}
+    result = probed(target_of(server), replace(quick, config=gpu))
+    assert told(result) == [("PROBE-7", "doubts")]
+    assert "of model m has kind KIND_GPU but no GPUs are available" in result.points[0].found
     plan = replace(quick, config={**quick.config, "backend": "tensorrt"})
     result = probed(target_of(server), plan)
     assert told(result) == [("PROBE-7", "doubts")]
@@ -456,13 +479,16 @@ def test_a_secured_server(tmp_path: Path) -> None:
     others.mkdir()
     authority, other = Authority(ours), Authority(others)
     own = authority.issue("probe.example")
-    key = Key(protocols=("model-repository",), header="admin-key", value="s3cret word")
+    keys = (
+        Key(protocols=("model-repository",), header="admin-key", value="s3cret word"),
+        Key(protocols=("inference",), header="ask-key", value="s3cret word"),
+    )
     mutual = ("--grpc-use-ssl-mutual=true", f"--grpc-root-cert={authority.certificate}")
     key_file, wrong_file = tmp_path / "key", tmp_path / "wrong"
     key_file.write_text("s3cret word\n")
     wrong_file.write_text("a canary")
     with TritonServer(
-        certificate=authority.issue("127.0.0.1"), keys=(key,), options=mutual
+        certificate=authority.issue("127.0.0.1"), keys=keys, options=mutual
     ) as secured:
         target = target_of(
             secured,
@@ -470,7 +496,7 @@ def test_a_secured_server(tmp_path: Path) -> None:
             ca_file=authority.certificate,
             certificate_file=own.certificate,
             key_file=own.key,
-            key_files={"admin-key": key_file},
+            key_files={"admin-key": key_file, "ask-key": key_file},
         )
         quick = python_model(tmp_path, execute="raise ValueError('here')")
         assert told(probed(target, quick)) == [("PROBE-13", "blocks")]
@@ -483,7 +509,11 @@ def test_a_secured_server(tmp_path: Path) -> None:
             ({"key_files": {}}, "PROBE-3"),
             ({"key_files": {"admin-key": wrong_file}}, "PROBE-3"),
             ({"key_files": {"admin-key": tmp_path / "none"}}, "PROBE-3"),
+            ({"key_files": {"admin-key": key_file}}, "PROBE-3"),
         ):
             result = probed(replace(target, **changes), quick)
             assert told(result) == [(rule, "doubts")], (changes, result.points)
             assert "canary" not in repr(result)
+        # The last of them could load it, but not ask: it is unloaded all the same.
+        with Client(target) as client:
+            assert client.names() == set()
