@@ -1,7 +1,8 @@
 """Import every module of the installed distribution, so that a missing core dependency shows.
 
-Left out is what is made to run elsewhere: test support (needs the extra `dev`), migration scripts
-(run by Alembic) and `__main__` modules (would start).
+Left out is what is made to run elsewhere: test support (needs the extra `dev`), what is loaded in
+jails alone (needs the extra `convert`), migration scripts (run by Alembic) and `__main__` modules
+(would start).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import bridges
 import registry
 
-LEFT_OUT = ("registry.testing", "registry.db.migrations")
+LEFT_OUT = ("registry.testing", "registry.db.migrations", "registry.serving.converting_onnx")
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ SLICE_S = 1.0
 #: The queue is to be so many times as long as what is measured: some is done while the last is
 #: still sent, and nothing else is to make it run dry.
 MARGIN = 3.0
-#: Of all versions of one queue.
+#: For all versions of one queue.
 PATIENCE_S = 600.0
 _WORKER = b"registry.app.inspection_worker"
 HEAD = ("", "idle", "vetting", "ratio")
@@ -110,7 +110,9 @@ def measure(folder: Path, *, rounds: int, seconds: float) -> Iterator[Round]:
                 return window
 
             def vetting() -> Window:
+                before_s = _jails_cpu_s(server.pid)
                 queue.fill(pairs)
+                _wait_for_jails(server.pid, before_s)
                 window = queue.watch(lambda: _window(server, read, seconds))
                 queue.drain()
                 return window
@@ -233,6 +235,16 @@ def _jails_cpu_s(server: int) -> float:
     """Of all jails so far, those that have ended too: they are all that the process starts which
     looks at files."""
     return sum(children_cpu_s(each) for each in tree_of(server) if _WORKER in _command(each))
+
+
+def _wait_for_jails(server: int, before_s: float) -> None:
+    """Until files are looked at: the process that does so ends when there is nothing to do for a
+    while, and takes a moment to be there again."""
+    until = time.monotonic() + PATIENCE_S
+    while _jails_cpu_s(server) in (0.0, before_s):
+        if time.monotonic() > until:
+            raise SystemExit(f"no file was looked at within {PATIENCE_S:g} s")
+        time.sleep(0.1)
 
 
 def _command(pid: int) -> bytes:

@@ -21,6 +21,7 @@ from registry.names import check_paths, safe_path
 
 LAYOUTS = ("triton", "hf", "mlflow")
 CONFIG = "config.pbtxt"
+_ENSEMBLE = "ensemble"
 _VERSION = "{version}"
 _MLMODEL = "MLmodel"
 
@@ -59,6 +60,9 @@ def _model_part(version: Version, model: ModelReport, known: Mapping[str, File])
         place.replace(_VERSION, str(version.number)): known[path] for place, path in model.files
     }
     texts = {} if CONFIG in placed else {CONFIG: model.config}
+    if model.backend == _ENSEMBLE and not any("/" in place for place in placed):
+        # Triton wants a folder for its version, and a version of ours has no empty ones.
+        texts[f"{version.number}/.keep"] = ""
     # A server's word is no way out of the folder.
     check_paths([safe_path(place) for place in (*placed, *texts)])
     return Part(folder=safe_path(model.name), files=placed, texts=texts)
@@ -66,7 +70,7 @@ def _model_part(version: Version, model: ModelReport, known: Mapping[str, File])
 
 def _callers_last(models: Sequence[ModelReport]) -> list[ModelReport]:
     """A server that polls its repository never sees an ensemble before its steps."""
-    return sorted(models, key=lambda model: model.backend == "ensemble")
+    return sorted(models, key=lambda model: model.backend == _ENSEMBLE)
 
 
 def hf(version: Version, files: Sequence[File]) -> list[Part]:

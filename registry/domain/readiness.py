@@ -278,14 +278,15 @@ def _model(said: Mapping[str, Any]) -> ModelReport:
         **{
             **said,
             "files": tuple((place, path) for place, path in said["files"]),
-            "signature": None if signature is None else _signature(signature),
+            "signature": None if signature is None else signature_from(signature),
             "runs": tuple(map(_run, said["runs"])),
             "points": tuple(map(_point, said["points"])),
         }
     )
 
 
-def _signature(said: Mapping[str, Any]) -> Signature:
+def signature_from(said: Mapping[str, Any]) -> Signature:
+    """What `asdict` made of one."""
     inputs, outputs = (tuple(map(_tensor, said[each])) for each in ("inputs", "outputs"))
     return Signature(inputs=inputs, outputs=outputs)
 

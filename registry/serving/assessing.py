@@ -80,19 +80,28 @@ def assess(
     }
     limits = limits_for(size_bytes, bare=bare)
     patience_s = limits.patience_s(size_bytes)
+    ran: list[ModelReport | None] = []
     try:
         with Process(_MODULE, limits, {**setup, "part": "read"}) as jail:
-            said = jail.ask({}, [], patience_s)
-        *reports, here = _heard(said, asked)
+            *reports, here = _heard(jail.ask({"told": []}, [], patience_s), asked)
+            if run:
+                ran = [_run(here, each, setup, limits, patience_s) for each in here.models]
+                told = [_told_by(each) for each in ran]
+                if any(told):
+                    # What sessions infer decides what a configuration has to say.
+                    *reports, here = _heard(jail.ask({"told": told}, [], patience_s), asked)
     except (JailError, KeyError, TypeError, ValueError) as error:
         return [_unread(each, error) for each in releases]
-    ran = [
-        _run(replace(here, models=(model,), points=()), setup, limits, patience_s)
-        if run and model.signature is not None
-        else None
-        for model in here.models
-    ]
-    return [weighed(report, here, ran) for report in reports]
+    return [weighed(report, here, ran or [None] * len(here.models)) for report in reports]
+
+
+def _told_by(ran: ModelReport | None) -> Mapping[str, Any] | None:
+    """The signature that a session told; None where there was no session."""
+    if ran is None or ran.signature is None:
+        return None
+    if {LOADS, ENDS.id} & {each.rule for each in ran.points}:
+        return None
+    return asdict(ran.signature)
 
 
 def _heard(said: Mapping[str, Any], releases: Sequence[Release]) -> list[Report]:
@@ -107,10 +116,13 @@ def _heard(said: Mapping[str, Any], releases: Sequence[Release]) -> list[Report]
 
 
 def _run(
-    report: Report, setup: Mapping[str, Any], limits: Limits, patience_s: float
-) -> ModelReport:
-    """Its word on one model; a report with READY-1 alone where there is none."""
-    (model,) = report.models
+    here: Report, model: ModelReport, setup: Mapping[str, Any], limits: Limits, patience_s: float
+) -> ModelReport | None:
+    """Its word on one model; a report with READY-1 alone where there is none, and None for what
+    cannot be run."""
+    if model.signature is None:
+        return None
+    report = replace(here, models=(model,), points=())
     try:
         with Process(_MODULE, limits, {**setup, "part": "run"}) as jail:
             said = jail.ask({"report": report_to_document(report)}, [], patience_s)
@@ -162,9 +174,11 @@ def _weighed(
     elif LOADS not in rules:
         read, complaint = _disproved(model.points, here.points, is_same=is_same), Weight.REMARK
     else:
-        # Where the tables say why no session can be had here, another version might give one.
-        is_explained = any(each.rule in BY_TABLE for each in here.points)
-        complaint = Weight.DOUBTS if is_explained else Weight.BLOCKS
+        # Where the tables say why no session can be had here, another version might give one,
+        # unless they say the same of that.
+        why = {(each.rule, each.subject) for each in here.points if each.rule in BY_TABLE}
+        there = {(each.rule, each.subject) for each in model.points}
+        complaint = Weight.BLOCKS if why <= there else Weight.DOUBTS
     # A session of another version is a second opinion; answers are told by any that gives some.
     run = [
         replace(each, weight=Weight.DOUBTS) if each.rule == LOADS and not is_same else each

@@ -15,15 +15,17 @@ from typing import Any
 
 from tritonclient.grpc import model_config_pb2
 
-from registry.domain.readiness import Point
+from registry.domain.readiness import Point, TensorInfo
 from registry.formats.look import Rule, quoted
 from registry.serving.config_case import Case
 from registry.serving.config_values import (
     ANY,
     BYTES,
     ONNX_TYPES,
+    TRITON_TYPES,
     axes,
     elements,
+    fits,
     shown_dims,
     type_name,
 )
@@ -78,8 +80,14 @@ def check(case: Case) -> Iterator[Point]:
         case "sequence_batching":
             yield from _strategy(case)
             yield from _controls(case)
+            names: set[str] = set()
             for index, state in enumerate(case.message.sequence_batching.state):
-                yield from _state(case, state, f"sequence_batching.state[{index}]")
+                way = f"sequence_batching.state[{index}]"
+                yield from _state(case, state, way)
+                if state.input_name in names:
+                    found = f"a second state of input {quoted(state.input_name)}"
+                    yield case.blocks(STATES, f"{way}.input_name", found, "one")
+                names.add(state.input_name)
 
 
 def _dynamic(case: Case) -> Iterator[Point]:
@@ -235,6 +243,9 @@ def _state(case: Case, state: Any, way: str) -> Iterator[Point]:
                 expected = quoted(near) if near else f"one of {', '.join(map(quoted, known))}"
                 found = f"{quoted(name)}, which the model does not have"
                 yield case.blocks(STATES, f"{way}.{field}", found, expected, about=about)
+            else:
+                tensor = tensors[known.index(name)]
+                yield from _state_tensor(case, state, tensor, way, about)
     if state.use_growable_memory and not state.use_same_buffer_for_input_output:
         found = "use_growable_memory without use_same_buffer_for_input_output"
         at = f"{way}.use_growable_memory"
@@ -244,6 +255,22 @@ def _state(case: Case, state: Any, way: str) -> Iterator[Point]:
         yield case.blocks(STATES, f"{way}.initial_state", found, "1", about=about)
     for initial in state.initial_state[:1]:
         yield from _initial(case, state, initial, f"{way}.initial_state[0]", about)
+
+
+def _state_tensor(
+    case: Case, state: Any, tensor: TensorInfo, way: str, about: str
+) -> Iterator[Point]:
+    """Nobody compares these when the model is loaded; the first request fails."""
+    said, wanted = type_name(state.data_type), TRITON_TYPES.get(tensor.dtype, "")
+    if said != wanted:
+        expected = f"{wanted}, for {quoted(tensor.name)} in the model"
+        yield case.blocks(STATES, f"{way}.data_type", said, expected, about=about)
+    own = axes(tensor)
+    whole = [*([ANY] if case.message.max_batch_size > 0 else []), *state.dims]
+    if own is not None and not fits(whole, own):
+        free = own[1:] if case.message.max_batch_size > 0 else own
+        expected = f"{shown_dims(free)}, for {quoted(tensor.name)} in the model"
+        yield case.blocks(STATES, f"{way}.dims", shown_dims(state.dims), expected, about=about)
 
 
 def _initial(case: Case, state: Any, initial: Any, way: str, about: str) -> Iterator[Point]:

@@ -44,12 +44,13 @@ class Case:
     config: Config
     #: The configuration with all that Triton fills in.
     message: Any
-    #: As ONNX Runtime tells it, with shapes inferred; None where the model is no ONNX, or cannot
-    #: be read.
+    #: None where the model is no ONNX, or cannot be read.
     signature: Signature | None
     place: Place
     target: Target
     is_known: IsKnown
+    #: Whether the signature is as ONNX Runtime tells it. Else it may infer more axes.
+    is_inferred: bool = False
 
     @property
     def is_ensemble(self) -> bool:

@@ -3,7 +3,7 @@
 Sources: core/src/model_config_utils.cc, `NormalizeInstanceGroup` and `ValidateInstanceGroup`;
 core/src/backend_model_instance.cc, `GenerateWarmupData`; core/src/infer_request.cc, `Normalize`.
 All of it was also tried on Triton 24.10, GPUs apart. What the server has of GPUs nobody can tell
-here, so KIND_GPU is no finding.
+here, so KIND_GPU is no more than a remark.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ WARM_UP = Rule(
 RULES = (GROUPS, WARM_UP)
 
 _KINDS = model_config_pb2.ModelInstanceGroup.Kind
+_ON_GPU = "Write KIND_AUTO where servers without one are to serve it too."
 _WITHOUT_GPUS = ("KIND_CPU", "KIND_MODEL")
 
 
@@ -49,6 +50,9 @@ def _group(case: Case, group: Any, way: str) -> Iterator[Point]:
     if group.gpus and kind in _WITHOUT_GPUS:
         found = f"GPUs {', '.join(map(str, group.gpus))} of {kind}"
         yield case.blocks(GROUPS, f"{way}.gpus", found, "none")
+    if kind == "KIND_GPU":
+        expected = "a server that has one"
+        yield case.remark(GROUPS, f"{way}.kind", "instances on a GPU", expected, fix=_ON_GPU)
     if group.count < 0:
         found = f"{group.count}, which stands for the default"
         yield case.remark(GROUPS, f"{way}.count", found, "1 or more")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import Any
 
 from registry.domain.readiness import Point
 from registry.formats.look import Rule, quoted
 from registry.serving.config_case import Case, numbers
 from registry.serving.config_completing import ENSEMBLE
 from registry.serving.pbtxt import keyed, nearest
-from registry.serving.repository import AUTOFILL
+from registry.serving.repository import AUTOFILL, Place
 
 NAME = Rule(
     "CONFIG-2",
@@ -100,7 +101,7 @@ _MEANT = {
 def check(case: Case) -> Iterator[Point]:
     yield from _name(case)
     yield from _backend(case)
-    loaded = list(_loaded(case))
+    loaded = picked(case.message, case.place)
     yield from _versions(case, loaded)
     present = [version for version in loaded if version in case.place.versions]
     yield from _model_files(case, present)
@@ -124,6 +125,10 @@ def _backend(case: Case) -> Iterator[Point]:
     way = "backend" if case.config.message.backend else "platform"
     if case.is_ensemble:
         yield from _ensemble(case)
+    elif message.runtime and not _has_library(case) and not _is_own_runtime(message):
+        found = f"library {quoted(message.runtime)}"
+        expected = f"libtriton_{backend}.so, or none"
+        yield case.blocks(BACKEND, "runtime", found, expected, fix="Remove `runtime`.")
     elif not backend:
         if platform:
             known = sorted({each for row in _PLATFORMS.values() for each in row})
@@ -177,6 +182,12 @@ def _ensemble(case: Case) -> Iterator[Point]:
         yield case.blocks(BACKEND, "platform", found, "ensemble_scheduling", fix=fix)
 
 
+def _is_own_runtime(message: Any) -> bool:
+    """Whether it is what a backend's own folder has: a library by its name, or Python's file.
+    Source: core/src/backend_model.cc, `ResolveBackendLibrary`."""
+    return message.runtime in (f"libtriton_{message.backend}.so", "model.py")
+
+
 def _has_library(case: Case) -> bool:
     """Whether the model brings its backend along, where the server looks first."""
     name = f"libtriton_{case.message.backend}.so"
@@ -184,10 +195,10 @@ def _has_library(case: Case) -> bool:
     return any(way.rpartition("/")[2] in (name, runtime) for way in case.place.files)
 
 
-def _loaded(case: Case) -> list[int]:
+def picked(message: Any, place: Place) -> list[int]:
     """Numbers of the versions that the policy picks; one may have no folder of its number."""
-    policy = case.message.version_policy
-    there = sorted({*case.place.versions, *case.place.claimed}, reverse=True)
+    policy = message.version_policy
+    there = sorted({*place.versions, *place.claimed}, reverse=True)
     match policy.WhichOneof("policy_choice"):
         case "specific":
             return [each for each in policy.specific.versions if each in there]

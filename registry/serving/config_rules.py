@@ -49,8 +49,11 @@ def check(
     place: Place,
     release: Target,
     is_known: IsKnown,
+    *,
+    is_inferred: bool = False,
 ) -> Iterator[Point]:
-    """What the release makes of a configuration; `signature` is None for what is no ONNX."""
+    """What the release makes of a configuration; `signature` is None for what is no ONNX.
+    `is_inferred`: it is as ONNX Runtime tells it, with all axes that it infers."""
     case = Case(
         config=config,
         message=completed(config.message, place, signature),
@@ -58,6 +61,7 @@ def check(
         place=place,
         target=release,
         is_known=is_known,
+        is_inferred=is_inferred,
     )
     points = chain.from_iterable(each.check(case) for each in _CHECKS)
     yield from islice(points, POINTS_MAX)

@@ -22,6 +22,7 @@ from registry.serving.config_values import (
     axes,
     dims_of,
     elements,
+    fits,
     shown_dims,
     type_name,
 )
@@ -353,10 +354,19 @@ def _dims(case: Case, io: Any, tensor: TensorInfo, way: str, about: str) -> Iter
     said = dims_of(io)
     way = f"{way}.reshape.shape" if io.HasField("reshape") else f"{way}.dims"
     batch = case.message.max_batch_size > 0
-    if dims is None:
+    if dims is None and case.is_inferred:
+        # To Triton, which asks ONNX Runtime, it is one without axes; answers keep what they have.
+        if any(dim != 1 for dim in said):
+            yield case.blocks(DIMS, way, shown_dims(said), "[1], for want of a rank", about=about)
+    elif dims is None:
         found = "a model that does not tell its rank"
         expected = "a rank, which ONNX Runtime takes for 0 otherwise"
         yield case.doubts(DIMS, way, found, expected, about=about)
+    elif not dims and batch:
+        found = f"max_batch_size {case.message.max_batch_size}"
+        fix = "Write `max_batch_size: 0`."
+        expected = "0, for a tensor without axes, which a batch cannot be told by"
+        yield case.blocks(DIMS, "max_batch_size", found, expected, fix=fix, about=about)
     elif not dims:
         if any(dim != 1 for dim in said):
             yield case.blocks(DIMS, way, shown_dims(said), "[1], for a scalar", about=about)
@@ -364,19 +374,12 @@ def _dims(case: Case, io: Any, tensor: TensorInfo, way: str, about: str) -> Iter
         whole = [ANY, *said] if batch else said
         is_output = way.startswith("output")
         expected, fix = _expected_dims(case, whole, dims)
-        if not _fits(whole, dims):
+        if not fits(whole, dims) or (is_output and list(dims) != whole and case.is_inferred):
             yield case.blocks(DIMS, way, shown_dims(said), expected, fix=fix, about=about)
         elif is_output and list(dims) != whole:
             # Outputs have to be equal, but ONNX Runtime may infer what the model leaves open.
             expected = f"{expected}, unless ONNX Runtime infers more"
             yield case.doubts(DIMS, way, shown_dims(said), expected, fix=fix, about=about)
-
-
-def _fits(said: list[int], dims: tuple[int, ...]) -> bool:
-    """Where the model's axis is free, any length does."""
-    return len(said) == len(dims) and all(
-        own in (ANY, other) for own, other in zip(dims, said, strict=True)
-    )
 
 
 def _expected_dims(case: Case, said: list[int], dims: tuple[int, ...]) -> tuple[str, str]:

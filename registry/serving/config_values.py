@@ -72,3 +72,10 @@ def elements(dims: Sequence[int]) -> int:
     for dim in dims:
         count *= dim
     return count if dims else 0
+
+
+def fits(said: Sequence[int], dims: Sequence[int]) -> bool:
+    """Where the model's axis is free, any length does."""
+    return len(said) == len(dims) and all(
+        own in (ANY, other) for own, other in zip(dims, said, strict=True)
+    )

@@ -6,7 +6,8 @@ How it is told and heard stands in `registry/jail/inside.py`. It can open nothin
 come with requests, and so do those to write, opened by whoever asks. One file is under way at a
 time; each request does a part of it, so that whoever waits sees how far it is:
 
-    read      a file, with it its role and the sizes of its neighbours: what it holds
+    read      a file, with it its role and the sizes of its neighbours: what it holds; `again`,
+              where another process has read all of its bytes
     beside    a file that an ONNX model refers to
     to        a file to write, `model` or `data`
     write     begin to write; digest: begin to read each tensor's bytes anew
@@ -25,13 +26,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from registry.formats import strict_json
-from registry.formats.inspect import PARSERS, Inspection, inspect
+from registry.formats.inspect import PARSERS
 from registry.formats.kinds import content_of
-from registry.formats.look import Budget, SpentError, StopLooking
+from registry.formats.look import Notebook, SpentError, StopLooking
 from registry.formats.source import FileSource, SourceError
 from registry.jail.inside import begin, lock_in
 from registry.serving.converting_comparing import digests
 from registry.serving.converting_elements import gathered
+from registry.serving.converting_reading import check_sound, read_again, read_whole
 from registry.serving.converting_safetensors import header_of, laid_out, tensors_of
 from registry.serving.converting_torch import TorchFile, read_torch
 from registry.serving.converting_values import CannotConvertError, NamedTensor
@@ -50,7 +52,8 @@ class Work:
 
     descriptor: int
     source: FileSource
-    inspection: Inspection
+    #: What its strict parser left behind.
+    book: Notebook
     tensors: Sequence[NamedTensor] = ()
     model: OnnxModel | None = None
     #: All that is open for it, by what it is for.
@@ -122,19 +125,23 @@ class Prisoner:
         if format not in head["formats"]:
             os.close(descriptors[0])
             return {"format": format}
-        found = inspect(source, role, head["files"], Budget())
-        self._work = work = Work(descriptor=descriptors[0], source=source, inspection=found)
+        assert parser is not None
+        if head["again"]:
+            book = read_again(source, role, head["files"], parser.read)
+        else:
+            book = read_whole(source, role, head["files"])
+        self._work = work = Work(descriptor=descriptors[0], source=source, book=book)
         if format == "torch":
             return {"format": format, **self._read_torch(work, role)}
         if format == "onnx":
             return {"format": format, **_read_onnx(work)}
-        _check_sound(found)
+        check_sound(book)
         header_bytes = int.from_bytes(source.read(0, 8), "little")
-        work.tensors = tensors_of(found.book.facts["tensors"], header_bytes)
+        work.tensors = tensors_of(book.facts["tensors"], header_bytes)
         return {"format": format, "tensors": _told(work.tensors)}
 
     def _read_torch(self, work: Work, role: str) -> Mapping[str, Any]:
-        found: TorchFile = read_torch(work.source, work.inspection, role)
+        found: TorchFile = read_torch(work.source, work.book, role)
         work.tensors = laid_out(found.tensors)
         tensor_bytes = sum(each.elements.size_bytes for each in work.tensors)
         return {
@@ -209,7 +216,7 @@ class Prisoner:
 def _read_onnx(work: Work) -> Mapping[str, Any]:
     from registry.serving.converting_onnx import OnnxModel
 
-    _check_sound(work.inspection)
+    check_sound(work.book)
     work.model = model = OnnxModel(work.source)
     return {
         "locations": model.locations,
@@ -218,13 +225,6 @@ def _read_onnx(work: Work) -> Mapping[str, Any]:
         "external": model.external_count,
         "large": model.large_count,
     }
-
-
-def _check_sound(found: Inspection) -> None:
-    if not found.book.is_sound:
-        note = next(note for note in found.book.notes if note.effect.value != "advice")
-        said = f"{note.rule.id}: {note.message}. {note.rule.promise} {note.rule.fix}"
-        raise CannotConvertError(said)
 
 
 def _write_safetensors(work: Work, write: Any) -> Iterator[int]:

@@ -62,7 +62,7 @@ class _Models:
 
     def convert(self, path: str) -> None:
         batch = self._batch
-        said = _read(self._writer, batch.files, batch.sizes, path)
+        said = _read(self._writer, batch.files, batch.sizes, path, again=False)
         beside = {f"{_folder(path)}{location}" for location in said["locations"]}
         data = "" if self._inline else f"{path}.data"
         if not (said["external"] if self._inline else said["large"] or beside - {data}):
@@ -126,10 +126,15 @@ class _Models:
 
 
 def _read(
-    prisoner: Prisoner, files: Mapping[str, Path], sizes: Mapping[str, int], path: str
+    prisoner: Prisoner,
+    files: Mapping[str, Path],
+    sizes: Mapping[str, int],
+    path: str,
+    *,
+    again: bool = True,
 ) -> Mapping[str, Any]:
     """What the model holds, once it has all files that it refers to."""
-    said = prisoner.read(files[path], role="onnx", formats=("onnx",), files=sizes)
+    said = prisoner.read(files[path], role="onnx", formats=("onnx",), files=sizes, again=again)
     if "locations" not in said:
         raise ProblemError("found no model of ONNX in it, expected what its name says")
     if len(said["locations"]) > _FILES_MAX:

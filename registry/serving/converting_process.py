@@ -61,10 +61,23 @@ class Prisoner:
             ) from error
 
     def read(
-        self, path: Path, *, role: str, formats: tuple[str, ...], files: Mapping[str, int]
+        self,
+        path: Path,
+        *,
+        role: str,
+        formats: tuple[str, ...],
+        files: Mapping[str, int],
+        again: bool,
     ) -> Mapping[str, Any]:
-        """What the file holds; of another format than these nothing but that."""
-        request = {"do": "read", "role": role, "formats": formats, "files": dict(files)}
+        """What the file holds; of another format than these nothing but that. `again`: its strict
+        parser looks at it as at any, but bytes that it only has to hash are not read."""
+        request = {
+            "do": "read",
+            "role": role,
+            "formats": formats,
+            "files": dict(files),
+            "again": again,
+        }
         return self._ask_of(request, path)
 
     def index(self, path: Path) -> Mapping[str, str]:

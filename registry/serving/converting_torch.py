@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from registry.formats import torch_legacy, torch_zip
-from registry.formats.inspect import Inspection
+from registry.formats import pickle_rules, torch_legacy, torch_zip
 from registry.formats.kinds import content_of
 from registry.formats.look import Budget, Look, Notebook, quoted
 from registry.formats.pickle_values import Tensor
@@ -14,6 +13,7 @@ from registry.formats.safetensors import METADATA_KEY
 from registry.formats.source import Source
 from registry.formats.torch_checkpoint import Checkpoint, StoragePlace
 from registry.serving.converting_names import Named, named_tensors
+from registry.serving.converting_reading import check_sound, finding_of
 from registry.serving.converting_safetensors import DTYPES
 from registry.serving.converting_values import (
     CannotConvertError,
@@ -33,8 +33,8 @@ class TorchFile:
     ties: Sequence[Sequence[str]]
 
 
-def read_torch(source: Source, found: Inspection, role: str) -> TorchFile:
-    """Its tensors. `found` is the strict parsers' word on the same bytes.
+def read_torch(source: Source, found: Notebook, role: str) -> TorchFile:
+    """Its tensors. `found` is what its strict parser left behind.
 
     CannotConvertError where it has what safetensors cannot hold, or is not sound.
     """
@@ -66,27 +66,27 @@ def read_torch(source: Source, found: Inspection, role: str) -> TorchFile:
     return TorchFile(tensors=tensors, named=named, ties=list(_ties(tensors)))
 
 
-def _check_sound(found: Inspection) -> None:
-    names = found.book.facts.get("globals", [])
+def _check_sound(found: Notebook) -> None:
+    names = found.facts.get("globals", [])
     if any("._rebuild_sparse" in name for name in names):
         raise CannotConvertError(
             "found sparse tensors, which safetensors has not. Save them dense (tensor.to_dense())."
         )
-    if "code" in found.book.facts:
+    if "code" in found.facts:
         raise CannotConvertError(
             "found code of TorchScript, expected tensors alone. Load it where it was made, and "
             "save its state_dict()."
         )
-    if found.book.is_sound:
+    if found.is_sound:
         return
-    note = next(note for note in found.book.notes if note.effect.value != "advice")
-    if note.rule.id == "PICKLE-8":
+    note = finding_of(found)
+    if note is not None and note.rule == pickle_rules.LISTED:
         raise CannotConvertError(
             f"{note.rule.id}: {note.message}: it holds objects, such as a whole module, expected "
             "tensors and plain values. Load it where it was made and is trusted, and save "
             "model.state_dict()."
         )
-    raise CannotConvertError(f"{note.rule.id}: {note.message}. {note.rule.promise} {note.rule.fix}")
+    check_sound(found)
 
 
 def _tensor(checkpoint: Checkpoint, name: str, tensor: Tensor) -> NamedTensor:

@@ -78,7 +78,7 @@ class _Weights:
 
     def convert(self, path: str) -> None:
         batch = self._batch
-        said = self._read(self._writer, path)
+        said = self._read(self._writer, path, again=False)
         if "tensors" not in said:
             return
         becomes = renamed(path)
@@ -101,9 +101,13 @@ class _Weights:
         batch.written.append(becomes)
         batch.converted.append(_converted(path, becomes, said))
 
-    def _read(self, prisoner: Prisoner, path: str) -> Mapping[str, Any]:
+    def _read(self, prisoner: Prisoner, path: str, *, again: bool) -> Mapping[str, Any]:
         return prisoner.read(
-            self._batch.files[path], role=role_of(path), formats=("torch",), files=self._batch.sizes
+            self._batch.files[path],
+            role=role_of(path),
+            formats=("torch",),
+            files=self._batch.sizes,
+            again=again,
         )
 
     def _compare(
@@ -111,7 +115,8 @@ class _Weights:
     ) -> None:
         """Both are read anew, and have the same tensors of the same bytes."""
         watcher = self._batch.watcher
-        before, after = shapes_of(self._read(self._source, path)), self._read_result(result)
+        before = shapes_of(self._read(self._source, path, again=True))
+        after = self._read_result(result)
         found: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         watcher.begin("compare", path, 2 * size_bytes)
         try:
@@ -131,7 +136,9 @@ class _Weights:
 
     def _read_result(self, result: Path) -> Mapping[str, Shape]:
         return shapes_of(
-            self._reader.read(result, role="safetensors", formats=("safetensors",), files={})
+            self._reader.read(
+                result, role="safetensors", formats=("safetensors",), files={}, again=True
+            )
         )
 
     def convert_index(self, path: str) -> None:

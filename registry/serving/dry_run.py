@@ -94,6 +94,8 @@ class DryRun:
     runs: list[Run] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     peak_bytes: int = 0
+    #: As ONNX Runtime tells it; None without a session.
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,7 @@ def dry_run(subject: Subject) -> DryRun:
     except SessionError as error:
         done.points.append(_refused(subject, error))
         return done
+    done.signature = session.signature(subject.signature)
     sampled = _run_samples(session, subject, done)
     tried = _run_made(session, subject, done, is_sampled=bool(sampled))
     _check_outputs(subject, sampled, tried, done)

@@ -112,7 +112,8 @@ class _Ensemble:
 
     @property
     def steps(self) -> Sequence[Any]:
-        return list(self.message.ensemble_scheduling.step)
+        steps: Sequence[Any] = self.message.ensemble_scheduling.step
+        return steps
 
 
 def check(members: Sequence[Member]) -> Iterator[tuple[str, Point]]:
@@ -197,11 +198,19 @@ def _loose_ends(ensemble: _Ensemble, known: list[str]) -> Iterator[Point]:
 
 def _ready(ensemble: _Ensemble, ready: set[str]) -> set[str]:
     """Tensors that come to be, from the inputs on."""
-    waiting = list(ensemble.steps)
-    while able := [step for step in waiting if set(step.input_map.values()) <= ready]:
-        for step in able:
-            ready |= set(step.output_map.values())
-            waiting.remove(step)
+    missing = [set(step.input_map.values()) - ready for step in ensemble.steps]
+    waiting: defaultdict[str, list[int]] = defaultdict(list)
+    for index, tensors in enumerate(missing):
+        for tensor in tensors:
+            waiting[tensor].append(index)
+    able = [index for index, tensors in enumerate(missing) if not tensors]
+    while able:
+        for tensor in set(ensemble.steps[able.pop()].output_map.values()) - ready:
+            ready.add(tensor)
+            for index in waiting[tensor]:
+                missing[index].discard(tensor)
+                if not missing[index]:
+                    able.append(index)
     return ready
 
 

@@ -5,9 +5,10 @@
 How it is told and heard stands in `registry/jail/inside.py`. Its setup has `part`, which says what
 it is for (`read`, `run` or `make`, each of which loads what others do not need), the `folder` that
 it may read, the one of the `previous` version or an empty text, and what a model at their `root` is
-called. `read` also has `releases` (`releases.py`), and answers any request with a report for each.
-`run` is sent a report of one model and answers with it, the dry run told. `make` is sent a report
-of all models, and answers with what a probe asks of each (`probe_making.py`).
+called. `read` also has `releases` (`releases.py`); it is sent what sessions have told of the
+models' signatures, at first nothing, and answers with a report for each release. `run` is sent a
+report of one model and answers with it, the dry run told. `make` is sent a report of all models,
+and answers with what a probe asks of each (`probe_making.py`).
 
 All modules are imported, and all of our own tables are read, before the process is locked in.
 """
@@ -19,7 +20,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from registry.domain.readiness import report_from_document, report_to_document
+from registry.domain.readiness import (
+    report_from_document,
+    report_to_document,
+    signature_from,
+)
 from registry.jail.inside import begin, lock_in
 
 if TYPE_CHECKING:
@@ -49,9 +54,13 @@ def _reading(setup: Mapping[str, Any]) -> Answer:
     releases = [Release(**each) for each in setup["releases"]]
     runtimes = measured({each.onnxruntime for each in releases})
     reader = Reader(releases, runtimes, RootName(**setup["root"]))
-    return lambda _: {
-        "reports": [report_to_document(each) for each in reader.reports(setup["folder"])]
-    }
+
+    def answer(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        told = [None if each is None else signature_from(each) for each in request["told"]]
+        found = reader.reports(setup["folder"], told)
+        return {"reports": [report_to_document(each) for each in found]}
+
+    return answer
 
 
 def measured(versions: Iterable[str]) -> Mapping[str, Runtime]:

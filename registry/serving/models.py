@@ -10,6 +10,7 @@ from typing import Any
 
 from registry.domain.readiness import Point
 from registry.serving.config_completing import ONNXRUNTIME, completed
+from registry.serving.config_model import picked
 from registry.serving.config_rules import unreadable
 from registry.serving.pbtxt import CONFIG_BYTES_MAX, Config, PbtxtError, empty, parse
 from registry.serving.repository import Layout, Place, places
@@ -94,7 +95,8 @@ def _onnx_files(place: Place, message: Any) -> Mapping[int, str]:
     if message.backend not in ("", ONNXRUNTIME) or message.HasField("ensemble_scheduling"):
         return {}
     found = {}
-    for version in place.versions:
+    # What the policy leaves out, no backend is asked to load.
+    for version in sorted({*picked(message, place)} & {*place.versions}):
         way = _served(place, version, message)
         if way:
             found[version] = place.files[way]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from registry.domain.readiness import Point, Signature, TensorInfo, Weight
 from registry.formats.look import Rule, quoted
@@ -77,6 +77,8 @@ def read_model(folder: Path, path: str, sizes: Mapping[str, int]) -> OnnxModel:
         # Else it would say the same of the same tensor, in fewer words.
         points += onnx_checks.checker(folder, path)
     model = _load(folder, path)
+    if not _is_text(model):
+        raise UnreadableError(_unreadable(path, "found a name that is no UTF-8", Weight.DOUBTS))
     points += onnx_weights.check(model, folder, path, sizes)
     _strip(model)
     points += onnx_checks.shapes(model, path)
@@ -97,16 +99,31 @@ def _load(folder: Path, path: str) -> onnx.ModelProto:
         found = f"found bytes that are no ModelProto: {quoted(str(error))}"
     except OSError as error:
         found = f"it cannot be read: {error.strerror}"
-    raise UnreadableError(
-        point(
-            READ,
-            Weight.BLOCKS,
-            subject="the model",
-            found=found,
-            expected="one protobuf message of under 2 GiB",
-            path=path,
-        )
-    )
+    raise UnreadableError(_unreadable(path, found, Weight.BLOCKS))
+
+
+def _unreadable(path: str, found: str, weight: Weight) -> Point:
+    expected = "one protobuf message of under 2 GiB, with texts of UTF-8"
+    return point(READ, weight, subject="the model", found=found, expected=expected, path=path)
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all its texts are such: the library hands over others as bytes, and ONNX Runtime
+    takes them as they are. Of tensors without their data, which may be large."""
+    if isinstance(message, onnx.TensorProto):
+        texts = [message.name, *(text for each in message.external_data for text in _pair(each))]
+        return all(isinstance(text, str) for text in texts)
+    for field, found in message.ListFields():
+        values = found if field.is_repeated else (found,)
+        if field.type == field.TYPE_STRING and not all(isinstance(each, str) for each in values):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(map(_is_text, values)):
+            return False
+    return True
+
+
+def _pair(entry: onnx.StringStringEntryProto) -> tuple[str, str]:
+    return entry.key, entry.value
 
 
 def signature_of(graph: onnx.GraphProto) -> Signature:
@@ -196,7 +213,7 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     """With the types that are known without being strict; as it is where that fails too."""
     try:
         return onnx.shape_inference.infer_shapes(model)
-    except onnx.shape_inference.InferenceError:
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         # `onnx_checks.shapes` has told so: types are unknown then, which refuses nothing.
         return model
 

@@ -30,9 +30,11 @@ CONFIG_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 50
 
 _OPENING = {"{": "}", "<": ">"}
+_QUOTES = ("'", '"')
 #: More names than that nobody reads.
 _SHOWN_MAX = 20
 _BYTE_ORDER_MARK = "\ufeff"
+_LONE_SIGN = re.compile(r"-\s")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -73,7 +75,7 @@ class PbtxtError(Exception):
 def parse(data: bytes) -> Config:
     """The configuration in a file's bytes. PbtxtError where Triton would find none, and for files
     of more than a MiB or 50 messages in messages."""
-    text = _text(data)
+    text = _joined(_text(data))
     unclosed = _unclosed(text)
     message = model_config_pb2.ModelConfig()
     try:
@@ -148,36 +150,57 @@ def _unclosed(text: str) -> list[tuple[str, Position]]:
     tokens = _tokens(text)
     opened: list[tuple[str, Position]] = []
     while not tokens.AtEnd():
-        if byte := _NO_UTF8.search(tokens.token):
+        token = tokens.token
+        tokens.NextToken()
+        if byte := _NO_UTF8.search(token):
             # Seen to end Triton 24.10's whole server, in a text.
             raise PbtxtError(
                 f"byte {ord(byte[0]) - 0xDC00:#04x}, which is no UTF-8",
                 "text in UTF-8",
                 "Save config.pbtxt in UTF-8.",
-                _at(tokens),
+                _last(tokens),
             )
-        if tokens.token in _OPENING:
-            opened.append((tokens.token, _at(tokens)))
+        if token in _OPENING:
+            opened.append((token, _last(tokens)))
             if len(opened) > DEPTH_MAX:
                 raise PbtxtError(
                     f"messages in messages, {len(opened)} deep",
                     f"at most {DEPTH_MAX}",
                     "Close each message with '}' where it ends.",
-                    _at(tokens),
+                    _last(tokens),
                 )
-        elif opened and tokens.token == _OPENING[opened[-1][0]]:
+        elif opened and token == _OPENING[opened[-1][0]]:
             opened.pop()
-        tokens.NextToken()
     return opened
+
+
+def _joined(text: str) -> str:
+    """With each sign before its number: Triton lets blanks between them, Python's parser none."""
+    if not _LONE_SIGN.search(text):
+        return text
+    lines = text.split("\n")
+    tokens = _tokens(text)
+    sign = NOWHERE
+    while not tokens.AtEnd():
+        token = tokens.token
+        tokens.NextToken()
+        at = _last(tokens)
+        if at.line == sign.line and token[0] in ".0123456789":
+            line = lines[at.line - 1]
+            blanks = " " * (at.column - sign.column - 1)
+            lines[at.line - 1] = f"{line[: sign.column - 1]}{blanks}-{line[at.column - 1 :]}"
+        sign = at if token == "-" else NOWHERE
+    return "\n".join(lines)
 
 
 def _tokens(text: str) -> text_format.Tokenizer:
     return text_format.Tokenizer(text.split("\n"))
 
 
-def _at(tokens: text_format.Tokenizer) -> Position:
-    """Of the token that comes next, as the tokenizer tells it of an error there."""
-    error = tokens.ParseError("")  # type: ignore[arg-type]  # types-protobuf has it take a Message
+def _last(tokens: text_format.Tokenizer) -> Position:
+    """Of the token before the one that comes next, as the tokenizer tells it of an error there. Of
+    the next one it would quote the line, which may be the whole file, for each token."""
+    error = tokens.ParseErrorPreviousToken("")  # type: ignore[arg-type]  # stub: a Message
     return Position(error.GetLine() or 0, error.GetColumn() or 0)
 
 
@@ -199,8 +222,8 @@ def _walk(
     """All fields of one message, up to behind what ends it."""
     counts: Counter[str] = Counter()
     while not (tokens.TryConsume(end) if end else tokens.AtEnd()):
-        at = _at(tokens)
         field = descriptor.fields_by_name[tokens.ConsumeIdentifierOrNumber()]
+        at = _last(tokens)
         way = f"{prefix}{field.name}"
         positions.setdefault(way, at)
         tokens.TryConsume(":")
@@ -211,18 +234,22 @@ def _walk(
             counts[way] += 1
         else:
             while not tokens.TryConsume("]"):
-                _element(tokens, field, f"{way}[{counts[way]}]", _at(tokens), positions)
+                _element(tokens, field, f"{way}[{counts[way]}]", None, positions)
                 counts[way] += 1
                 tokens.TryConsume(",")
-        if not tokens.TryConsume(","):
-            tokens.TryConsume(";")
+        _separate(tokens)
+
+
+def _separate(tokens: text_format.Tokenizer) -> None:
+    if not tokens.TryConsume(","):
+        tokens.TryConsume(";")
 
 
 def _element(
     tokens: text_format.Tokenizer,
     field: FieldDescriptor,
     way: str,
-    at: Position,
+    at: Position | None,
     positions: dict[str, Position],
 ) -> None:
     """One of a repeated field: of a map, by its key, which may be written behind the value."""
@@ -230,19 +257,22 @@ def _element(
         _value(tokens, field, way, at, positions)
         return
     inside: dict[str, Position] = {}
-    key = _entry(tokens, field.message_type, inside)
-    entry = keyed(way[: way.rindex("[")], key)
-    positions[entry] = at
+    end = _open(tokens)
+    begin = _last(tokens)
+    entry = keyed(way[: way.rindex("[")], _entry(tokens, field.message_type, end, inside))
+    positions[entry] = at or begin
     for name, position in inside.items():
         if name.startswith("value."):
             positions[f"{entry}.{name.removeprefix('value.')}"] = position
 
 
 def _entry(
-    tokens: text_format.Tokenizer, descriptor: Descriptor, inside: dict[str, Position]
+    tokens: text_format.Tokenizer,
+    descriptor: Descriptor,
+    end: str,
+    inside: dict[str, Position],
 ) -> object:
-    """A map's entry: its key, and where the fields of its value are."""
-    end = _open(tokens)
+    """The rest of a map's entry: its key, and where the fields of its value are."""
     key: object = "" if descriptor.fields_by_name["key"].type == FieldDescriptor.TYPE_STRING else 0
     while not tokens.TryConsume(end):
         field = descriptor.fields_by_name[tokens.ConsumeIdentifierOrNumber()]
@@ -253,8 +283,7 @@ def _entry(
             key = tokens.ConsumeString()
         else:
             key = tokens.ConsumeInteger()
-        if not tokens.TryConsume(","):
-            tokens.TryConsume(";")
+        _separate(tokens)
     return key
 
 
@@ -262,16 +291,19 @@ def _value(
     tokens: text_format.Tokenizer,
     field: FieldDescriptor,
     way: str,
-    at: Position,
+    at: Position | None,
     positions: dict[str, Position],
 ) -> None:
-    positions[way] = at
+    """A value, which is where its field's name is, or in brackets where it begins itself."""
     if field.message_type is not None:
-        _walk(tokens, field.message_type, f"{way}.", _open(tokens), positions)
-    elif field.type == FieldDescriptor.TYPE_STRING:
-        # In one piece or several.
-        tokens.ConsumeString()
-    else:
+        end = _open(tokens)
+        positions[way] = at or _last(tokens)
+        _walk(tokens, field.message_type, f"{way}.", end, positions)
+        return
+    tokens.NextToken()
+    positions[way] = at or _last(tokens)
+    while field.type == FieldDescriptor.TYPE_STRING and tokens.token.startswith(_QUOTES):
+        # One text in several pieces.
         tokens.NextToken()
 
 
@@ -288,8 +320,7 @@ def _plain(
 ) -> PbtxtError:
     """What the parser says, in words that tell how to mend it."""
     position = Position(error.GetLine() or 0, error.GetColumn() or 0)
-    said = str(error)
-    at_end = _AT_END.match(said) is not None
+    said, at_end = _said(error, text, position)
     if at_end and unclosed:
         brace, opened = unclosed[-1]
         found = f"the end of the file, with the {brace!r} of line {opened.line} still open"
@@ -297,9 +328,20 @@ def _plain(
         return PbtxtError(found, f"{_OPENING[brace]!r}", fix, opened)
     token = _END if at_end else quoted(_token_at(text, position))
     for pattern, explain in _EXPLAINED:
-        if match := pattern.search(said):
+        if match := pattern.fullmatch(said):
             return PbtxtError(*explain(match, token), position)
-    return PbtxtError(quoted(said.rpartition("': ")[2]), position=position)
+    return PbtxtError(quoted(said), position=position)
+
+
+def _said(error: text_format.ParseError, text: str, position: Position) -> tuple[str, bool]:
+    """The parser's own words, and whether it is at the end. What it quotes before them is the
+    file's, which may look like words of the parser."""
+    said = str(error).removeprefix(f"{position.line}:{position.column} : ")
+    lines = text.split("\n")
+    line = lines[position.line - 1] if 0 < position.line <= len(lines) else ""
+    # Where nothing is left, it quotes an empty line, or misses what ends a message.
+    at_end = said.startswith("'': ") or said in ('Expected "}".', 'Expected ">".')
+    return said.removeprefix("'': ").removeprefix(f"'{line}': "), at_end
 
 
 def _token_at(text: str, position: Position) -> str:
@@ -313,8 +355,6 @@ def _token_at(text: str, position: Position) -> str:
 
 
 _END = "the end of the file"
-#: Where nothing is left, the parser quotes an empty line, or misses what ends a message.
-_AT_END = re.compile(r"""\d+:\d+ : (?:'': |Expected "[}>]")""")
 
 #: Found, expected, fix.
 _Said = tuple[str, str, str]
@@ -408,19 +448,19 @@ def _extension(_match: re.Match[str], _token: str) -> _Said:
 _EXPLAINED: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], _Said]], ...] = tuple(
     (re.compile(pattern, re.DOTALL), explain)
     for pattern, explain in (
-        (r'Message type "([\w.]+)" has no field named "(.*)"\.$', _unknown_field),
-        (r'Enum type "([\w.]+)" has no value named (.*)\.$', _unknown_value),
-        (r'should not have multiple "(\w+)" fields\.$', _twice),
-        (r'Field "(\w+)" is specified along with field "(\w+)"', _both),
-        (r"does not have extensions\.$", _extension),
-        (r"Expected identifier or number, got .*\.$", _name),
-        (r'Expected "true" or "false"\.$', _no_bool),
-        (r'Expected "([^"]+)"\.$', _sign),
-        (r"Couldn't parse integer: .*$", _no_integer),
-        (r"(?:Couldn't parse float|Invalid octal float): .*$", _no_float),
-        (r"Value out of range: (.*)$", _too_great),
-        (r"Expected string but found: .*$", _no_text),
-        (r"String missing ending quote: .*$", _no_end),
-        (r"Couldn't parse string: .*$", _no_utf8),
+        (r'Message type "([\w.]+)" has no field named "(.*)"\.', _unknown_field),
+        (r'Enum type "([\w.]+)" has no value named (.*)\.', _unknown_value),
+        (r'.* should not have multiple "(\w+)" fields\.', _twice),
+        (r'Field "(\w+)" is specified along with field "(\w+)".*', _both),
+        (r".* does not have extensions\.", _extension),
+        (r"Expected identifier or number, got .*\.", _name),
+        (r'Expected "true" or "false"\.', _no_bool),
+        (r'Expected "([^"]+)"\.', _sign),
+        (r"Couldn't parse integer: .*", _no_integer),
+        (r"(?:Couldn't parse float|Invalid octal float): .*", _no_float),
+        (r"Value out of range: (.*)", _too_great),
+        (r"Expected string but found: .*", _no_text),
+        (r"String missing ending quote: .*", _no_end),
+        (r"Couldn't parse string: .*", _no_utf8),
     )
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,12 @@ class _Read:
     #: The beginnings of files of other backends.
     heads: Mapping[str, bytes]
     points: Sequence[Point]
+    #: As a session tells it; None where none was asked.
+    told: Signature | None = None
 
     @property
     def signature(self) -> Signature | None:
-        return self.onnx.signature if self.onnx else None
+        return self.told or (self.onnx.signature if self.onnx else None)
 
     @property
     def message(self) -> Any:
@@ -72,13 +74,18 @@ class Reader:
         self._releases = releases
         self._runtimes = runtimes
         self._root = root
+        #: Of one folder, what does not depend on what sessions tell.
+        self._found: tuple[list[_Read], list[Point]] | None = None
         is_known("ModelConfig", "name", "")
 
-    def reports(self, top: str) -> list[Report]:
-        """One for each release, in their order."""
-        sizes = sizes_below(top)
-        found, points = models_of(Path(top), sizes, self._root)
-        read = [_read(Path(top), model, sizes) for model in found]
+    def reports(self, top: str, told: Sequence[Signature | None] = ()) -> list[Report]:
+        """One for each release, in their order, of the one folder that this is asked about. `told`
+        are signatures of its models as sessions tell them."""
+        if self._found is None:
+            self._found = _read_all(Path(top), self._root)
+        read, points = self._found
+        if told:
+            read = [replace(each, told=one) for each, one in zip(read, told, strict=True)]
         together = _ensembles(read)
         return [
             Report(
@@ -120,8 +127,15 @@ class Reader:
         if message.backend == ONNXRUNTIME and read.onnx is None and read.model.onnx:
             # What cannot be read is told; what its configuration has to fit is not known.
             return
-        if message.backend or message.platform or message.HasField("ensemble_scheduling"):
-            yield from config_rules.check(config, read.signature, model.place, release, is_known)
+        if model.has_config or generated:
+            yield from config_rules.check(
+                config,
+                read.signature,
+                model.place,
+                release,
+                is_known,
+                is_inferred=read.told is not None,
+            )
         if message.backend not in (ONNXRUNTIME, ENSEMBLE):
             yield from engines.check(model.place, config, message, read.heads, release)
 
@@ -140,6 +154,12 @@ class Reader:
                 path=read.path,
             )
         ]
+
+
+def _read_all(top: Path, root: RootName) -> tuple[list[_Read], list[Point]]:
+    sizes = sizes_below(str(top))
+    found, points = models_of(top, sizes, root)
+    return [_read(top, model, sizes) for model in found], points
 
 
 def _read(top: Path, model: FolderModel, sizes: Mapping[str, int]) -> _Read:

@@ -31,7 +31,11 @@ def run(report: Report, top: str, previous: str, root: RootName, peak: PeakMemor
         )
     )
     ran = replace(
-        model, runs=tuple(done.runs), peak_bytes=done.peak_bytes, points=tuple(done.points)
+        model,
+        signature=done.signature or model.signature,
+        runs=tuple(done.runs),
+        peak_bytes=done.peak_bytes,
+        points=tuple(done.points),
     )
     return replace(report, models=(ran,))
 

@@ -6,12 +6,13 @@ import ctypes
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from registry.domain.readiness import TensorInfo
+from registry.domain.readiness import Signature, TensorInfo
 from registry.serving.points import node_named
 from registry.serving.tensor_types import Array
 
@@ -77,6 +78,22 @@ class Session:
             )
         except Exception as error:
             raise _failed(error) from error
+
+    def signature(self, read: Signature) -> Signature:
+        """The model's, with the axes that ONNX Runtime infers."""
+        shapes = {
+            each.name: tuple(dim if dim != "" else None for dim in each.shape)
+            for each in (*self._session.get_inputs(), *self._session.get_outputs())
+        }
+
+        def inferred(tensor: TensorInfo) -> TensorInfo:
+            # It tells none also of a tensor whose rank it does not know.
+            is_told = tensor.kind == "tensor" and bool(shapes.get(tensor.name))
+            return replace(tensor, dims=shapes[tensor.name]) if is_told else tensor
+
+        return Signature(
+            inputs=tuple(map(inferred, read.inputs)), outputs=tuple(map(inferred, read.outputs))
+        )
 
     def run(self, feeds: Mapping[str, Array], dtypes: Mapping[str, str]) -> dict[str, Array]:
         """Outputs by name; elements of BFLOAT16 as their bits, both ways. SessionError where the

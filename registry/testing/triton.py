@@ -215,13 +215,6 @@ class TritonServer:
         answer = self._client.post(f"/v2/models/{model}/infer", content=body, headers=headers)
         return decode(self._checked(answer).content, answer.headers)
 
-    def stop(self) -> None:
-        """End it in order: models are unloaded, shared memory is given back."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(STOP_TIMEOUT_S)
-        self._process = None
-
     def _lay_out(self) -> None:
         """The folders of models and backends, below one that is this server's."""
         self.repository.mkdir()
@@ -329,9 +322,11 @@ class TritonServer:
         if self._process is None:
             return
         self._client.close()
-        process = self._process
+        process, self._process = self._process, None
+        # Unloads its models, and gives their memory back.
+        process.send_signal(signal.SIGTERM)
         try:
-            self.stop()
+            process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -341,7 +336,6 @@ class TritonServer:
                 os.killpg(process.pid, signal.SIGKILL)
             for left in self.shared_memory:
                 left.unlink()
-        self._process = None
 
     def _remove(self) -> None:
         self._end()

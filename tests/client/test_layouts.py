@@ -67,6 +67,8 @@ def test_steps_come_before_their_ensemble() -> None:
     ensemble = dataclasses.replace(MODEL, name="all", backend="ensemble", files=())
     parts = layouts.triton(version(), FILES, report(ensemble, MODEL))
     assert [part.folder for part in parts] == ["scorer", "all"]
+    # An ensemble's version is a folder without files, which Triton looks for all the same.
+    assert parts[1].texts == {"config.pbtxt": "name: 'scorer'", "8/.keep": ""}
 
 
 @pytest.mark.parametrize(

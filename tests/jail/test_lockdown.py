@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -138,3 +139,58 @@ def test_each_layer_alone_keeps_from_writing(folders: tuple[Path, Path]) -> None
         assert all(said["reads"].values()), said
         assert all(said["refused"].values()), said
     assert os.listdir(folders[1]) == ["c.bin"]
+
+
+_WRITING_SCRIPT = """
+import json, os, sys
+from registry.jail import lockdown
+
+given = os.open(sys.argv[1], os.O_WRONLY)
+lockdown.limit(memory_bytes=10**9, cpu_s=20, descriptors=64, file_bytes=int(sys.argv[2]))
+lockdown.close_files()
+lockdown.close_calls()
+
+def written(data):
+    try:
+        return os.write(given, data)
+    except OSError as error:
+        return error.errno
+
+def opened(path, flags):
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        return -error.errno
+
+parts = [written(bytes(1000)), written(bytes(1000)), written(bytes(1))]
+parts += [opened(sys.argv[1], os.O_WRONLY), opened(sys.argv[1] + "x", os.O_WRONLY | os.O_CREAT)]
+os.write(1, json.dumps(parts).encode())
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        # All of it, as much as still fits, and then the error for a file that is too large.
+        (1500, [1000, 500, errno.EFBIG, -errno.EPERM, -errno.EPERM]),
+        (0, [errno.EFBIG, errno.EFBIG, errno.EFBIG, -errno.EPERM, -errno.EPERM]),
+    ],
+)
+def test_a_file_that_is_handed_over_is_written_to_its_bound(
+    tmp_path: Path, bound: int, expected: list[int]
+) -> None:
+    """And no other: with all layers none can be opened to be written, not even that one."""
+    target = tmp_path / "target"
+    target.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITING_SCRIPT, str(target), str(bound)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == expected
+    assert target.stat().st_size == bound
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]

@@ -26,6 +26,7 @@ class TwoApprovals:
     digest = "sha256:two"
     exclusive_stages = ("canary", "live")
     label_stages = ("attic",)
+    triton_releases = ()
     promotion_ttl_us = DAY_US
     approval_validity_us = 90 * DAY_US
 

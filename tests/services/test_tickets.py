@@ -26,6 +26,7 @@ DOWNLOAD = DownloadTicket(
     version_key=3,
     digest="sha256:" + "a" * 64,
     by_digest=True,
+    triton="25.10",
     sha256="b" * 64,
     size_bytes=10,
     media_type="application/x-onnx",

@@ -62,6 +62,7 @@ class ShutGate:
     digest = "sha256:shut"
     exclusive_stages = ("staging", "production")
     label_stages = ()
+    triton_releases = ()
     promotion_ttl_us = 1
     approval_validity_us = 1
 

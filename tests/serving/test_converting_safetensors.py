@@ -74,7 +74,7 @@ def written(tensors: list[NamedTensor]) -> bytes:
     return header + bytes(sum(each.elements.size_bytes for each in tensors))
 
 
-_NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12).filter(
+_NAMES = st.text(st.characters(codec="utf-8"), max_size=12).filter(
     lambda name: name != "__metadata__"
 )
 

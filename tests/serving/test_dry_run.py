@@ -347,6 +347,12 @@ class TestSamples:
             ),
             (lambda path: path.with_suffix(".json").write_text("[]"), "it cannot be read"),
             (
+                lambda path: request(
+                    path.with_suffix(".json"), [{**_tensor("x", [1]), "name": 5}], []
+                ),
+                "found 5, expected a name",
+            ),
+            (
                 lambda path: path.with_suffix(".json").write_text("[" * 100_000),
                 "it cannot be read",
             ),

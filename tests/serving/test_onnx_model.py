@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from registry.domain.readiness import Signature, TensorInfo, Weight
 from registry.serving import onnx_weights
 from registry.serving.onnx_model import OnnxModel, Operator, UnreadableError, read_model
+from registry.serving.onnx_rules import check
+from registry.serving.runtimes import runtime
 from registry.serving.work_folder import sizes_below
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
@@ -195,6 +201,17 @@ def test_what_is_no_model_is_unreadable(tmp_path: Path) -> None:
     assert (caught.value.point.rule, caught.value.point.weight) == ("GRAPH-1", Weight.BLOCKS)
 
 
+@pytest.mark.parametrize("name", [b"relu", b"x", b"graph"])
+def test_a_name_that_is_no_text_is_a_doubt(name: bytes, tmp_path: Path) -> None:
+    """ONNX Runtime may take it, and nobody can say it."""
+    save(relu(), tmp_path / "m/model.onnx")
+    path = tmp_path / "m/model.onnx"
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:]))
+    with pytest.raises(UnreadableError) as caught:
+        read_again(tmp_path)
+    assert (caught.value.point.rule, caught.value.point.weight) == ("GRAPH-1", Weight.DOUBTS)
+
+
 class TestExternalData:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -272,3 +289,25 @@ class TestWeights:
         )
         names = sorted(each.name for each in onnx_weights.tensors_of(made))
         assert names == ["deep", "deep", "deep", "top"]
+
+
+@given(st.data())
+def test_whatever_the_bytes_are_they_are_a_model_or_none(data: st.DataObject) -> None:
+    """An error of another kind would end the process that reads all models of a version."""
+    content = bytearray(_MANGLED.SerializeToString())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "model.onnx").write_bytes(content)
+        with suppress(UnreadableError):
+            found = read_model(Path(folder), "model.onnx", {"model.onnx": len(content)})
+            check(found, runtime("1.23.0"))
+
+
+_MANGLED = model(
+    node("Gelu", "x", "z", domain="com.microsoft"),
+    node("Add", "z w", "v"),
+    node("Reshape", "v s", "y", "shape"),
+    tensors=[weights("w", [1, 2, 3, np.nan]), weights("s", [-1, 4], "int64")],
+    opsets={"": 17, "com.microsoft": 1},
+)

@@ -124,6 +124,27 @@ def test_an_error_tells_place_and_mending(
     assert error.position == Position(*position)
 
 
+def test_blanks_between_a_sign_and_its_number_are_taken() -> None:
+    """As by Triton, and nothing else is changed by them."""
+    config = parse(b'name: "a - 1" # - 1\ninput { dims: [ -  1, - \t2, 3 ] }')
+    assert config.message.name == "a - 1"
+    assert list(config.message.input[0].dims) == [-1, -2, 3]
+    assert config.at("input[0].dims[0]") == Position(2, 19)
+    assert config.at("input[0].dims[2]") == Position(2, 29)
+    with pytest.raises(PbtxtError, match="'-', expected a whole number"):
+        parse(b"input { dims: [ -\n1 ] }")
+
+
+def test_words_of_the_file_are_not_taken_for_the_parser_s() -> None:
+    line = 'name: "a" \'Message type "no.such" has no field named "x".\' dims'
+    with pytest.raises(PbtxtError) as caught:
+        parse(line.encode())
+    assert caught.value.found == "no field 'dims' in ModelConfig"
+    with pytest.raises(PbtxtError) as caught:
+        parse(line.replace("dims", "max_batch_size 'Enum type \"no.such\"'").encode())
+    assert caught.value.expected == "':'"
+
+
 @pytest.mark.parametrize(
     ("data", "found", "position"),
     [

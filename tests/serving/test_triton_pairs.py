@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.domain.readiness import ModelReport, Readiness, Report, Weight
+from registry.domain.readiness import ModelReport, Point, Readiness, Report, Signature, Weight
 from registry.jail.memory import PeakMemory
 from registry.serving.assessing import weighed
 from registry.serving.models import RootName
@@ -16,6 +16,7 @@ from registry.serving.running import run
 from registry.serving.runtimes import runtime
 from registry.serving.session import VERSION
 from registry.testing.triton_pairs import Pair
+from registry.testing.triton_pairs.rules import RULES
 from registry.testing.triton_pairs.table import PAIRS
 
 #: Of the server that the pairs were recorded of.
@@ -28,19 +29,30 @@ ROOT = RootName(name="repository", is_folder=True)
 def test_our_verdict_is_the_servers(pair: Pair, tmp_path: Path) -> None:
     report = assessed(pair, tmp_path)
     points = [(each.rule, each.weight.value, each.message) for each in report.all_points()]
-    assert report.readiness is expected(pair), points
-    if pair.rule is None:
-        return
-    wanted = Weight.DOUBTS if pair.depends_on else Weight.BLOCKS
-    rules = {each.rule for each in report.all_points() if each.weight is wanted}
-    assert any(rule == pair.rule or rule.startswith(f"{pair.rule}-") for rule in rules), points
-
-
-def expected(pair: Pair) -> Readiness:
-    if pair.depends_on:
-        return Readiness.UNKNOWN
     is_served = pair.is_accepted and not pair.fails_in_use
-    return Readiness.READY if is_served else Readiness.NOT_READY
+    if pair.depends_on:
+        assert report.readiness is not Readiness.NOT_READY, points
+    else:
+        expected = Readiness.READY if is_served else Readiness.NOT_READY
+        assert (report.readiness is expected) is not bool(pair.apart), points
+    if pair.name in RULES:
+        named = {each.rule for each in report.all_points() if is_cause(pair, each)}
+        assert RULES[pair.name] in named, points
+
+
+def test_each_cause_has_a_rule() -> None:
+    """Of what is refused, what fails in use, and what takes another server."""
+    wrong = {
+        pair.name
+        for pair in PAIRS
+        if not pair.apart and (not pair.is_accepted or pair.fails_in_use or pair.depends_on)
+    }
+    named = {pair.name for pair in PAIRS if pair.apart and pair.name in RULES}
+    assert RULES.keys() - named == wrong
+
+
+def is_cause(pair: Pair, point: Point) -> bool:
+    return bool(pair.depends_on) or point.weight is Weight.BLOCKS
 
 
 def assessed(pair: Pair, folder: Path) -> Report:
@@ -55,9 +67,16 @@ def assessed(pair: Pair, folder: Path) -> Report:
     asked = shipped_releases()[RELEASE]
     here = Release(name="0", onnxruntime=VERSION, source="")
     runtimes = {each: runtime(each) for each in (asked.onnxruntime, VERSION)}
-    report, own = Reader([asked, here], runtimes, ROOT).reports(str(folder))
+    reader = Reader([asked, here], runtimes, ROOT)
+    _, own = reader.reports(str(folder))
     ran = [_run(own, each, folder) for each in own.models]
+    report, own = reader.reports(str(folder), [_signature(each) for each in ran])
     return _of_loaded(pair, weighed(report, own, ran))
+
+
+def _signature(ran: ModelReport | None) -> Signature | None:
+    is_told = ran is not None and "RUN-1" not in {each.rule for each in ran.points}
+    return ran.signature if ran is not None and is_told else None
 
 
 def _run(report: Report, model: ModelReport, folder: Path) -> ModelReport | None:
@@ -71,9 +90,9 @@ def _run(report: Report, model: ModelReport, folder: Path) -> ModelReport | None
 def _of_loaded(pair: Pair, report: Report) -> Report:
     """Of the model that is loaded, and of those that it calls where it is an ensemble: what is
     wrong with others beside it is nothing to the server."""
-    (loaded,) = (each for each in report.models if each.name == pair.name) or (None,)
-    assert loaded is not None, report
-    models = report.models if loaded.backend == "ensemble" else (loaded,)
+    models = tuple(each for each in report.models if each.name == pair.name)
+    if models and models[0].backend == "ensemble":
+        models = report.models
     return Report(
         release=report.release,
         onnxruntime=report.onnxruntime,

@@ -18,7 +18,6 @@ from registry.testing.triton_pairs.table import PAIRS
 
 #: Models in a server at once: each has a process or two.
 WAVE = 24
-AREAS = {"REPO", "CONFIG", "ENSEMBLE", "GRAPH"}
 
 
 class Waves:
@@ -126,9 +125,7 @@ def test_pairs_are_told_apart() -> None:
 
 
 def test_each_pair_says_who_decides() -> None:
-    """Core or backend refuses it, not both; what the backend does is cited; a cause has a rule."""
+    """Core or backend refuses it, not both; what the backend does is cited."""
     assert [pair.name for pair in PAIRS if pair.core and pair.backend] == []
     assert [pair.name for pair in PAIRS if pair.backend and not pair.source] == []
     assert [pair.name for pair in PAIRS if pair.fails_in_use and not pair.is_accepted] == []
-    without = [pair for pair in PAIRS if pair.rule not in AREAS]
-    assert [pair.name for pair in without if not pair.is_accepted or pair.fails_in_use] == []

@@ -213,6 +213,7 @@ BROKEN: list[tuple[str, Weight, str, Given]] = [
         "profile: 'a' }",
         Given(PLAN.text + "instance_group { profile: 'a' }", None, PLAN.files),
     ),
+    ("CONFIG-22", REMARK, "kind: KIND_GPU", Given(BASE + "instance_group { kind: KIND_GPU }")),
     ("CONFIG-22", REMARK, "count: -3 }", Given(BASE + "instance_group { count: -3 }")),
     ("CONFIG-23", BLOCKS, 'model_warmup { name: "w"', Given(warm_up(""))),
     (

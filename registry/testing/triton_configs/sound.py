@@ -80,9 +80,7 @@ SOUND: dict[str, Given] = {
         {"1/model.onnx": 75, "initial_state/q": 4},
     ),
     "oldest": Given(sequence("oldest { max_candidate_sequences: 4 preferred_batch_size: [8] }")),
-    "groups": Given(
-        BASE + "instance_group [ { count: 2 kind: KIND_GPU gpus: [0, 1] }, { kind: KIND_CPU } ]"
-    ),
+    "groups": Given(BASE + "instance_group [ { count: 2 gpus: [0, 1] }, { kind: KIND_CPU } ]"),
     "rates": Given(
         BASE + "instance_group { rate_limiter { resources { name: 'R' count: 3 } priority: 2 } }"
     ),

@@ -25,13 +25,14 @@ class Pair:
     backend: str = ""
     #: Where in the backend that is decided, at commit 02ffb9e: file and function.
     source: str = ""
-    #: Which of our rules must name the cause; none where it is sound.
-    rule: str | None = None
     #: The server takes it, but requests fail or are answered wrongly: we say *not ready*. Where it
     #: is the backend that fails them, `source` says so; else the tests' server does.
     fails_in_use: bool = False
-    #: A server with other means than the tests' one decides otherwise: we say *unknown*.
+    #: A server with other means than the tests' one decides otherwise: we say what it needs, and
+    #: never *not ready*.
     depends_on: str = ""
+    #: Why our verdict is another one: what no version of ours can be like, or what vetting refuses.
+    apart: str = ""
 
     @property
     def is_accepted(self) -> bool:
@@ -47,7 +48,6 @@ def single(
     core: str = "",
     backend: str = "",
     source: str = "",
-    rule: str | None = None,
     fails_in_use: bool = False,
     depends_on: str = "",
 ) -> Pair:
@@ -63,7 +63,6 @@ def single(
         core=core,
         backend=backend,
         source=source,
-        rule=rule,
         fails_in_use=fails_in_use,
         depends_on=depends_on,
     )

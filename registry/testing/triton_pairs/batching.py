@@ -49,7 +49,7 @@ def _state(before: str, after: str, dtype: str = "TYPE_FP32", dims: str = "4") -
 
 
 def _refused(name: str, text: str, core: str, model: bytes | None = None) -> Pair:
-    return single(name, text, model or relu(), core=core, rule="CONFIG")
+    return single(name, text, model or relu(), core=core)
 
 
 _DYNAMIC = (
@@ -139,7 +139,6 @@ _SEQUENCES = (
         relu(),
         backend="sequence control 'end', but model does not provide that input",
         source=_BOOLEAN,
-        rule="CONFIG",
     ),
     single(
         "sequence_control_shape",
@@ -147,7 +146,6 @@ _SEQUENCES = (
         _STATEFUL,
         backend=r"sequence control 'before' in model has dims \[4\] but dims \[1\] is expected",
         source=_BOOLEAN,
-        rule="CONFIG",
     ),
     single(
         "sequence_control_type",
@@ -161,7 +159,6 @@ _SEQUENCES = (
         _CONTROLLED,
         backend="model expects data-type FLOAT but the .* specifies data-type TYPE_INT32",
         source=_BOOLEAN,
-        rule="CONFIG",
     ),
     single(
         "sequence_id_type",
@@ -169,7 +166,6 @@ _SEQUENCES = (
         _CONTROLLED,
         backend="model expects data-type UINT64 but the .* specifies data-type TYPE_INT64",
         source=_TYPED,
-        rule="CONFIG",
     ),
     single(
         "sequence_controls_too_few",
@@ -177,7 +173,6 @@ _SEQUENCES = (
         _CONTROLLED,
         backend="configuration expects 3 inputs, model provides 4",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     _refused(
         "sequence_id_of_floats",
@@ -250,14 +245,12 @@ _SEQUENCES = (
         _STATEFUL,
         backend="configuration expects 1 inputs, model provides 2",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "state_other_input",
         config(_sequence(_state("q", "after"))),
         _STATEFUL,
         source=_OUTPUTS,
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -265,7 +258,6 @@ _SEQUENCES = (
         config(_sequence(_state("before", "q"))),
         _STATEFUL,
         source=_OUTPUTS,
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -273,7 +265,6 @@ _SEQUENCES = (
         config(_sequence(_state("before", "after", "TYPE_INT32"))),
         _STATEFUL,
         source=_OUTPUTS,
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -281,7 +272,6 @@ _SEQUENCES = (
         config(_sequence(_state("before", "after", dims="3"))),
         _STATEFUL,
         source=_OUTPUTS,
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -289,7 +279,6 @@ _SEQUENCES = (
         config(_sequence(_state("", "after"))),
         _STATEFUL,
         source=_OUTPUTS,
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -298,7 +287,6 @@ _SEQUENCES = (
         _STATEFUL,
         backend="configuration expects 3 inputs, model provides 2",
         source=_INPUTS,
-        rule="CONFIG",
     ),
 )
 

@@ -74,8 +74,7 @@ def _ensemble(
     for part, (said, model) in parts.items():
         files[f"{name}_{part}/config.pbtxt"] = said.encode()
         files[f"{name}_{part}/1/model.onnx"] = model
-    rule = "ENSEMBLE" if core else None
-    return Pair(name=name, files=files, core=core, rule=rule)
+    return Pair(name=name, files=files, core=core)
 
 
 def _of(name: str, *steps: _Step, core: str = "", parts: Mapping[str, _Part] = _TWO) -> Pair:
@@ -267,7 +266,6 @@ _SETTINGS = (
             "ensemble_circle_back/config.pbtxt": _BACK.encode(),
         },
         core=_CIRCLE,
-        rule="ENSEMBLE",
     ),
 )
 

@@ -36,7 +36,6 @@ def _broken(name: str, model: bytes, backend: str, text: str | None = None, **fi
         more={f"1/{stem}.bin": content for stem, content in files.items()},
         backend=backend,
         source=_LOAD,
-        rule="GRAPH",
     )
 
 
@@ -71,8 +70,6 @@ _FILES = (
         config(),
         _external(16, "../weights.bin"),
         more={"weights.bin": _DATA},
-        rule="GRAPH",
-        depends_on="an older ONNX Runtime",
     ),
 )
 _VERSIONS = (
@@ -177,7 +174,6 @@ _WIRING = (
         # Of two words on an axis ONNX Runtime takes neither, and warns.
         backend=r"the model expects 2 dimensions \(shape \[-1,-1\]\)",
         source="src/onnxruntime_utils.cc CompareDimsSupported",
-        rule="GRAPH",
     ),
     single("graph_one_name_for_two_axes", _COMPLETED, relu(("n", "n"))),
 )

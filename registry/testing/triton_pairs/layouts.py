@@ -14,14 +14,13 @@ LAYOUTS: tuple[Pair, ...] = (
     single("layout_plain", config(), relu()),
     single("layout_without_config", None, relu()),
     single("layout_empty_config", "", relu()),
-    single("layout_without_version", config(), None, core=_NO_VERSION, rule="REPO"),
+    single("layout_without_version", config(), None, core=_NO_VERSION),
     single(
         "layout_version_v1",
         config(),
         None,
         more={"v1/model.onnx": relu()},
         core=_NO_VERSION,
-        rule="REPO",
     ),
     single("layout_version_zero", config(), None, more={"0/model.onnx": relu()}),
     single(
@@ -30,7 +29,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"01/model.onnx": relu()},
         core=_NO_VERSION,
-        rule="REPO",
     ),
     single(
         "layout_version_is_a_file",
@@ -38,7 +36,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"1": relu()},
         core=_NO_VERSION,
-        rule="REPO",
     ),
     single(
         "layout_version_negative",
@@ -48,7 +45,6 @@ LAYOUTS: tuple[Pair, ...] = (
         # Read as a number with a sign, looked for as one without.
         backend="unable to find '.*/18446744073709551615/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
     ),
     single(
         "layout_empty_version",
@@ -57,7 +53,6 @@ LAYOUTS: tuple[Pair, ...] = (
         more={"1/": b""},
         backend="unable to find '.*/1/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
     ),
     single(
         "layout_empty_version_without_config",
@@ -65,7 +60,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"1/": b""},
         core=_NO_BACKEND,
-        rule="REPO",
     ),
     single(
         "layout_other_file",
@@ -74,7 +68,6 @@ LAYOUTS: tuple[Pair, ...] = (
         more={"1/net.onnx": relu()},
         backend="unable to find '.*/1/model.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
     ),
     single(
         "layout_other_file_without_config",
@@ -82,7 +75,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"1/net.onnx": relu()},
         core=_NO_BACKEND,
-        rule="REPO",
     ),
     single(
         "layout_named_file",
@@ -96,7 +88,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more={"1/net.onnx": relu()},
         core="unexpected platform type ''",
-        rule="CONFIG",
     ),
     single(
         "layout_named_file_missing",
@@ -104,7 +95,6 @@ LAYOUTS: tuple[Pair, ...] = (
         relu(),
         backend="unable to find '.*/1/net.onnx' for model instance",
         source=_FIND,
-        rule="REPO",
     ),
     single(
         "layout_named_file_below",
@@ -136,7 +126,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more=_TWO,
         core=_NO_VERSION,
-        rule="CONFIG",
     ),
     single(
         "policy_specific",
@@ -150,7 +139,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more=_TWO,
         core=_NO_VERSION,
-        rule="REPO",
     ),
     single(
         "policy_specific_one_missing",
@@ -164,7 +152,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more=_TWO,
         core=_NO_VERSION,
-        rule="CONFIG",
     ),
     single(
         "policy_two_choices",
@@ -172,7 +159,6 @@ LAYOUTS: tuple[Pair, ...] = (
         None,
         more=_TWO,
         core='"latest" is specified along with field "all"',
-        rule="CONFIG",
     ),
     single(
         "policy_all_one_broken",
@@ -181,7 +167,6 @@ LAYOUTS: tuple[Pair, ...] = (
         more={"1/model.onnx": relu(), "3/model.onnx": b"broken"},
         backend="version 3 is at UNAVAILABLE state: .*INVALID_PROTOBUF",
         source=_FIND,
-        rule="GRAPH",
     ),
     single(
         "policy_latest_the_other_broken",
@@ -195,7 +180,6 @@ LAYOUTS: tuple[Pair, ...] = (
         config('name: "other"'),
         relu(),
         core="unexpected directory name 'name_other' for model 'other'",
-        rule="REPO",
     ),
     single("name.dotted", config(), relu()),
     Pair(

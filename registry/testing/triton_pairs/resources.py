@@ -25,13 +25,11 @@ def _accelerator(device: str, name: str) -> str:
 
 
 def _refused(name: str, text: str, core: str, model: bytes | None = None) -> Pair:
-    return single(name, text, model or relu(), core=core, rule="CONFIG")
+    return single(name, text, model or relu(), core=core)
 
 
 def _unset(name: str, key: str, value: str, backend: str) -> Pair:
-    return single(
-        name, _parameter(key, value), relu(), backend=backend, source=_STATE, rule="CONFIG"
-    )
+    return single(name, _parameter(key, value), relu(), backend=backend, source=_STATE)
 
 
 _INSTANCES = (
@@ -50,7 +48,6 @@ _INSTANCES = (
         _group("count: 1 kind: KIND_GPU"),
         relu(),
         core="has kind KIND_GPU but no GPUs are available",
-        rule="CONFIG",
         depends_on="a GPU",
     ),
     single(
@@ -58,7 +55,6 @@ _INSTANCES = (
         _group("count: 1 kind: KIND_GPU gpus: [ 0 ]"),
         relu(),
         core="specifies invalid or unsupported gpu id 0",
-        rule="CONFIG",
         depends_on="a GPU",
     ),
     _refused(
@@ -130,7 +126,6 @@ _PARAMETERS = (
         relu(),
         backend="unknown Execution Accelerator 'turbo' is requested",
         source=_LOAD,
-        rule="CONFIG",
     ),
     single(
         "accelerator_of_gpus",
@@ -144,7 +139,6 @@ _PARAMETERS = (
         relu(),
         backend="Failed to load library /opt/none/libops.so",
         source=_LOAD,
-        rule="CONFIG",
     ),
     single("cache_without_one", config("response_cache { enable: true }"), relu()),
     single(
@@ -152,7 +146,6 @@ _PARAMETERS = (
         config("response_cache { enable: true } model_transaction_policy { decoupled: true }"),
         relu(),
         core="Response Cache does not currently support model .* with 'decoupled'",
-        rule="CONFIG",
     ),
     single("decoupled", config("model_transaction_policy { decoupled: true }"), relu()),
     single("metric_tags", config('metric_tags { key: "team" value: "fraud" }'), relu()),
@@ -161,7 +154,6 @@ _PARAMETERS = (
         config('model_repository_agents { agents [{ name: "checksums" }] }'),
         relu(),
         core="unable to find 'libtritonrepoagent_checksums.so'",
-        rule="CONFIG",
     ),
     single("cc_file_name", config('cc_model_filenames { key: "8.0" value: "other.onnx" }'), relu()),
 )
@@ -197,7 +189,6 @@ _WARMUP = (
         relu(),
         more={"warmup/first": b"\0" * 8},
         core="warmup setting expects 16 bytes, but the data provided from first.*has 8 bytes",
-        rule="CONFIG",
     ),
     _refused(
         "warmup_other_input", _warmup(_ZEROS, name="q"), r"missing required input\(s\) \['x'\]"
@@ -237,7 +228,6 @@ _WARMUP = (
         relu(),
         backend="failed to run warmup sample 'w': batch size 9 for .*, max allowed is 8",
         source="src/onnxruntime.cc ModelInstanceState::ProcessRequests",
-        rule="CONFIG",
     ),
     single(
         "warmup_random_text",

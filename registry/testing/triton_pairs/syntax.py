@@ -7,7 +7,7 @@ from registry.testing.triton_pairs.making import CPU, X, Y, config, relu
 
 
 def _refused(name: str, text: str | bytes, core: str) -> Pair:
-    return single(name, text, relu(), core=core, rule="CONFIG")
+    return single(name, text, relu(), core=core)
 
 
 SYNTAX: tuple[Pair, ...] = (
@@ -104,6 +104,5 @@ SYNTAX: tuple[Pair, ...] = (
         config('runtime: "libnone.so"'),
         relu(),
         core="unable to find backend library 'libnone.so'",
-        rule="CONFIG",
     ),
 )

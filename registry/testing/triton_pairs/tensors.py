@@ -56,15 +56,13 @@ def _batch_input(
     return f"batch_input [{{ {what} }}]"
 
 
-def _typed(
-    name: str, config_type: str, dtype: int, backend: str = "", rule: str | None = None
-) -> Pair:
+def _typed(name: str, config_type: str, dtype: int, backend: str = "") -> Pair:
     """A model that copies x of a type, told by this name of it."""
     x = _x("4", dtype=config_type)
     y = _y("4", dtype=config_type).replace('"y"', '"x_out"')
     model = copies(x=(dtype, ("n", 4)))
     source = _INPUTS if backend else ""
-    return single(name, config(x=x, y=y), model, backend=backend, source=source, rule=rule)
+    return single(name, config(x=x, y=y), model, backend=backend, source=source)
 
 
 _NAMES = (
@@ -74,7 +72,6 @@ _NAMES = (
         relu(),
         backend="unexpected inference input 'z', allowed inputs are: x",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "output_other_name",
@@ -82,7 +79,6 @@ _NAMES = (
         relu(),
         backend="unexpected inference output 'out', allowed outputs are: y",
         source=_OUTPUTS,
-        rule="CONFIG",
     ),
     single(
         "input_missing",
@@ -90,7 +86,6 @@ _NAMES = (
         _ADD,
         backend="configuration expects 1 inputs, model provides 2",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "input_too_many",
@@ -98,16 +93,14 @@ _NAMES = (
         relu(),
         backend="configuration expects 2 inputs, model provides 1",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single("input_two", config(_Z), _ADD),
-    single("input_twice", config(X), _ADD, rule="CONFIG", fails_in_use=True),
+    single("input_twice", config(X), _ADD, fails_in_use=True),
     single(
         "input_without_name",
         config(x=X.replace('name: "x"', "")),
         relu(),
         core="model input must specify 'name'",
-        rule="CONFIG",
     ),
     single("output_twice", config(Y), relu()),
     single(
@@ -116,7 +109,6 @@ _NAMES = (
         copies(x=(1, ("n", 4)), y=(1, ("n", 4))),
         backend="configuration expects 1 inputs, model provides 2",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single("input_completed", config(x=""), relu()),
     single("output_completed", config(y=""), relu()),
@@ -126,7 +118,6 @@ _NAMES = (
         relu(),
         backend="unexpected inference input 'z'",
         source=_INPUTS,
-        rule="CONFIG",
     ),
 )
 _TYPES = (
@@ -141,21 +132,18 @@ _TYPES = (
         "TYPE_BF16",
         TensorProto.BFLOAT16,
         backend="unsupported datatype TYPE_BF16 for input 'x'",
-        rule="GRAPH",
     ),
     _typed(
         "type_other",
         "TYPE_FP32",
         TensorProto.INT64,
         backend="configuration expects datatype TYPE_FP32 for input 'x', model provides TYPE_INT64",
-        rule="CONFIG",
     ),
     _typed(
         "type_string_for_number",
         "TYPE_STRING",
         TensorProto.FLOAT,
         backend="expects datatype TYPE_STRING for input 'x', model provides TYPE_FP32",
-        rule="CONFIG",
     ),
     single(
         "type_output_other",
@@ -163,14 +151,12 @@ _TYPES = (
         relu(),
         backend="configuration expects datatype TYPE_FP16 for output 'y', model provides TYPE_FP32",
         source=_OUTPUTS,
-        rule="CONFIG",
     ),
     single(
         "type_left_out",
         config(x='input [{ name: "x" dims: [ 4 ] }]'),
         relu(),
         core="model input 'x' must specify 'data_type'",
-        rule="CONFIG",
     ),
     single(
         "type_sequence",
@@ -178,7 +164,6 @@ _TYPES = (
         _SEQUENCE,
         backend="Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'y'",
         source=_INFOS,
-        rule="GRAPH",
     ),
     single(
         "type_sequence_without_config",
@@ -186,21 +171,19 @@ _TYPES = (
         _SEQUENCE,
         backend="Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'y'",
         source=_INFOS,
-        rule="GRAPH",
     ),
     single(
         "type_bf16_without_config",
         None,
         copies(x=(TensorProto.BFLOAT16, ("n", 4))),
         core="model input 'x' must specify 'data_type'",
-        rule="GRAPH",
     ),
 )
 
 
 def _differ(name: str, text: str, model: bytes, batch: str = "") -> Pair:
     pattern = batch or "the model expects .* dimensions .* but the model configuration specifies"
-    return single(name, text, model, backend=pattern, source=_DIMS, rule="CONFIG")
+    return single(name, text, model, backend=pattern, source=_DIMS)
 
 
 _SHAPES = (
@@ -227,7 +210,6 @@ _SHAPES = (
         relu((1, 4)),
         backend="model does not support batching while non-zero max_batch_size is specified",
         source=_BATCH,
-        rule="CONFIG",
     ),
     single("dims_fixed_without_config", None, relu((1, 4))),
     single(
@@ -235,21 +217,18 @@ _SHAPES = (
         config(x='input [{ name: "x" data_type: TYPE_FP32 }]'),
         relu(),
         core="model input 'x' must specify 'dims'",
-        rule="CONFIG",
     ),
     single(
         "dims_zero",
         config(x=_x("0")),
         relu(),
         core="dimension must be integer >= 1, or -1",
-        rule="CONFIG",
     ),
     single(
         "dims_minus_two",
         config(x=_x("-2")),
         relu(),
         core="dimension must be integer >= 1, or -1",
-        rule="CONFIG",
     ),
     single("scalar_unbatched", config(batch=0, x=_x("1"), y=_y("1")), _SCALAR),
     single("scalar_without_config", None, _SCALAR),
@@ -259,14 +238,12 @@ _SHAPES = (
         _SCALAR,
         backend="scalar tensor 'x', should only provide 1 in the model configuration",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "scalar_batched",
         config(x=_x("1"), y=_y("1")),
         _SCALAR,
         source="src/onnxruntime.cc ModelInstanceState::ReadOutputTensors",
-        rule="CONFIG",
         fails_in_use=True,
     ),
     single(
@@ -284,7 +261,6 @@ _SHAPES = (
         _ANY_RANK,
         backend="scalar tensor 'y', should only provide 1 in the model configuration",
         source=_OUTPUTS,
-        rule="CONFIG",
     ),
     single(
         "reshape_fits",
@@ -296,7 +272,6 @@ _SHAPES = (
         config(x=_x("5", "reshape { shape: [ 4 ] }")),
         relu(),
         core="has different size for dims and reshape",
-        rule="CONFIG",
     ),
     _differ("reshape_does_not_fit", config(x=_x("4", "reshape { shape: [ 2, 2 ] }")), relu()),
     single(
@@ -304,14 +279,12 @@ _SHAPES = (
         config(batch=0, x=_x("1", "reshape { shape: [ ] }"), y=_y("1")),
         _SCALAR,
         core="cannot have empty reshape for non-batching model as scalar tensors are not supported",
-        rule="CONFIG",
     ),
     single(
         "reshape_two_free",
         config(batch=0, x=_x("-1, -1", "reshape { shape: [ -1, 4 ] }"), y=_y("-1, 4")),
         relu(),
         core="different number of variable-size dimensions for dims and reshape",
-        rule="CONFIG",
     ),
 )
 _OPTIONS = (
@@ -332,7 +305,6 @@ _OPTIONS = (
         _OVERRIDABLE,
         backend="optional input 'z' is not supported for models that support batching",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "optional_is_required",
@@ -340,7 +312,6 @@ _OPTIONS = (
         relu(),
         backend="configuration expects 0 inputs, model provides 1",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "optional_named_as_required",
@@ -353,14 +324,12 @@ _OPTIONS = (
         _OVERRIDABLE,
         backend="configuration expects 2 inputs, model provides 1",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "format_without_three_axes",
         config(x=_x("4", "format: FORMAT_NCHW")),
         relu(),
         core="model input NHWC/NCHW require 3 dims",
-        rule="CONFIG",
     ),
     single(
         "format_with_three_axes",
@@ -372,14 +341,12 @@ _OPTIONS = (
         config(x=_x("4", "is_shape_tensor: true")),
         relu(),
         core="shape tensors are only supported for TensorRT",
-        rule="CONFIG",
     ),
     single(
         "non_linear_format",
         config(x=_x("4", "is_non_linear_format_io: true")),
         relu(),
         core="Non-linear IO format is only supported for the TensorRT platform",
-        rule="CONFIG",
     ),
     single(
         "labels",
@@ -392,7 +359,6 @@ _OPTIONS = (
         config(y=_y("4", 'label_filename: "labels.txt"')),
         relu(),
         core="failed to open text file for read .*/labels.txt",
-        rule="CONFIG",
     ),
     single(
         "labels_too_few",
@@ -421,21 +387,18 @@ _OPTIONS = (
         relu(),
         backend=r"input with shape \[-1\]  for ragged input 'x', model provides \[-1,4\]",
         source=_INPUTS,
-        rule="CONFIG",
     ),
     single(
         "batch_input_of_nothing",
         config(_batch_input(source="q")),
         _ADD,
         core="unknown source input name 'q'",
-        rule="CONFIG",
     ),
     single(
         "batch_input_type",
         config(_batch_input(dtype="TYPE_INT64")),
         _ADD,
         core="batch input data type must be TYPE_INT32 or TYPE_FP32",
-        rule="CONFIG",
     ),
     single(
         "batch_input_counted",
@@ -450,7 +413,6 @@ _OPTIONS = (
         ),
         relu(),
         core="unknown target output name 'q'",
-        rule="CONFIG",
     ),
 )
 
