@@ -1,8 +1,8 @@
 """What a server's refusals mean: whose fault they are, the server's or the model's.
 
 Triton tells clients a status and a text. Which texts go with which cause was tried on release 24.10
-(tests/serving/test_probe.py), but for those of memory and disk, whose words are those of the CUDA
-runtime, ONNX Runtime's arena, C++ and POSIX.
+(tests/serving/test_probe.py, test_probe_servers.py), but for those of memory and disk, whose words
+are those of the CUDA runtime, ONNX Runtime's arena, C++ and POSIX.
 """
 
 from __future__ import annotations

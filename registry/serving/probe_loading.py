@@ -26,7 +26,7 @@ _STEP_S = 0.1
 #: An ensemble has no files, but its folder has to have a version.
 _NO_FILES = {"1/ensemble": b""}
 #: `y = Identity(x)`, both float32 of one element: what `onnx.helper` makes of it with IR version 8
-#: and opset 17, as tests/serving/test_probe_loading.py tries.
+#: and opset 17, as tests/serving/test_probe_faults.py tries.
 TINY = bytes.fromhex(
     "08083a3a0a100a017812017922084964656e7469747912046e6f6f705a0f0a0178120a0a08080112040a0208"
     "01620f0a0179120a0a08080112040a02080142040a001011"
