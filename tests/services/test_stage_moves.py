@@ -30,6 +30,7 @@ from registry.names import (
     AcceptanceName,
     NamespaceName,
     PromotionName,
+    ReadinessName,
     ReferenceName,
     ReviewName,
     UploadName,
@@ -48,6 +49,8 @@ REFERENCES = ("production", "Production", "staging", "best", "main", "v1", "arch
 
 #: Services whose writes the machine below makes, and those that write nothing about models.
 COVERED = {
+    "AssessmentQueue",
+    "ReadinessService",
     "AcceptanceService",
     "CommitService",
     "DownloadService",
@@ -426,6 +429,13 @@ class StageMachine(RuleBasedStateMachine):
                 self.almighty, self.version(number), digest="", paths=()
             )
         )
+
+    @rule(number=numbers)
+    def readiness(self, number: int) -> None:
+        name = ReadinessName(version=self.version(number), release="25.10")
+        self.attempt(lambda: self.world.readiness.assess(self.almighty, name))
+        for claim in self.world.assessments.claim(1):
+            self.world.assessments.assess(claim)
 
     # -- what holds throughout
 

@@ -164,7 +164,7 @@ from tests.vetting.test_scanners import MALICIOUS, RULES, TENSOR, scanner, torch
 
 asked = scanner(*sys.argv[1].split(), *([RULES] if "Yara" in sys.argv[1] else []))
 files = [torch_zip(data).getvalue() for data in (MALICIOUS, TENSOR)]
-lock_in({"memory_bytes": 4 << 30, "cpu_s": 30, "descriptors": 64, "bare": True})
+lock_in({"memory_bytes": 4 << 30, "cpu_s": 30, "descriptors": 64, "file_bytes": 0, "bare": True})
 for data in files:
     print(asked.scan(as_file(BytesSource(data)), "torch-pickle").outcome.value)
 """
