@@ -13,7 +13,7 @@ import numpy as np
 
 from registry.serving import probe_rules as rules
 from registry.serving.candidates import Case, Tensor
-from registry.serving.probe_faults import Stage, fault_of, server_fault
+from registry.serving.probe_faults import FaultError, Stage, fault_of, server_fault
 from registry.serving.probe_target import ProbeTarget, headers_of
 from registry.serving.tensor_types import ONNX_BY_TRITON, Array
 
@@ -80,7 +80,14 @@ class Client:
         return {each.name for each in (*index.models, *statistics.model_stats)}
 
     def has_ready(self, name: str) -> bool:
-        return bool(self._call(Stage.ASK, self._client.is_model_ready, name))
+        try:
+            return bool(self._call(Stage.ASK, self._client.is_model_ready, name))
+        except FaultError as fault:
+            # Some releases say so of a model that they do not have, instead of no:
+            # github.com/triton-inference-server/core/pull/510.
+            if fault.status == "NOT_FOUND":
+                return False
+            raise
 
     def load(self, name: str, config: Mapping[str, Any], files: Mapping[str, bytes] | None) -> None:
         """Returns when it is ready. Without files they lie in the server's repository."""

@@ -1,8 +1,8 @@
 """What a server's refusals mean: whose fault they are, the server's or the model's.
 
 Triton tells clients a status and a text. Which texts go with which cause was tried on release 24.10
-(tests/serving/test_probe.py), but for those of memory and disk, whose words are those of the CUDA
-runtime, ONNX Runtime's arena, C++ and POSIX.
+(tests/serving/test_probe.py, test_probe_servers.py), but for those of memory and disk, whose words
+are those of the CUDA runtime, ONNX Runtime's arena, C++ and POSIX.
 """
 
 from __future__ import annotations
@@ -11,25 +11,33 @@ import http.client
 import re
 import socket
 import ssl
+from dataclasses import replace
 from enum import Enum
 
 from registry.domain.readiness import Point, Weight
 from registry.formats.look import Rule
 from registry.jail.hearing import line_of
+from registry.names.text import show
 from registry.serving import probe_rules as rules
 from registry.serving.points import point
 from registry.serving.probe_target import ProbeTarget
 
 TEXT_CHARS_MAX = 1000
+#: What a fault is about where there is one model.
+MODEL = "the model"
 _LOOK_S = 2.0
 
 _UNTRUSTED = re.compile(r"handshake failed", re.IGNORECASE)
 _NO_ROOM = re.compile(
-    r"out of memory|out_of_memory|bad_alloc|failed to allocate memory|cannot allocate memory|"
+    r"out of memory|out_of_memory|bad_alloc|failed to allocate|cannot allocate memory|"
     r"cudaErrorMemoryAllocation|_STATUS_ALLOC_FAILED|no space left on device",
     re.IGNORECASE,
 )
-_NO_BACKEND = re.compile(r"unable to find backend library")
+_NO_PART = re.compile(
+    r"unable to find backend library|KIND_GPU but no GPUs are available|unsupported gpu id"
+)
+#: While it starts, and while it ends.
+_NOT_LIVE = re.compile(r"Server not ready|Server is stopping")
 _NOT_EXPLICIT = "explicit model load / unload is not allowed"
 _RESTRICTED = "protocol is restricted"
 _UNPOLLED = "failed to poll from model repository"
@@ -52,9 +60,20 @@ class Stage(Enum):
 class FaultError(Exception):
     """What keeps a probe from going on."""
 
-    def __init__(self, found: Point) -> None:
+    def __init__(self, found: Point, status: str = "") -> None:
         super().__init__(found.message)
         self.point = found
+        #: gRPC's, by name; empty where the server did not answer with one.
+        self.status = status
+
+    def about(self, model: str) -> FaultError:
+        """The same, of one of the models that are loaded, where it is of a model."""
+        if self.point.subject != MODEL:
+            return self
+        return FaultError(replace(self.point, subject=f"model {show(model)}"), self.status)
+
+    def saying(self, found: str) -> FaultError:
+        return FaultError(replace(self.point, found=found), self.status)
 
     @property
     def is_refusal(self) -> bool:
@@ -71,6 +90,13 @@ def fault_of(
     stage: Stage, status: str, message: str, target: ProbeTarget, *, patience_s: float
 ) -> FaultError:
     """`status` is gRPC's, by name."""
+    fault = _fault_of(stage, status, message, target, patience_s)
+    return FaultError(fault.point, status)
+
+
+def _fault_of(
+    stage: Stage, status: str, message: str, target: ProbeTarget, patience_s: float
+) -> FaultError:
     said = reason(message)
     if _RESTRICTED in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
         return server_fault(rules.ALLOWED, f"it says: {said}")
@@ -86,8 +112,10 @@ def fault_of(
         )
     if status == "RESOURCE_EXHAUSTED" and "larger than max" in message:
         return server_fault(rules.HANDED_OVER, f"it says: {said}")
-    if _NO_ROOM.search(message) or _NO_BACKEND.search(message):
+    if _NO_ROOM.search(message) or _NO_PART.search(message):
         return server_fault(rules.ROOM, f"when it {stage.value}, it says: {said}")
+    if _NOT_LIVE.search(message):
+        return server_fault(rules.LIVE, f"when it {stage.value}, it says: {said}", "live")
     if status in ("UNAVAILABLE", "CANCELLED"):
         return _not_there(stage, said, target)
     return _of_model(stage, said, is_config=_UNPOLLED in message)
@@ -100,12 +128,12 @@ def reason(message: str) -> str:
 
 def _of_model(stage: Stage, said: str, *, is_config: bool) -> FaultError:
     if stage is Stage.LOAD and is_config:
-        rule, what = rules.CONFIG_TAKEN, "the model's config"
-        found = "the server refuses it, and tells clients no reason"
+        rule, what = rules.CONFIG_TAKEN, MODEL
+        found = "the server refuses its config, and tells clients no reason"
     elif stage is Stage.LOAD:
-        rule, what, found = rules.LOADS, "the model", f"the server says: {said}"
+        rule, what, found = rules.LOADS, MODEL, f"the server says: {said}"
     elif stage is Stage.INFER:
-        rule, what, found = rules.INFERS, "the model", f"the server says: {said}"
+        rule, what, found = rules.INFERS, MODEL, f"the server says: {said}"
     else:
         return server_fault(rules.ANSWERS, f"when it {stage.value}, it says: {said}")
     return FaultError(point(rule, Weight.BLOCKS, what, found))

@@ -26,7 +26,7 @@ _STEP_S = 0.1
 #: An ensemble has no files, but its folder has to have a version.
 _NO_FILES = {"1/ensemble": b""}
 #: `y = Identity(x)`, both float32 of one element: what `onnx.helper` makes of it with IR version 8
-#: and opset 17, as tests/serving/test_probe_loading.py tries.
+#: and opset 17, as tests/serving/test_probe_faults.py tries.
 TINY = bytes.fromhex(
     "08083a3a0a100a017812017922084964656e7469747912046e6f6f705a0f0a0178120a0a08080112040a0208"
     "01620f0a0179120a0a08080112040a02080142040a001011"
@@ -67,21 +67,33 @@ class Loading:
         that was ready is so afterwards."""
         try:
             for model in models:
-                # Before it is loaded: it may be on the server already when this is interrupted.
-                name = self.names[model.name] = throw_away_name(self._now_s)
-                self._loading.append(name)
-                self._load(name, model)
+                self._load_one(model)
             yield
         except FaultError as fault:
-            last = next(reversed(self._loading), "")
-            if fault.is_refusal:
-                self._refused = last
-            elif fault.point.rule in (rules.EXPLICIT.id, rules.ALLOWED.id):
-                # It has not even been looked at, and may not be unloaded either.
-                self._loading.remove(last)
-            raise
+            raise self._in_own_names(fault) from fault
         finally:
             self._undo(was_ready=was_ready)
+
+    def _load_one(self, model: Candidate) -> None:
+        # Before it is loaded: it may be on the server already when this is interrupted.
+        name = self.names[model.name] = throw_away_name(self._now_s)
+        self._loading.append(name)
+        try:
+            self._load(name, model)
+        except FaultError as fault:
+            if fault.is_refusal:
+                self._refused = name
+            elif fault.point.rule in (rules.EXPLICIT.id, rules.ALLOWED.id):
+                # It has not even been looked at, and may not be unloaded either.
+                self._loading.remove(name)
+            raise fault.about(model.name) from fault
+
+    def _in_own_names(self, fault: FaultError) -> FaultError:
+        """Servers quote the throw-away ones."""
+        found = fault.point.found
+        for own, name in self.names.items():
+            found = found.replace(name, own)
+        return fault.saying(found)
 
     def _load(self, name: str, model: Candidate) -> None:
         config = self._renamed(model.config)

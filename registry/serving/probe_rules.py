@@ -42,7 +42,7 @@ SAME_RELEASE = Rule(
 )
 ROOM = Rule(
     "PROBE-7",
-    "The server has the memory, the room on disk and the backend that the model takes.",
+    "The server has the memory, the disk, the devices and the backend that the model takes.",
     "Probe a server that has as much as production, with nothing else on it.",
 )
 ANSWERS = Rule(

@@ -1,4 +1,4 @@
-"""A real Triton, asked by the probe: what it says of models, and what of itself."""
+"""A real Triton, asked by the probe what it makes of models."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ import pytest
 
 from registry.domain.readiness import (
     ModelReport,
-    ProbeResult,
     Readiness,
     Report,
     Signature,
     TensorInfo,
-    TritonRelease,
     probe_from_document,
     probe_to_document,
 )
 from registry.serving import probe as probing
 from registry.serving import probe_loading
-from registry.serving.candidates import Candidate, Case, Tensor, candidates, in_order, tops
+from registry.serving.candidates import Candidate, Tensor, candidates, in_order, tops
 from registry.serving.probe import probe
 from registry.serving.probe_client import Client
 from registry.serving.probe_names import LEFT_AFTER_S, throw_away_name
-from registry.serving.probe_target import ProbeTarget, parse_url
-from registry.testing.certificates import Authority
 from registry.testing.onnx_models import model, node, relu, save, weights
-from registry.testing.triton import RELEASE, Key, TritonServer
+from registry.testing.probing import (
+    NOW_S,
+    SAME,
+    is_ready,
+    names_on,
+    probed,
+    python_model,
+    target_of,
+    told,
+)
+from registry.testing.triton import RELEASE, TritonServer
 
 pytestmark = pytest.mark.slow
 
-NOW_S = 1_800_000_000
-SAME = TritonRelease(name=RELEASE, server="2.51.0", onnxruntime="1.19.2")
 FLOATS = Signature(
     inputs=(TensorInfo(name="x", dtype="FLOAT", dims=("N", 4)),),
     outputs=(TensorInfo(name="y", dtype="FLOAT", dims=("N", 4)),),
@@ -49,20 +53,6 @@ max_batch_size: 8
 input { name: "x" data_type: TYPE_FP32 dims: 4 }
 output { name: "y" data_type: TYPE_FP32 dims: 4 }
 instance_group { kind: KIND_CPU count: 1 }
-"""
-#: Of Triton's Python backend, which starts sooner than ONNX Runtime: it answers what it is asked.
-PYTHON = """
-import time
-import triton_python_backend_utils as pb_utils
-
-class TritonPythonModel:
-    def initialize(self, args):
-        {initialize}
-
-    def execute(self, requests):
-        {execute}
-        given = [pb_utils.get_input_tensor_by_name(each, "x").as_numpy() for each in requests]
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", each)]) for each in given]
 """
 
 
@@ -87,12 +77,6 @@ def short_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "MEASURE_S", 0.2)
 
 
-def target_of(server: TritonServer, **changes: Any) -> ProbeTarget:
-    host, port, is_tls = parse_url(f"grpc://{server.grpc_address}")
-    target = ProbeTarget(host=host, port=port, is_tls=is_tls)
-    return replace(target, **changes)
-
-
 def report_of(name: str, *, config: str = CONFIG, folder: str = "") -> ModelReport:
     path = f"{folder}/1/model.onnx" if folder else "model.onnx"
     return ModelReport(
@@ -114,42 +98,6 @@ def made_of(folder: Path, *models: ModelReport) -> Mapping[str, Candidate]:
 def candidate(tmp_path: Path, made: onnx.ModelProto, **options: Any) -> Candidate:
     save(made, tmp_path / "model.onnx")
     return made_of(tmp_path, report_of("m", **options))["m"]
-
-
-def python_model(tmp_path: Path, *, initialize: str = "pass", execute: str = "pass") -> Candidate:
-    path = tmp_path / "model.py"
-    path.write_text(PYTHON.format(initialize=initialize, execute=execute))
-    ones = Tensor(dtype="FLOAT", array=np.ones((1, 4), np.float32))
-    return Candidate(
-        name="m",
-        config={
-            "backend": "python",
-            "max_batch_size": 8,
-            "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [4]}],
-            "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [4]}],
-            "instance_group": [{"kind": "KIND_CPU", "count": 1}],
-        },
-        files={"1/model.py": path},
-        cases=[Case(name="ones", inputs={"x": ones}, outputs={"y": ones})],
-    )
-
-
-def told(result: ProbeResult) -> list[tuple[str, str]]:
-    return [(each.rule, each.weight.value) for each in result.points]
-
-
-def probed(target: ProbeTarget, *models: Candidate, release: TritonRelease = SAME) -> ProbeResult:
-    return probe(target, models, release, now_s=NOW_S)
-
-
-def names_on(server: TritonServer) -> set[str]:
-    with Client(target_of(server)) as client:
-        return client.names()
-
-
-def is_ready(server: TritonServer) -> bool:
-    with Client(target_of(server)) as client:
-        return client.is_ready()
 
 
 def test_a_sound_model_answers_as_here(server: TritonServer, tmp_path: Path) -> None:
@@ -266,6 +214,25 @@ ensemble_scheduling {
     assert names_on(server) == set()
 
 
+def test_what_keeps_an_ensemble_is_told_by_its_own_names(
+    server: TritonServer, tmp_path: Path
+) -> None:
+    """Be it one of its models, or itself; whatever was loaded before is unloaded."""
+    part = replace(python_model(tmp_path), name="part")
+    step = {"model_name": "part", "model_version": -1, "input_map": {"x": "x"}}
+    ensemble = {key: part.config[key] for key in ("max_batch_size", "input", "output")}
+    steps = {"step": [{**step, "output_map": {"y": "elsewhere"}}]}
+    ensemble |= {"platform": "ensemble", "ensemble_scheduling": steps}
+    whole = Candidate(name="whole", config=ensemble, files={}, cases=part.cases)
+    result = probed(target_of(server), part, whole)
+    assert told(result) == [("PROBE-11", "blocks")]
+    assert result.points[0].subject == "model 'whole'"
+    assert names_on(server) == set()
+    result = probed(target_of(server), replace(part, config={**part.config, "input": "x"}), whole)
+    assert told(result) == [("PROBE-11", "blocks")]
+    assert result.points[0].subject == "model 'part'"
+
+
 def test_a_model_of_a_hundred_megabytes_goes_in_a_message(
     server: TritonServer, tmp_path: Path
 ) -> None:
@@ -363,7 +330,7 @@ def test_a_model_that_takes_too_long_is_a_doubt(server: TritonServer, tmp_path: 
 def test_a_server_without_room_is_not_the_models_fault(
     server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor one without the backend."""
+    """Nor one without the device or the backend."""
     # Sooner than a model of ONNX Runtime, which others have tried.
     quick = python_model(tmp_path)
     monkeypatch.setattr(probe_loading, "_TINY_CONFIG", quick.config)
@@ -373,6 +340,10 @@ def test_a_server_without_room_is_not_the_models_fault(
     result = probed(target_of(server), python_model(tmp_path, initialize=raises))
     assert told(result) == [("PROBE-7", "doubts")]
     assert result.readiness is Readiness.UNKNOWN
+    gpu = {**quick.config, "instance_group": [{"kind": "KIND_GPU"}]}
+    result = probed(target_of(server), replace(quick, config=gpu))
+    assert told(result) == [("PROBE-7", "doubts")]
+    assert "of model m has kind KIND_GPU but no GPUs are available" in result.points[0].found
     plan = replace(quick, config={**quick.config, "backend": "tensorrt"})
     result = probed(target_of(server), plan)
     assert told(result) == [("PROBE-7", "doubts")]
@@ -407,83 +378,3 @@ def test_a_server_that_stays_unready_is_told_of(
         assert told(result) == [("PROBE-12", "blocks"), ("PROBE-15", "remark")]
         assert not is_ready(server)
         assert probed(target_of(server), python_model(tmp_path)).points == ()
-
-
-# --- Faults of the server -------------------------------------------------------------------------
-
-
-def test_another_release_than_was_asked_about_is_told(server: TritonServer, tmp_path: Path) -> None:
-    """And loads nothing."""
-    other = TritonRelease(name="25.10", server="2.62.0", onnxruntime="1.23.1")
-    result = probed(target_of(server), python_model(tmp_path), release=other)
-    assert told(result) == [("PROBE-6", "doubts")]
-    assert result.points[0].message == (
-        "the server: it is version '2.51.0', expected 2.62.0, of release 25.10"
-    )
-    assert (result.name, result.server_version) == ("", "2.51.0")
-
-
-def test_nobody_there_and_somebody_else_are_told_apart(
-    server: TritonServer, tmp_path: Path
-) -> None:
-    quick = python_model(tmp_path)
-    plain = target_of(server)
-    closed = probed(replace(plain, port=9), quick)
-    web = probed(replace(plain, port=int(server.url.rpartition(":")[2])), quick)
-    tls = probed(replace(plain, is_tls=True), quick)
-    for result, words in (
-        (closed, "Connection refused"),
-        (web, "speaks HTTP/1, expected gRPC"),
-        (tls, "it does not speak TLS"),
-    ):
-        assert told(result) == [("PROBE-1", "doubts")]
-        assert words in result.points[0].message
-        assert result.server_version == ""
-    assert "grpc://HOST:PORT" in tls.points[0].fix
-
-
-def test_a_server_that_loads_nothing_when_asked_is_told(tmp_path: Path) -> None:
-    with TritonServer(options=("--model-control-mode=none",)) as fixed:
-        result = probed(target_of(fixed), python_model(tmp_path))
-    assert told(result) == [("PROBE-5", "doubts")]
-    assert "--model-control-mode=explicit" in result.points[0].fix
-
-
-def test_a_secured_server(tmp_path: Path) -> None:
-    """It is trusted by its authority, asks for a certificate and for a key."""
-    ours, others = (tmp_path / name for name in ("ours", "others"))
-    ours.mkdir()
-    others.mkdir()
-    authority, other = Authority(ours), Authority(others)
-    own = authority.issue("probe.example")
-    key = Key(protocols=("model-repository",), header="admin-key", value="s3cret word")
-    mutual = ("--grpc-use-ssl-mutual=true", f"--grpc-root-cert={authority.certificate}")
-    key_file, wrong_file = tmp_path / "key", tmp_path / "wrong"
-    key_file.write_text("s3cret word\n")
-    wrong_file.write_text("a canary")
-    with TritonServer(
-        certificate=authority.issue("127.0.0.1"), keys=(key,), options=mutual
-    ) as secured:
-        target = target_of(
-            secured,
-            is_tls=True,
-            ca_file=authority.certificate,
-            certificate_file=own.certificate,
-            key_file=own.key,
-            key_files={"admin-key": key_file},
-        )
-        quick = python_model(tmp_path, execute="raise ValueError('here')")
-        assert told(probed(target, quick)) == [("PROBE-13", "blocks")]
-        for changes, rule in (
-            ({"ca_file": other.certificate}, "PROBE-2"),
-            ({"ca_file": None}, "PROBE-2"),
-            ({"ca_file": tmp_path / "none.pem"}, "PROBE-2"),
-            ({"certificate_file": None, "key_file": None}, "PROBE-2"),
-            ({"is_tls": False}, "PROBE-1"),
-            ({"key_files": {}}, "PROBE-3"),
-            ({"key_files": {"admin-key": wrong_file}}, "PROBE-3"),
-            ({"key_files": {"admin-key": tmp_path / "none"}}, "PROBE-3"),
-        ):
-            result = probed(replace(target, **changes), quick)
-            assert told(result) == [(rule, "doubts")], (changes, result.points)
-            assert "canary" not in repr(result)

@@ -51,6 +51,19 @@ FAILED = "load failed for model 'hallmark-probe-0': version 1 is at UNAVAILABLE 
             *("PROBE-9", Weight.DOUBTS),
         ),
         (Stage.LOAD, "UNAVAILABLE", "Socket closed", "PROBE-8", Weight.DOUBTS),
+        (Stage.LOAD, "UNAVAILABLE", "Server not ready", "PROBE-4", Weight.DOUBTS),
+        (
+            *(Stage.INFER, "UNAVAILABLE", "Server is stopping, scheduler for model has stopped"),
+            *("PROBE-4", Weight.DOUBTS),
+        ),
+        (
+            *(
+                Stage.LOAD,
+                "INVALID_ARGUMENT",
+                f"{FAILED}m has kind KIND_GPU but no GPUs are available",
+            ),
+            *("PROBE-7", Weight.DOUBTS),
+        ),
         (Stage.INFER, "CANCELLED", "", "PROBE-8", Weight.DOUBTS),
         (
             *(Stage.INFER, "INTERNAL", "Failed to allocate memory for requested buffer of size 9"),
