@@ -123,8 +123,8 @@ _OPERATORS = (
         "graph_type_without_kernel",
         graph(
             [node("Relu", "x", "y")],
-            [tensor("x", ("n", 4), TensorProto.BFLOAT16)],
-            [tensor("y", ("n", 4), TensorProto.BFLOAT16)],
+            [tensor("x", ("n", 4), TensorProto.INT16)],
+            [tensor("y", ("n", 4), TensorProto.INT16)],
         ),
         r"Could not find an implementation for Relu\(14\)",
         _COMPLETED,

@@ -29,12 +29,12 @@ _PAIRS: Mapping[str, str] = {
     "CONFIG-7": "batch_negative dims_batch_is_fixed dims_batch_is_fixed_completed",
     "CONFIG-8": (
         "input_without_name type_left_out type_bf16_without_config dims_left_out "
-        "dims_zero dims_minus_two graph_type_without_kernel"
+        "dims_zero dims_minus_two"
     ),
     "CONFIG-9": "reshape_of_another_size reshape_to_nothing_unbatched reshape_two_free",
     "CONFIG-10": (
         "input_other_name output_other_name input_missing input_too_many input_twice "
-        "output_left_out output_completed_input_wrong sequence_controls_too_few "
+        "output_completed_input_wrong sequence_controls_too_few "
         "state_left_out"
     ),
     "CONFIG-11": "type_other type_string_for_number type_output_other",
@@ -78,7 +78,7 @@ _PAIRS: Mapping[str, str] = {
     "CONFIG-24": "accelerator_unknown",
     "CONFIG-25": "parameter_mode parameter_threads parameter_arena",
     "CONFIG-26": "sequence_and_cache cache_and_decoupled",
-    "CONFIG-28": "field_of_a_newer_release",
+    "CONFIG-28": "field_of_a_newer_release field_of_a_newer_server",
     "CONFIG-29": "operators_missing agent_unknown",
     "CONFIG-30": "type_bf16 type_sequence type_sequence_without_config",
     "ENSEMBLE-1": "ensemble_of_nothing ensemble_with_instances",
@@ -107,7 +107,7 @@ _PAIRS: Mapping[str, str] = {
     "GRAPH-6": "graph_ir_too_new",
     "GRAPH-7": "graph_opset_too_new",
     "GRAPH-8": "graph_operator_of_others graph_operator_unknown graph_operator_too_new",
-    "GRAPH-9": "graph_types_differ",
+    "GRAPH-9": "graph_types_differ graph_type_without_kernel",
     "REPO-1": "layout_empty_version_without_config layout_other_file_without_config",
 }
 #: By the name of the pair.

@@ -40,6 +40,11 @@ SYNTAX: tuple[Pair, ...] = (
         'no field named "max_inflight_requests"',
     ),
     _refused(
+        "field_of_a_newer_server",
+        config("model_metrics { metric_control [{ }] }"),
+        'has no field named "model_metrics"',
+    ),
+    _refused(
         "field_twice", config("max_batch_size: 4"), "max_batch_size.* is specified multiple times"
     ),
     _refused(

@@ -18,6 +18,7 @@ _NEEDS = {
     "operators_missing": "the library of operators",
     "agent_unknown": "the agent",
     "cc_file_name": "GPUs of another compute capability",
+    "graph_type_without_kernel": "a GPU, whose execution provider may have the kernel",
     "ensemble_model_missing": "the model, pushed by somebody else",
 }
 _APART = {
