@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,12 +62,20 @@ def _report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     help="Such as 25.10; once for each. Else those that were asked about.",
 )
+@probe_options
 @_report_options
 @with_session
 def show(
-    session: Session, reference: str, releases: Sequence[str], config: bool, diff: bool
+    session: Session,
+    reference: str,
+    releases: Sequence[str],
+    probe: ProbeFlags,
+    config: bool,
+    diff: bool,
 ) -> None:
     """Show whether a version is ready for releases of Triton; it is assessed where that is new.
+
+    With --probe a real Triton loads it under a throw-away name, answers and unloads it.
 
     Exit code 0 where it is ready for all of them, 1 where not, 5 where nobody can tell.
     """
@@ -79,8 +88,10 @@ def show(
             f"For which release of Triton? Nobody has asked about {ref} yet. Name one: "
             f"hallmark ready {ref} --triton {_newest(session)}"
         )
+    target = _target(probe, releases) if probe.url else None
     reports = [_wait(session, name, each) for each in releases]
-    _emit(session, output.path_of(name), reports, config=config, diff=diff)
+    probes = _probe_version(session, name, reports[0], target) if target else []
+    _emit(session, output.path_of(name), reports, probes, config=config, diff=diff)
 
 
 @ready.command("check")
@@ -122,9 +133,7 @@ def check(
     """
     from registry.app.readiness import HinderedError, check_folder
 
-    if probe.url and len(releases) > 1:
-        raise click.UsageError("--probe: a server is of one release; give --triton once.")
-    target = _target(probe) if probe.url else None
+    target = _target(probe, releases) if probe.url else None
     try:
         reports = check_folder(path, releases=releases, name=name, run=not no_run, bare=bare)
         probes = _probe(path, reports[0], target, name=name, bare=bare) if target else []
@@ -133,9 +142,11 @@ def check(
     _emit(session, str(path), reports, probes, config=config, diff=diff)
 
 
-def _target(flags: ProbeFlags) -> ProbeTarget:
+def _target(flags: ProbeFlags, releases: Sequence[str]) -> ProbeTarget:
     from registry.app import probing
 
+    if len(releases) > 1:
+        raise click.UsageError("--probe: a server is of one release; give --triton once.")
     if not flags.is_direct and flags.file is not None:
         return probing.configured(flags.file, flags.url)
     return probing.direct(
@@ -148,10 +159,25 @@ def _target(flags: ProbeFlags) -> ProbeTarget:
     )
 
 
+def _probe_version(
+    session: Session, name: str, report: Report, target: ProbeTarget
+) -> list[ProbeResult]:
+    """Of a version's bytes, fetched for the time that it takes."""
+    version = session.client.versions.get(output.path_of(name))
+    root = version.model.rpartition("/")[2]
+    # One at the root has the name that its configuration states, and else the model's.
+    named = next((each.name for each in report.models if not each.folder), root)
+    with tempfile.TemporaryDirectory(prefix="hallmark-probe-") as made:
+        folder = Path(made, root)
+        session.client.pull(version.ref, folder, progress=session.progress)
+        return _probe(folder, report, target, name=named, bare=False)
+
+
 def _probe(
     path: Path, report: Report, target: ProbeTarget, *, name: str, bare: bool
 ) -> list[ProbeResult]:
     from registry.app import probing
+    from registry.app.readiness import HinderedError
 
     # The library of gRPC tells of each connection that fails, beside what it returns.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -159,6 +185,8 @@ def _probe(
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return probing.probe_folder(path, report, target, name=name, bare=bare)
+    except HinderedError as error:
+        raise click.ClickException(str(error)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -10,6 +10,7 @@ import pytest
 from registry.testing.command import CommandLine, Done
 from registry.testing.onnx_models import model, node, relu, save, value
 from registry.testing.people import Team
+from registry.testing.triton import RELEASE, TritonServer
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +120,17 @@ def test_a_version_is_assessed_where_it_is_asked_for(
     hallmark("pull", second, str(repository), "--layout", "triton", "--triton", "26.04")
     assert f"{name}/2/model.onnx" in laid_out(repository)
     assert f"{name}/1/model.onnx" not in laid_out(repository)
+
+
+def test_a_version_is_probed_on_a_real_triton(hallmark: Hallmark, team: Team, scorer: Path) -> None:
+    """Its bytes are fetched for that, and gone afterwards."""
+    hallmark("push", str(scorer), team.model(), "--wait")
+    asked = ("ready", f"{team.model()}@1", "--triton", RELEASE, "--probe")
+    with TritonServer() as triton:
+        done = hallmark(*asked, f"grpc://{triton.grpc_address}")
+        assert f"probed on {triton.grpc_address}, version 2.51.0" in done.out
+        assert triton.index() == []
+    assert hallmark(*asked, "grpc://127.0.0.1:9", code=5).out.count("PROBE-1 ") == 1
 
 
 def test_a_layout_for_triton_names_its_release(hallmark: Hallmark, team: Team) -> None:
