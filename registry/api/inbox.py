@@ -53,6 +53,7 @@ def to_proto(item: InboxItem) -> pb.InboxItem:
         waiting=[requirement_to_proto(requirement) for requirement in item.waiting],
         principal=f"principals/{item.principal}" if item.principal else "",
         approval_count=len(item.approvers),
+        triton_ready=item.triton_ready,
     )
     if version is not None:
         message.version_state = VERSION_STATES.to_proto(version.state)

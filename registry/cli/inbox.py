@@ -86,6 +86,8 @@ def _evidence(item: InboxItem) -> str:
     parts = [item.version_state, item.verdict or "not vetted yet"]
     if item.finding_count:
         parts.append(output.counted(item.finding_count, "finding"))
+    if item.triton_ready:
+        parts.append(f"ready for Triton {', '.join(item.triton_ready)}")
     return ", ".join(parts)
 
 

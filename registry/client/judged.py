@@ -109,6 +109,7 @@ class InboxItem:
     verdict: str
     finding_count: int
     principal: str
+    triton_ready: tuple[str, ...]
 
     @property
     def number(self) -> int:

@@ -45,6 +45,8 @@ class InboxItem:
     principal: str = ""
     #: None where it is about a model, or a policy set.
     version: Version | None = None
+    #: Releases of Triton that the version is ready for, sorted.
+    triton_ready: tuple[str, ...] = ()
     #: Where it is about which policy set is active.
     change: PolicyChange | None = None
     waiting: tuple[Requirement, ...] = ()

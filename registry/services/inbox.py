@@ -30,6 +30,7 @@ from registry.ports.policy import Policy, PolicySets
 from registry.ports.waiver_tables import WaitingQuery
 from registry.services.independence import is_second
 from registry.services.judging import contributors
+from registry.services.readiness import subject_of
 from registry.services.standing import approvers, rules_of, with_dead
 
 PAGE_SIZE_MAX = 100
@@ -86,13 +87,27 @@ class InboxService:
             ahead = heapq.merge(*streams, key=itemgetter(0))
             for looked_at, (here, item) in enumerate(ahead):
                 if len(found) == limit or looked_at == LOOKED_AT_MAX:
-                    return Page(items=tuple(found), next_page_token=encode_token(last, of))
+                    return Page(
+                        items=_with_readiness(tx, found), next_page_token=encode_token(last, of)
+                    )
                 last = here
                 if _is_for(tx, caller, scope, item):
                     found.append(item)
-            return Page(items=tuple(found))
+            return Page(items=_with_readiness(tx, found))
 
         return self._database.snapshot(fn)
+
+
+def _with_readiness(tx: Transaction, items: Sequence[InboxItem]) -> tuple[InboxItem, ...]:
+    """Each with the releases of Triton that its version is ready for."""
+    subjects = {item.name: subject_of(item.version) for item in items if item.version}
+    ready = tx.assessments.ready(set(subjects.values()))
+    return tuple(
+        dataclasses.replace(item, triton_ready=ready.get(subjects[item.name], ()))
+        if item.name in subjects
+        else item
+        for item in items
+    )
 
 
 def _waiting(

@@ -27,23 +27,23 @@ from registry.v1 import decisions_pb2 as registry_dot_v1_dot_decisions__pb2
 from registry.v1 import versions_pb2 as registry_dot_v1_dot_versions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/inbox.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\x1a\x1aregistry/v1/versions.proto\"\xb4\x03\n\tInboxItem\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.registry.v1.InboxKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x11\n\trequester\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12.\n\nsince_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07waiting\x18\n \x03(\x0b\x32\x18.registry.v1.Requirement\x12\x16\n\x0e\x61pproval_count\x18\x0b \x01(\x05\x12\x30\n\rversion_state\x18\x0c \x01(\x0e\x32\x19.registry.v1.VersionState\x12%\n\x07verdict\x18\r \x01(\x0e\x32\x14.registry.v1.Verdict\x12\x15\n\rfinding_count\x18\x0e \x01(\x05\x12\x11\n\tprincipal\x18\x0f \x01(\t\"a\n\x10ListInboxRequest\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.registry.v1.InboxScope\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x11ListInboxResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.registry.v1.InboxItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*t\n\nInboxScope\x12\x1b\n\x17INBOX_SCOPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aINBOX_SCOPE_WAITING_FOR_ME\x10\x01\x12\x14\n\x10INBOX_SCOPE_MINE\x10\x02\x12\x13\n\x0fINBOX_SCOPE_ALL\x10\x03*\x9d\x01\n\tInboxKind\x12\x1a\n\x16INBOX_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14INBOX_KIND_PROMOTION\x10\x01\x12\x15\n\x11INBOX_KIND_WAIVER\x10\x02\x12\x15\n\x11INBOX_KIND_ACCESS\x10\x03\x12\x15\n\x11INBOX_KIND_REVIEW\x10\x04\x12\x15\n\x11INBOX_KIND_POLICY\x10\x05\x32Z\n\x0cInboxService\x12J\n\tListInbox\x12\x1d.registry.v1.ListInboxRequest\x1a\x1e.registry.v1.ListInboxResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17registry/v1/inbox.proto\x12\x0bregistry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bregistry/v1/decisions.proto\x1a\x1aregistry/v1/versions.proto\"\xca\x03\n\tInboxItem\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.registry.v1.InboxKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x11\n\trequester\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12.\n\nsince_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07waiting\x18\n \x03(\x0b\x32\x18.registry.v1.Requirement\x12\x16\n\x0e\x61pproval_count\x18\x0b \x01(\x05\x12\x30\n\rversion_state\x18\x0c \x01(\x0e\x32\x19.registry.v1.VersionState\x12%\n\x07verdict\x18\r \x01(\x0e\x32\x14.registry.v1.Verdict\x12\x15\n\rfinding_count\x18\x0e \x01(\x05\x12\x11\n\tprincipal\x18\x0f \x01(\t\x12\x14\n\x0ctriton_ready\x18\x10 \x03(\t\"a\n\x10ListInboxRequest\x12&\n\x05scope\x18\x01 \x01(\x0e\x32\x17.registry.v1.InboxScope\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x11ListInboxResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.registry.v1.InboxItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*t\n\nInboxScope\x12\x1b\n\x17INBOX_SCOPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aINBOX_SCOPE_WAITING_FOR_ME\x10\x01\x12\x14\n\x10INBOX_SCOPE_MINE\x10\x02\x12\x13\n\x0fINBOX_SCOPE_ALL\x10\x03*\x9d\x01\n\tInboxKind\x12\x1a\n\x16INBOX_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14INBOX_KIND_PROMOTION\x10\x01\x12\x15\n\x11INBOX_KIND_WAIVER\x10\x02\x12\x15\n\x11INBOX_KIND_ACCESS\x10\x03\x12\x15\n\x11INBOX_KIND_REVIEW\x10\x04\x12\x15\n\x11INBOX_KIND_POLICY\x10\x05\x32Z\n\x0cInboxService\x12J\n\tListInbox\x12\x1d.registry.v1.ListInboxRequest\x1a\x1e.registry.v1.ListInboxResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'registry.v1.inbox_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INBOXSCOPE']._serialized_start=753
-  _globals['_INBOXSCOPE']._serialized_end=869
-  _globals['_INBOXKIND']._serialized_start=872
-  _globals['_INBOXKIND']._serialized_end=1029
+  _globals['_INBOXSCOPE']._serialized_start=775
+  _globals['_INBOXSCOPE']._serialized_end=891
+  _globals['_INBOXKIND']._serialized_start=894
+  _globals['_INBOXKIND']._serialized_end=1051
   _globals['_INBOXITEM']._serialized_start=131
-  _globals['_INBOXITEM']._serialized_end=567
-  _globals['_LISTINBOXREQUEST']._serialized_start=569
-  _globals['_LISTINBOXREQUEST']._serialized_end=666
-  _globals['_LISTINBOXRESPONSE']._serialized_start=668
-  _globals['_LISTINBOXRESPONSE']._serialized_end=751
-  _globals['_INBOXSERVICE']._serialized_start=1031
-  _globals['_INBOXSERVICE']._serialized_end=1121
+  _globals['_INBOXITEM']._serialized_end=589
+  _globals['_LISTINBOXREQUEST']._serialized_start=591
+  _globals['_LISTINBOXREQUEST']._serialized_end=688
+  _globals['_LISTINBOXRESPONSE']._serialized_start=690
+  _globals['_LISTINBOXRESPONSE']._serialized_end=773
+  _globals['_INBOXSERVICE']._serialized_start=1053
+  _globals['_INBOXSERVICE']._serialized_end=1143
 # @@protoc_insertion_point(module_scope)

@@ -111,6 +111,7 @@ class InboxItem(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     FINDING_COUNT_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
+    TRITON_READY_FIELD_NUMBER: _builtins.int
     kind: Global___InboxKind.ValueType
     """What."""
     name: _builtins.str
@@ -147,6 +148,10 @@ class InboxItem(_message.Message):
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.Requirement]:
         """What it waits for, as of the last decision; with rule AGAIN, whose approvals no longer count."""
 
+    @_builtins.property
+    def triton_ready(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Releases of Triton that the version is ready for, sorted."""
+
     def __init__(
         self,
         *,
@@ -165,10 +170,11 @@ class InboxItem(_message.Message):
         verdict: _versions_pb2.Verdict.ValueType = ...,
         finding_count: _builtins.int = ...,
         principal: _builtins.str = ...,
+        triton_ready: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_count", b"approval_count", "due_time", b"due_time", "finding_count", b"finding_count", "kind", b"kind", "name", b"name", "principal", b"principal", "reason", b"reason", "requester", b"requester", "rule", b"rule", "since_time", b"since_time", "stage", b"stage", "subject", b"subject", "verdict", b"verdict", "version_state", b"version_state", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_count", b"approval_count", "due_time", b"due_time", "finding_count", b"finding_count", "kind", b"kind", "name", b"name", "principal", b"principal", "reason", b"reason", "requester", b"requester", "rule", b"rule", "since_time", b"since_time", "stage", b"stage", "subject", b"subject", "triton_ready", b"triton_ready", "verdict", b"verdict", "version_state", b"version_state", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
