@@ -3,7 +3,8 @@
 - Names are the keys on the way to a tensor, joined by dots.
 - A checkpoint that wraps one state dict, and holds no other tensor, gives way to it: of
   `{"state_dict": {"a.weight": ...}, "epoch": 3}` the tensor is `a.weight`.
-- What optimizers, schedulers and scalers keep is left out, and so is what is no tensor.
+- What optimizers, schedulers, scalers, callbacks and random generators keep is left out, and so is
+  what is no tensor.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ _TRAINING = frozenset(
         *("optimizer_state_dict", "optimizer_state_dicts", "optim_state_dict"),
         *("scheduler", "schedulers", "lr_scheduler", "lr_schedulers", "scheduler_state_dict"),
         *("lr_scheduler_state_dict", "scaler", "grad_scaler", "scaler_state_dict"),
+        *("callbacks", "loops"),
     )
+)
+#: Of random generators: a tensor, or several.
+_RANDOM = frozenset(
+    ("rng_state", "rng_states", "torch_rng_state", "cuda_rng_state", "cuda_rng_states")
 )
 #: Of torch.optim.Optimizer.state_dict().
 _OPTIMIZER = {"state", "param_groups"}
@@ -100,13 +106,13 @@ class _Walk:
         while pending:
             key, name, each = pending.pop()
             self._budget.step()
-            if isinstance(each, Tensor):
-                self._add(name, each)
-            elif not isinstance(each, Items) or _is_training(key, each) or not self._holds(each):
+            if _is_training(key, each) or not self._holds(each):
                 # An empty state dict has nothing to be left out.
                 if name:
                     self._found.leave_out(name, self._said(key, each))
-            else:
+            elif isinstance(each, Tensor):
+                self._add(name, each)
+            elif isinstance(each, Items):
                 if any(map(self._holds, each.unnamed)):
                     raise CannotConvertError(
                         f"found tensors in {quoted(name) if name else 'the checkpoint'} under keys "
@@ -153,9 +159,12 @@ class _Walk:
 
 
 def _is_training(key: str, value: Value) -> bool:
+    if isinstance(value, Tensor):
+        return key in _RANDOM
     if not isinstance(value, Items):
         return False
-    return key in _TRAINING or (value.kind in _DICTS and value.entries.keys() >= _OPTIMIZER)
+    is_optimizer = value.kind in _DICTS and value.entries.keys() >= _OPTIMIZER
+    return is_optimizer or key in _TRAINING or key in _RANDOM
 
 
 def _inner(items: Items) -> Iterator[tuple[str, Value]]:

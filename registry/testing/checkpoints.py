@@ -124,6 +124,7 @@ def in_training(samples: Mapping[str, Sample]) -> bytes:
         body=mapping(
             (text("state_dict"), inner),
             (text("optimizer"), optimizer),
+            (text("rng_state"), moment),
             (text("epoch"), number(3)),
             (text("args"), settings),
             (text("dtype"), named("torch", "float16")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -76,7 +77,7 @@ def test_the_same_again_makes_nothing(hallmark: Hallmark, released: str, team: T
     again = hallmark("convert", f"{released}@1", "--to", "safetensors", "--json").json
     assert (again["push"]["created"], again["push"]["version"]["number"]) == (False, 2)
     assert again["replaced"] == ["pytorch_model.bin"]
-    assert again["files"][0]["left_out_count"] == 4
+    assert again["files"][0]["left_out_count"] == 5
     refused = hallmark("convert", f"{released}@2", "--to", "safetensors", code=1)
     assert f"{released}@2 was not converted. Nothing to convert: found" in refused.err
 
@@ -141,6 +142,25 @@ def test_local_files_need_no_server(command: CommandLine, checkpoint: Path, tmp_
     alone = command("convert", str(checkpoint / "older.pth"), *words[2:-1], str(tmp_path / "one"))
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["older.safetensors"], alone
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_shards_are_told_with_their_index(command: CommandLine, tmp_path: Path) -> None:
+    """What became of each, and what was made anew."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    for tensor, name in zip("ab", names, strict=True):
+        (folder / name).write_bytes(archived({tensor: Sample()}))
+    index = {"metadata": {}, "weight_map": dict(zip("ab", names, strict=True))}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    out = tmp_path / "out"
+    done = command("convert", str(folder), "--to", "safetensors", "--out", str(out))
+    assert "  gone: pytorch_model.bin.index.json\n" in done.out
+    assert "  made anew: model.safetensors.index.json\n" in done.out
+    weights = json.loads((out / "model.safetensors.index.json").read_text())["weight_map"]
+    assert [tensors(out / weights[name]) for name in "ab"] == [
+        {name: Sample().data} for name in "ab"
+    ]
 
 
 def test_where_to_is_asked(command: CommandLine, checkpoint: Path, tmp_path: Path) -> None:

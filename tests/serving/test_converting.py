@@ -111,11 +111,12 @@ def test_a_state_dict_in_a_checkpoint_of_training(tmp_path: Path) -> None:
     assert file.within == "state_dict"
     assert dict(file.left_out) == {
         "optimizer": "state of training",
+        "rng_state": "state of training",
         "epoch": "int",
         "args": "a dict of 2",
         "dtype": "torch.float16",
     }
-    assert file.left_out_count == 4
+    assert file.left_out_count == 5
 
 
 def shards(weights: Mapping[str, str]) -> dict[str, bytes]:
