@@ -15,7 +15,7 @@ from pathlib import Path
 import bridges
 import registry
 
-LEFT_OUT = ("registry.testing", "registry.db.migrations", "registry.serving.converting_onnx")
+LEFT_OUT = ("registry.testing", "registry.db.migrations")
 
 
 def main() -> None:

@@ -54,7 +54,9 @@ _held = and_(
     _of,
     _a.release == bindparam("of_release"),
     _a.wanted == bindparam("of_wanted"),
-    _a.lease_until_us == bindparam("held_until_us"),
+    # Each claim is another attempt, so this tells it from those before and after.
+    _a.attempts == bindparam("of_attempt"),
+    _pending,
 )
 _KEEP = (
     update(assessments)
@@ -68,6 +70,7 @@ _KEEP = (
         problem="",
     )
 )
+_RENEW = update(assessments).where(_held).values(lease_until_us=bindparam("until_us"))
 _HINDER = (
     update(assessments)
     .where(_held)
@@ -159,6 +162,9 @@ class SqlAssessments:
         }
         return self._connection.execute(_KEEP, given).rowcount == 1
 
+    def renew(self, claimed: Assessment, until_us: int) -> None:
+        self._connection.execute(_RENEW, {**_held_by(claimed), "until_us": until_us})
+
     def hinder(self, claimed: Assessment, problem: str, retry_us: int) -> None:
         given = {**_held_by(claimed), "what": problem, "retry_us": retry_us}
         self._connection.execute(_HINDER, given)
@@ -192,7 +198,7 @@ def _held_by(claimed: Assessment) -> dict[str, object]:
         **_place(claimed.subject),
         "of_release": claimed.release,
         "of_wanted": claimed.wanted,
-        "held_until_us": claimed.lease_until_us,
+        "of_attempt": claimed.attempts,
     }
 
 

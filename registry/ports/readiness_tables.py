@@ -27,6 +27,10 @@ class Assessments(Protocol):
         """What waits the longest and is nobody's: all releases of one subject, which are then the
         caller's until that time, with one more attempt each. Empty where nothing waits."""
 
+    def renew(self, claimed: Assessment, until_us: int) -> None:
+        """What was claimed is the caller's until then, unless somebody else has claimed it
+        since."""
+
     def keep(self, claimed: Assessment, report: Report, now_us: int) -> bool:
         """Store a report of what was claimed, made by the tools that it wanted. False, and nothing
         stored, where somebody else has claimed it since."""

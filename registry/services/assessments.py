@@ -8,7 +8,9 @@ end: what has ended so several times is a doubt in its report.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from registry.domain.events import SYSTEM, EventDraft
@@ -18,7 +20,7 @@ from registry.domain.inspections import beside, files_digest
 from registry.domain.manifests import Manifest, ManifestFile
 from registry.domain.readiness import Assessment, Point, Report, Subject, Weight
 from registry.domain.versions import Version
-from registry.errors import StorageError
+from registry.errors import HallmarkError, StorageError
 from registry.ports.clock import Clock
 from registry.ports.database import Database, Transaction
 from registry.ports.policy import PolicySets
@@ -27,8 +29,9 @@ from registry.services.readiness import subject_of
 
 logger = logging.getLogger(__name__)
 
-#: Longer than an assessment may take.
-LEASE_US = 30 * 60 * 1_000_000
+#: So long after whoever assesses has died, it is taken again.
+LEASE_US = 120 * 1_000_000
+RENEW_EVERY_S = 30.0
 RETRY_US = 30 * 1_000_000
 ATTEMPTS_MAX = 3
 #: Versions that are looked at in one go for what they lack.
@@ -136,13 +139,40 @@ class AssessmentQueue:
         if not rest:
             return
         try:
-            reports = self._reports(claim.subject, [each.release for each in rest])
+            with self._renewing(rest):
+                reports = self._reports(claim.subject, [each.release for each in rest])
         except (HinderedError, StorageError) as error:
             logger.warning("readiness of %s is put off: %s", claim.subject.model_id, error)
             self._hinder(rest, str(error))
             return
         for each, report in zip(rest, reports, strict=True):
             self._keep(each, report)
+
+    @contextmanager
+    def _renewing(self, claimed: Sequence[Assessment]) -> Iterator[None]:
+        """Keep the lease as long as this process lives: a large model takes minutes."""
+        done = threading.Event()
+
+        def renew(tx: Transaction) -> None:
+            until_us = self._clock.now_us() + LEASE_US
+            for each in claimed:
+                tx.assessments.renew(each, until_us)
+
+        def go_on() -> None:
+            while not done.wait(RENEW_EVERY_S):
+                try:
+                    self._database.write(renew)
+                except HallmarkError as error:
+                    # The lease is longer than a few of these.
+                    logger.warning("a lease is not renewed: %s", error)
+
+        thread = threading.Thread(target=go_on, name="readiness lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def _reports(self, subject: Subject, releases: Sequence[str]) -> Sequence[Report]:
         found = self._database.read(lambda tx: self._material(tx, subject))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,7 @@ from registry.errors import (
 )
 from registry.names import ReadinessName
 from registry.ports.tables import EventQuery
+from registry.services import assessments
 from registry.services.assessments import ATTEMPTS_MAX, LEASE_US, RETRY_US
 from registry.services.readiness import VersionReadiness
 from registry.testing.assessing import BLOCKING
@@ -270,6 +274,35 @@ def test_who_dies_leaves_it_to_the_next(story: Story) -> None:
     report = known(story, version, "25.10")
     assert report.readiness is Readiness.UNKNOWN
     assert [point.rule for point in report.points] == ["READY-3"]
+
+
+def test_a_long_assessment_is_nobody_elses(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as whoever is at it lives."""
+    world = story.world
+    version = story.vetted(story.push(FILES))
+    ask(story, version, "25.10")
+    (claim,) = world.assessments.claim(1)
+    begun = claim.assessments[0].lease_until_us
+    assess = world.assessor.assess
+
+    def slow(*asked: Any) -> Sequence[Report]:
+        world.clock.advance(LEASE_US - 1)
+        patience = time.monotonic() + 20
+        while lease() <= begun and time.monotonic() < patience:
+            time.sleep(0.01)
+        world.clock.advance(2)
+        assert world.assessments.claim(1) == []
+        return assess(*asked)
+
+    def lease() -> int:
+        found = world.database.read(lambda tx: tx.assessments.get(claim.subject, "25.10"))
+        assert found is not None
+        return found.lease_until_us
+
+    monkeypatch.setattr(assessments, "RENEW_EVERY_S", 0.02)
+    monkeypatch.setattr(world.assessor, "assess", slow)
+    world.assessments.assess(claim)
+    assert known(story, version, "25.10").readiness is Readiness.READY
 
 
 def test_of_what_was_deleted_nothing_is_assessed(story: Story) -> None:

@@ -130,6 +130,19 @@ class AssessmentsContract:
         assert not database.write(lambda tx: tx.assessments.keep(dead, a_report("25.10"), T0))
         assert database.write(lambda tx: tx.assessments.keep(again, a_report("25.10"), T0))
 
+    def test_a_claim_is_renewed(self, database: Database) -> None:
+        """But not one that somebody else has by now."""
+        subject = a_subject()
+        drain(database)
+        want(database, subject, "25.10")
+        (first,) = claim(database)
+        database.write(lambda tx: tx.assessments.renew(first, UNTIL + 60))
+        assert claim(database, now=UNTIL) == []
+        (second,) = claim(database, now=UNTIL + 60, until=UNTIL + 90)
+        database.write(lambda tx: tx.assessments.renew(first, UNTIL + 600))
+        assert waits(database, now=UNTIL + 90)
+        assert database.write(lambda tx: tx.assessments.keep(second, a_report("25.10"), T0))
+
     def test_what_is_in_the_way_is_told(self, database: Database) -> None:
         subject = a_subject()
         drain(database)
