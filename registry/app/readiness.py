@@ -10,6 +10,7 @@ from pathlib import Path
 
 from registry.config import Settings
 from registry.domain.readiness import Report
+from registry.errors import StartError
 from registry.jail.process import NoJailError
 from registry.ports.blobs import BlobStore
 from registry.ports.readiness import HinderedError
@@ -19,6 +20,9 @@ from registry.serving.releases import release, shipped_releases
 from registry.serving.work_folder import PREFIX
 from registry.vetting.folder import files_of
 
+#: Of a server's home.
+WORK_DIR = "work"
+
 __all__ = ["HinderedError", "assessor_of", "check_folder", "model_folder"]
 
 
@@ -26,8 +30,25 @@ def assessor_of(settings: Settings, blobs: BlobStore) -> TritonAssessor:
     return TritonAssessor(
         blobs=blobs,
         releases=shipped_releases(),
+        work_dir=settings.home / WORK_DIR,
         bare=settings.bare_vetting,
     )
+
+
+def clear_work(home: Path) -> None:
+    """Make the folder that files are laid out in, and remove what a killed server left there.
+    Raises StartError."""
+    folder = home / WORK_DIR
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for left in folder.glob(f"{PREFIX}*"):
+            shutil.rmtree(left)
+    except OSError as error:
+        raise StartError(
+            what=f"Folder {folder}",
+            found=f"it cannot be made or cleared: {error.strerror}",
+            fix="Give the server the right to write there.",
+        ) from error
 
 
 def check_folder(

@@ -28,7 +28,7 @@ from registry.app.files import (
 from registry.app.inspector import WorkerInspector, handover_of
 from registry.app.people import people_of
 from registry.app.process import GRACE_S, SWEEP_EVERY_S
-from registry.app.readiness import assessor_of
+from registry.app.readiness import assessor_of, clear_work
 from registry.app.services import build_services, limits_of
 from registry.app.tools import tools_of
 from registry.app.workloads import workload_verifier
@@ -89,6 +89,9 @@ class Registry:
             undo.callback(os.close, self.board.file)
             self._database = open_database(settings.database_url, clock=clock, board=self.board)
             undo.callback(self._database.close)
+            # Nobody else has this home by now: SQLite's lock is ours, and servers that share
+            # PostgreSQL have homes of their own.
+            clear_work(settings.home)
             blobs = LocalBlobStore(settings.blob_dir)
             blobs.check()
             check_belonging(self._database, blobs)
