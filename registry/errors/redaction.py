@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 
 #: What a secret of these kinds has in it; looked for first, as hardly any text has one.
-_HINTS = ("hm_", "whsec_", "eyJ", "d1.", "d2.", "d3.", "u1.", "://")
+_HINTS = ("hm_", "whsec_", "eyJ", "d1.", "d2.", "d3.", "d4.", "u1.", "://")
 #: Each ends somewhere or begins at one place of a word only, so that no text takes long.
 _SECRETS = re.compile(
     r"(?P<token>hm_[0-9A-Za-z]{20,40})"
     r"|(?P<webhook>whsec_[0-9A-Za-z+/]{20,43}=?)"
     # A platform's token: a JSON object, dots, a signature.
     r"|(?P<platform>(?<![\w.-])eyJ[\w-]+\.[\w-]+\.[\w-]+)"
-    r"|(?P<ticket>(?<![\w.-])[du][123]\.[\w-]+\.[\w-]{20,})"
+    r"|(?P<ticket>(?<![\w.-])[du][1-9]\.[\w-]+\.[\w-]{20,})"
     # User and password before a URL's host, with a slash in it too; but for the form to write.
     r"|(?<=://)(?!USER:PASSWORD@)(?P<user>[^\s:]{0,300}:\S{1,300}@)",
     re.ASCII,
