@@ -42,7 +42,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 _REFUSED_CONFIG = "failed to poll from model repository"
 _SIDE_BY_SIDE = 16
 #: Of a version of a model that takes no more memory.
-_AT_REST = (None, "UNAVAILABLE")
+_AT_REST = ("", "UNAVAILABLE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,13 +191,22 @@ class TritonServer:
     def unload_all(self) -> None:
         """Unload every model; returns when none is left, and none is on its way out."""
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while busy := [each for each in self.index() if each.get("state") not in _AT_REST]:
+        while busy := self._busy():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Triton did not unload {busy}:\n{self.log[-4000:]}")
-            for each in busy:
-                if each["state"] == "READY":
-                    self._post(f"/v2/repository/models/{quote(each['name'])}/unload")
+            for model, state in busy:
+                if state == "READY":
+                    self._post(f"/v2/repository/models/{quote(model)}/unload")
             time.sleep(0.01)
+
+    def _busy(self) -> set[tuple[str, str]]:
+        """Models with the states of their versions that are not at rest."""
+        listed = {(each["name"], each.get("state", "")) for each in self.index()}
+        served = self._get("/v2/models/stats").json()["model_stats"]
+        # Those whose files came with the call that loaded them are not in the index.
+        given = {each["name"] for each in served} - {name for name, _ in listed}
+        at_work = {each for each in listed if each[1] not in _AT_REST}
+        return at_work | {(name, "READY") for name in given}
 
     def index(self) -> list[dict[str, str]]:
         """Of each version that it knows of a model in the repository: name, state, reason."""
@@ -255,7 +264,7 @@ class TritonServer:
         command += [f"--backend-config=python,shm-region-prefix-name={self._prefix}"]
         command += ["--http-address=127.0.0.1", f"--http-port={self._http_port}"]
         command += ["--grpc-address=127.0.0.1", f"--grpc-port={self._grpc_port}"]
-        command += ["--allow-metrics=false", f"--exit-timeout-secs={STOP_TIMEOUT_S / 2:.0f}"]
+        command += ["--allow-metrics=false", "--exit-timeout-secs=5"]
         if self._certificate is not None:
             command += ["--grpc-use-ssl=true"]
             command += [f"--grpc-server-cert={self._certificate.certificate}"]
@@ -321,9 +330,12 @@ class TritonServer:
         """Leave no process behind, in order where it still listens to reason."""
         if self._process is None:
             return
+        # Before it is told to end: it waits a while for connections that callers keep open, and
+        # then leaves memory and folders behind. One that no longer answers is ended all the same.
+        with contextlib.suppress(httpx.TransportError, RuntimeError):
+            self.unload_all()
         self._client.close()
         process, self._process = self._process, None
-        # Unloads its models, and gives their memory back.
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_TIMEOUT_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,21 @@ def test_nothing_is_left_of_it() -> None:
     assert started.shared_memory == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_files_that_came_with_a_call() -> None:
+    """They lie in a folder below /tmp, which goes with the server, whoever is still connected."""
+    with httpx.Client(timeout=60) as client, TritonServer() as started:
+        # By a file that no other server's has, since others may run beside.
+        mark = secrets.token_hex(8)
+        contents = {"file:1/model.onnx": relu(), f"file:{mark}": b""}
+        files = {path: base64.b64encode(each).decode() for path, each in contents.items()}
+        said = {"parameters": {"config": '{"backend": "onnxruntime"}', **files}}
+        client.post(f"{started.url}/v2/repository/models/m/load", json=said)
+        assert started.infer("m", ONES)["y"].tolist() == [[1.0] * 4] * 2
+        (made,) = Path("/tmp").glob(f"folder*/{mark}")
+    assert not made.parent.exists()
 
 
 @pytest.mark.slow
