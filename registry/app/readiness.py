@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,14 @@ from registry.ports.blobs import BlobStore
 from registry.ports.readiness import HinderedError
 from registry.serving.assessing import assess
 from registry.serving.assessor import TritonAssessor
-from registry.serving.releases import release, shipped_releases
+from registry.serving.releases import (
+    FILE,
+    Release,
+    ReleasesError,
+    parse_releases,
+    release,
+    shipped_releases,
+)
 from registry.serving.work_folder import PREFIX
 from registry.vetting.folder import files_of
 
@@ -29,10 +36,26 @@ __all__ = ["HinderedError", "assessor_of", "check_folder", "model_folder"]
 def assessor_of(settings: Settings, blobs: BlobStore) -> TritonAssessor:
     return TritonAssessor(
         blobs=blobs,
-        releases=shipped_releases(),
+        releases=releases_of(settings.policy_dir),
         work_dir=settings.home / WORK_DIR,
         bare=settings.bare_vetting,
     )
+
+
+def releases_of(policy_dir: Path | None) -> Mapping[str, Release]:
+    """Those of the operator's policy folder, or where that has no such file those that come along.
+    Raises StartError for a file that lists none."""
+    file = None if policy_dir is None else policy_dir / FILE
+    if file is None or not file.exists():
+        return shipped_releases()
+    try:
+        return parse_releases(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ReleasesError) as error:
+        raise StartError(
+            what=f"Triton's releases in {file}",
+            found=str(error),
+            fix="Correct the file, or remove it to know those that come with Hallmark.",
+        ) from error
 
 
 def clear_work(home: Path) -> None:
