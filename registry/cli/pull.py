@@ -65,6 +65,10 @@ def pull(
         )
     except KeyboardInterrupt:
         raise stopped(session) from None
+    except _refusals():
+        if triton:
+            _show_report(session, reference, triton)
+        raise
     took = output.took(time.monotonic() - begun_s)
     version = result.version
     files = f"{output.counted(len(result.files), 'file')}, {output.size(result.size_bytes)}"
@@ -78,3 +82,21 @@ def pull(
         lines = [f"{version.ref}   {digest}   {files} verified in {took}{received}"]
         lines.append(f"  wrote {result.target}")
     session.emit(result, lines)
+
+
+def _refusals() -> type[Exception]:
+    from registry.client.errors import PolicyRefusedError
+
+    return PolicyRefusedError
+
+
+def _show_report(session: Session, reference: str, release: str) -> None:
+    """Why a version is not ready, above the refusal that says that it is not."""
+    from registry.cli.ready_lines import report_lines
+    from registry.domain.readiness import Readiness
+
+    version = session.client.versions.get(reference)
+    report = session.client.readiness.get(version.name, release).report
+    if report is not None and report.readiness is not Readiness.READY:
+        for line in report_lines(version.ref, report):
+            session.note(line)

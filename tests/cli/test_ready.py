@@ -116,6 +116,7 @@ def test_a_version_is_assessed_where_it_is_asked_for(
     assert "triton 25.10  ✗ not ready" in status
     refused = hallmark("pull", second, str(repository), *asked, code=1)
     assert f"hallmark ready {second} --triton 25.10" in refused.err
+    assert "GRAPH-7  model.onnx: opset of the standard: found 24" in refused.err
     assert f"{name}/1/model.onnx" in laid_out(repository)
     hallmark("pull", second, str(repository), "--layout", "triton", "--triton", "26.04")
     assert f"{name}/2/model.onnx" in laid_out(repository)
