@@ -136,8 +136,8 @@ FIELDS = (
         expected="a folder's path",
         default="",
         meaning="Folder of the policy files that become active on the first start; empty: those "
-        "that come with Hallmark. Also what `hallmark policy` reads, and where each start looks for a "
-        "list of Triton's releases (triton-releases.yaml).",
+        "that come with Hallmark. Also what `hallmark policy` reads, and where each start looks "
+        "for a list of Triton's releases (triton-releases.yaml).",
     ),
     Field(
         key="processes",
