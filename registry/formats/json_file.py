@@ -320,19 +320,17 @@ def _is_class(key: str, value: str) -> bool:
 
 
 def _check_keras(look: Look, each: Mapping[str, Any]) -> None:
-    class_name, module = each["class_name"], each.get("module")
+    found, module = each["class_name"], each.get("module")
+    # Of what is no text Keras makes nothing.
+    class_name = found if isinstance(found, str) else ""
     own = module is None or (
         isinstance(module, str)
         and module.split(".")[0] in {p.split(".")[0] for p in _KERAS_PACKAGES}
     )
     # A module's functions have names in small letters: `get_file`, `load_model`.
-    is_function = (
-        module is not None
-        and class_name not in MARKERS
-        and not (isinstance(class_name, str) and class_name[:1].isupper())
-    )
+    is_function = module is not None and class_name not in MARKERS and not class_name[:1].isupper()
     if class_name in _KERAS_CODE or not own or is_function:
-        look.refuse(BUILDS, f"found class {quoted(class_name)} of module {quoted(module)}")
+        look.refuse(BUILDS, f"found class {quoted(found)} of module {quoted(module)}")
     config = each["config"]
     vocabulary = config.get("vocabulary") if isinstance(config, dict) else None
     if class_name in _KERAS_TABLES and isinstance(vocabulary, str):

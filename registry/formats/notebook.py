@@ -60,17 +60,29 @@ def _cells(look: Look) -> Iterator[dict[str, Any]]:
     version = value.get("nbformat") if isinstance(value, dict) else None
     if version not in (3, 4) or isinstance(version, bool):
         look.stop(NOTEBOOK, f"found nbformat {quoted(version)}")
-    # Of nbformat 3 cells are in worksheets.
-    cells = value.get("cells", [])
-    for sheet in value.get("worksheets", []) if version == 3 else []:
-        cells = cells + sheet.get("cells", []) if isinstance(sheet, dict) else None
+    cells = _worksheet_cells(look, value) if version == 3 else value.get("cells", [])
     if not isinstance(cells, list):
         look.stop(NOTEBOOK, f"found cells {quoted(cells)}")
     for each in cells:
         look.budget.step()
-        if not isinstance(each, dict) or each.get("cell_type") not in _CELLS:
+        kind = each.get("cell_type") if isinstance(each, dict) else None
+        if not isinstance(kind, str) or kind not in _CELLS:
             look.stop(NOTEBOOK, f"found cell {quoted(each)}")
         yield each
+
+
+def _worksheet_cells(look: Look, value: dict[str, Any]) -> list[Any]:
+    """Of nbformat 3 cells are in worksheets; what has cells beside them is read both ways."""
+    sheets = value.get("worksheets", [])
+    if not isinstance(sheets, list):
+        look.stop(NOTEBOOK, f"found worksheets {quoted(sheets)}")
+    cells: list[Any] = []
+    for sheet in [value, *sheets]:
+        found = sheet.get("cells", []) if isinstance(sheet, dict) else None
+        if not isinstance(found, list):
+            look.stop(NOTEBOOK, f"found cells {quoted(found)}")
+        cells += found
+    return cells
 
 
 def _source(cell: dict[str, Any]) -> str:

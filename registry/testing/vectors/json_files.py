@@ -150,6 +150,7 @@ VECTORS = (
     ),
     _of("langchain", "CONFIG-4", {"lc": 1, "type": "constructor", "id": ["a"]}, "a.json"),
     _of("keras-lambda", "CONFIG-4", {"class_name": "Lambda", "config": {}}, "a.json"),
+    _of("class-as-list", "", {"class_name": ["Lambda"], "config": {}}, "a.json"),
     _of(
         "keras-module",
         "CONFIG-4",

@@ -164,7 +164,11 @@ VECTORS = (
         _notebook("def f(", "%%bash\nls", "?help", "!pip install x", "eval('1')"),
     ),
     _of("cells", "a.ipynb", '{"nbformat": 4, "cells": [{"cell_type": "x"}]}', "NOTEBOOK-1"),
+    _of("cell-kind", "a.ipynb", '{"nbformat": 4, "cells": [{"cell_type": {}}]}', "NOTEBOOK-1"),
     _of("worksheets", "a.ipynb", '{"nbformat": 3, "worksheets": [1]}', "NOTEBOOK-1"),
+    _of("sheets-of-3", "a.ipynb", '{"nbformat": 3, "worksheets": 1}', "NOTEBOOK-1"),
+    _of("list-as-sheet", "a.ipynb", '{"nbformat": 3, "worksheets": [[]]}', "NOTEBOOK-1"),
+    _of("sheet-of-3", "a.ipynb", '{"nbformat": 3, "worksheets": [{"cells": 1}]}', "NOTEBOOK-1"),
     _of("rank", "a.tiktoken", "IQ== a\n", "TOKENS-1"),
     _of("base64", "a.tiktoken", "I 0\n", "TOKENS-1"),
 )
