@@ -75,6 +75,7 @@ bench: bench-setup
 	.venv-bench/bin/python -m benchmarks.transfers
 	.venv-bench/bin/python -m benchmarks.vetting
 	.venv-bench/bin/python -m benchmarks.serving_while_vetting
+	.venv-bench/bin/python -m benchmarks.readiness
 
 clean:
 	rm -rf .venv .venv-bench .venv-scanners .venv-triton .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -35,7 +35,7 @@ _VOCABULARY = 32_000
 
 
 @cache
-def _piece() -> bytes:
+def piece() -> bytes:
     """The same in each run: what a scanner says of a file doesn't change by chance."""
     drawn = random.Random(1)
     numbers = array.array("f", (drawn.gauss(0, 0.02) for _ in range(_PIECE_BYTES // 4)))
@@ -50,11 +50,11 @@ def _tensors(size_mb: int) -> int:
 
 def _write_tensor(out: BinaryIO) -> None:
     for _ in range(_TENSOR_BYTES // _PIECE_BYTES):
-        out.write(_piece())
+        out.write(piece())
 
 
 @contextmanager
-def _synced(path: Path) -> Iterator[BinaryIO]:
+def synced(path: Path) -> Iterator[BinaryIO]:
     with path.open("wb") as out:
         yield out
         out.flush()
@@ -68,7 +68,7 @@ def safetensors(path: Path, size_mb: int) -> None:
         f"layers.{number}.weight": st.tensor("F32", [ROWS, COLUMNS], at, at + _TENSOR_BYTES)
         for number, at in enumerate(places)
     }
-    with _synced(path) as out:
+    with synced(path) as out:
         out.write(st.safetensors(header))
         for _ in range(count):
             _write_tensor(out)
@@ -111,7 +111,7 @@ def _write_zip(
 ) -> None:
     """Members as they are, then those with a tensor behind what stands here, then more as they are;
     none is packed."""
-    with _synced(path) as out, zipfile.ZipFile(out, "w") as into:
+    with synced(path) as out, zipfile.ZipFile(out, "w") as into:
         for name, data in before.items():
             into.writestr(zipfile.ZipInfo(name), data)
         for name, head in with_tensors.items():
@@ -127,7 +127,7 @@ def _write_zip(
 def tar_archive(path: Path, size_mb: int) -> None:
     header = weights_header(_TENSOR_BYTES)
     size_bytes = len(header) + _TENSOR_BYTES
-    with _synced(path) as out:
+    with synced(path) as out:
         for number in range(_tensors(size_mb)):
             out.write(tar.header(f"model/part-{number}.safetensors", size_bytes) + header)
             _write_tensor(out)
@@ -149,7 +149,7 @@ def gguf_model(path: Path, size_mb: int) -> None:
         gguf.tensor(f"blk.{number}.ffn_up.weight", [COLUMNS, ROWS], 0, number * _TENSOR_BYTES)
         for number in range(count)
     ]
-    with _synced(path) as out:
+    with synced(path) as out:
         out.write(gguf.gguf(keys, tensors))
         for _ in range(count):
             _write_tensor(out)
@@ -165,7 +165,7 @@ def onnx_model(path: Path, size_mb: int) -> None:
         heads.append(onnx.varint(5 << 3 | 2) + onnx.varint(size_bytes) + inner)
     rest = onnx.graph(onnx.field(1, onnx.node("Relu")))
     size_bytes = sum(map(len, heads)) + len(heads) * _TENSOR_BYTES + len(rest)
-    with _synced(path) as out:
+    with synced(path) as out:
         # Behind the last field's number stands its length, 0.
         out.write(onnx.model(b"")[:-1] + onnx.varint(size_bytes))
         for head in heads:
@@ -181,7 +181,7 @@ def pickle_of_objects(path: Path, size_mb: int) -> None:
         {"id": number, "word": f"word-{number}", "score": drawn.random(), "at": (number % 7, None)}
         for number in range(max(1, size_mb * OBJECTS_A_MB))
     ]
-    with _synced(path) as out:
+    with synced(path) as out:
         out.write(pickle.dumps(rows))
 
 

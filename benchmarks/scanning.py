@@ -19,7 +19,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +115,12 @@ SIDES: dict[str, Callable[[], Scan]] = {
 }
 
 
-def main(side: str, path: Path) -> None:
+def main(side: str, path: Path, sides: Mapping[str, Callable[[], Scan]] = SIDES) -> None:
     sys.addaudithook(_offline)
     # Whatever a side writes on the way is no part of the answer.
     answer_to = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    scan = SIDES[side]()
+    scan = sides[side]()
     read_bytes, cpu_s = _read_bytes(), _cpu_s()
     start = time.perf_counter()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from pathlib import Path
@@ -11,7 +12,17 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from benchmarks import access, audit, policy, scanning, serving_while_vetting, transfers, vetting
+from benchmarks import (
+    access,
+    audit,
+    policy,
+    readiness,
+    readiness_sides,
+    scanning,
+    serving_while_vetting,
+    transfers,
+    vetting,
+)
 from benchmarks.hallmark_server import HallmarkServer
 from benchmarks.load import Target, grpc_frame
 from benchmarks.model_files import FILES
@@ -20,6 +31,7 @@ from registry.domain.file_formats import role_of
 from registry.formats.inspect import inspect
 from registry.formats.look import Effect
 from registry.formats.source import BytesSource
+from registry.testing.onnx_cases import cases_on_disk
 from registry.testing.vectors.pickling import whole
 from registry.testing.vectors.torch_files import RUN
 
@@ -27,6 +39,8 @@ pytestmark = pytest.mark.slow
 
 #: A difference of two figures, which noise may bring below nothing.
 DIFFERENCE = "added to a read"
+#: What a process takes at least that has loaded ONNX Runtime and numpy: 53 were measured.
+BARE_MB = 40
 
 
 def measured(value: float) -> bool:
@@ -111,6 +125,40 @@ def test_serving_while_vetting(tmp_path: Path) -> None:
     assert all(measured(row) for window in (found.idle, found.vetting) for row in window.taken_ms)
     assert measured(found.ratio(0.5))
     assert [row[0] for row in serving_while_vetting.rows([found])] == ["p50, ms", "p99, ms"]
+
+
+@pytest.mark.parametrize("part", [readiness.MODEL, readiness.EXTERNAL])
+def test_readiness(tmp_path: Path, part: str) -> None:
+    """A model by all sides, its weights within and beside it; that it is found sound is checked by
+    the benchmark itself. Nothing of it stays."""
+    found = readiness.measure(tmp_path, part, size_mb=64, rounds=1)
+    assert found.size_bytes > 64e6
+    for side in found.sides:
+        assert all(measured(each) for each in (*side.seconds, *side.cpu_s, *side.peaks_mb))
+    # All weights are looked at, and a session keeps them all, which it does not of equal ones.
+    assert found.side(readiness_sides.READING).read_bytes > found.size_bytes
+    assert max(found.side(readiness_sides.SESSION).peaks_mb) > 64 + BARE_MB
+    assert [line[-2] for line in found.lines()] == [
+        "",
+        "",
+        "CPU < 1 s" if part == readiness.MODEL else "",
+        "memory <= 1.3",
+        "",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readiness_of_many_models(tmp_path: Path) -> None:
+    """Each is vetted, judged, and loaded by a bare session."""
+    found = readiness.measure_cases(tmp_path, itertools.islice(cases_on_disk(), 2))
+    assert sum(found.vetted.values()) == found.vetted["pass"] == 2
+    assert sum(found.told.values()) == 2
+    assert found.refused == {}
+    for times in (found.session, found.report, found.vetting):
+        assert len(times.seconds) == 2
+        assert all(measured(each) for each in times.seconds)
+    assert [row[0] for row in found.lines()] == ["bare session", "report", "vetting"]
+    assert len(list(found.words())) == 3
 
 
 def test_scanner_that_breaks_is_told(tmp_path: Path) -> None:

@@ -204,7 +204,8 @@ def graphs_below(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 def _strip(model: onnx.ModelProto) -> None:
     """Take large tensors' data away: what comes now looks at names, types and shapes."""
     for tensor in onnx_weights.tensors_of(model):
-        if tensor.ByteSize() > _KEPT_BYTES:
+        # To tell the whole size of one it is serialized, which takes longer than to read it did.
+        if len(tensor.raw_data) > _KEPT_BYTES or tensor.ByteSize() > _KEPT_BYTES:
             for name in ("raw_data", *onnx_weights.TYPED_FIELDS):
                 tensor.ClearField(name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -13,15 +13,28 @@ import onnxruntime
 def is_served(model: bytes, inputs: Sequence[Any] | None) -> bool:
     """Whether it loads the model, and runs with these inputs in the order of the model's, if there
     are some."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
+        session = _session(model)
         if inputs is not None:
             names = [each.name for each in session.get_inputs()]
             session.run(None, dict(zip(names, inputs, strict=True)))
     except Exception:  # noqa: BLE001 - its errors are many classes, and each says no
         return False
     return True
+
+
+def run(path: str, feeds: Sequence[Mapping[str, Any]]) -> None:
+    """Loads the model at a path, and runs it with each of these inputs; raises what ONNX Runtime
+    does where it cannot."""
+    session = _session(path)
+    for each in feeds:
+        session.run(None, dict(each))
+
+
+def _session(model: bytes | str) -> Any:
+    """Of a message, or of the file at a path."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], enable_fallback=False
+    )
