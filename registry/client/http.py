@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import select
+import selectors
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -303,16 +303,20 @@ def _send_file(
     file.seek(offset)
     done = 0
     try:
-        while done < length:
-            # Within TLS a readable socket may be a session ticket, so this is no sign there.
-            if plain and select.select([sock], [], [], 0)[0]:
-                return False
-            size = min(PIECE_BYTES, length - done)
-            count = sock.sendfile(file, offset + done, size) if plain else _copy(sock, file, size)
-            if count < size:
-                raise ConnectionError("the file became shorter while it was sent")
-            done += count
-            sent(count)
+        # select() would fail in a program that has more than 1,024 files open.
+        with selectors.DefaultSelector() as answer:
+            answer.register(sock, selectors.EVENT_READ)
+            while done < length:
+                # Within TLS a readable socket may be a session ticket, so this is no sign there.
+                if plain and answer.select(0):
+                    return False
+                size = min(PIECE_BYTES, length - done)
+                start = offset + done
+                count = sock.sendfile(file, start, size) if plain else _copy(sock, file, size)
+                if count < size:
+                    raise ConnectionError("the file became shorter while it was sent")
+                done += count
+                sent(count)
     except (BrokenPipeError, ConnectionResetError):
         # The reason may already lie in the receive buffer.
         return False

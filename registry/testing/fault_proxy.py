@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -238,15 +238,21 @@ class _Relay:
 
     def _pass_on(self) -> Fault | None:
         """Until both sides are through or a fault comes about, which is returned."""
-        reading = list(self._sinks)
-        while reading and not self._proxy.closed:
-            for source in select.select(reading, [], [], _POLL_S)[0]:
-                piece = source.recv(PIECE_BYTES)
-                if not piece:
-                    reading.remove(source)
-                    self._sinks[source].shutdown(socket.SHUT_WR)
-                elif (fault := self._pass_piece(source, piece)) is not None:
-                    return fault
+        with selectors.DefaultSelector() as reading:
+            for source in self._sinks:
+                reading.register(source, selectors.EVENT_READ, source)
+            while reading.get_map() and not self._proxy.closed:
+                for key, _ in reading.select(_POLL_S):
+                    if (fault := self._pass_from(key.data, reading)) is not None:
+                        return fault
+        return None
+
+    def _pass_from(self, source: socket.socket, reading: selectors.BaseSelector) -> Fault | None:
+        piece = source.recv(PIECE_BYTES)
+        if piece:
+            return self._pass_piece(source, piece)
+        reading.unregister(source)
+        self._sinks[source].shutdown(socket.SHUT_WR)
         return None
 
     def _pass_piece(self, source: socket.socket, piece: bytes) -> Fault | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +18,12 @@ ANSWER = b"HTTP/1.1 204 No Content\r\nUpload-Offset: 1234567\r\nHallmark-State: 
 
 
 def answer_once(listener: socket.socket, answer: bytes) -> None:
+    """Once what was asked has come, to the last byte of `1234` where a file is sent."""
     client, _ = listener.accept()
     with client:
-        client.recv(4096)
+        asked = client.recv(4096)
+        while asked.startswith(b"PATCH") and not asked.endswith(b"234"):
+            asked += client.recv(4096)
         client.sendall(answer)
 
 
@@ -56,4 +63,29 @@ def test_half_a_body_is_none(missing: int) -> None:
                 get_small(url)
         else:
             assert get_small(url) == BODY
+        server.join()
+
+
+def test_a_program_with_many_open_files_sends(tmp_path: Path) -> None:
+    """Descriptors above 1,024 are as good as those below."""
+    file = tmp_path / "weights.bin"
+    file.write_bytes(b"1234")
+    with ExitStack() as opened, socket.create_server(("127.0.0.1", 0)) as listener:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        body = opened.enter_context(file.open("rb"))
+        copy = 0
+        while copy < 1024:
+            copy = os.dup(body.fileno())
+            opened.callback(os.close, copy)
+        server = threading.Thread(target=answer_once, args=(listener, ANSWER))
+        server.start()
+        wire = Wire()
+        opened.callback(wire.close)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        told: list[int] = []
+        answer = wire.send(url, body, offset=1, length=3, headers={}, sent=told.append)
+        assert answer.number("upload-offset") == 1234567
+        assert sum(told) == 3
         server.join()
