@@ -53,7 +53,7 @@ class Work:
     descriptor: int
     source: FileSource
     #: What its strict parser left behind.
-    book: Notebook
+    book: Notebook = field(default_factory=Notebook)
     tensors: Sequence[NamedTensor] = ()
     model: OnnxModel | None = None
     #: All that is open for it, by what it is for.
@@ -91,6 +91,12 @@ class Prisoner:
     def __init__(self) -> None:
         self._work: Work | None = None
 
+    def close(self) -> None:
+        """What is open for the file under way."""
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
     def answer(self, head: Mapping[str, Any], descriptors: Sequence[int]) -> Mapping[str, Any]:
         """`cannot` is why the file is none to convert, `hindered` what kept it from being read or
         written, and its number."""
@@ -115,29 +121,27 @@ class Prisoner:
             return {"hindered": error.strerror or str(error), "errno": error.errno or 0}
 
     def _read(self, head: Mapping[str, Any], descriptors: Sequence[int]) -> Mapping[str, Any]:
-        if self._work is not None:
-            self._work.close()
-            self._work = None
+        self.close()
         role = head["role"]
         source = FileSource(descriptors[0])
+        # At once, so that what cannot be read to its end is closed too.
+        self._work = work = Work(descriptor=descriptors[0], source=source)
         parser = PARSERS.get((role, content_of(source)))
         format = parser.format if parser else ""
         if format not in head["formats"]:
-            os.close(descriptors[0])
             return {"format": format}
         assert parser is not None
         if head["again"]:
-            book = read_again(source, role, head["files"], parser.read)
+            work.book = read_again(source, role, head["files"], parser.read)
         else:
-            book = read_whole(source, role, head["files"])
-        self._work = work = Work(descriptor=descriptors[0], source=source, book=book)
+            work.book = read_whole(source, role, head["files"])
         if format == "torch":
             return {"format": format, **self._read_torch(work, role)}
         if format == "onnx":
             return {"format": format, **_read_onnx(work)}
-        check_sound(book)
+        check_sound(work.book)
         header_bytes = int.from_bytes(source.read(0, 8), "little")
-        work.tensors = tensors_of(book.facts["tensors"], header_bytes)
+        work.tensors = tensors_of(work.book.facts["tensors"], header_bytes)
         return {"format": format, "tensors": _told(work.tensors)}
 
     def _read_torch(self, work: Work, role: str) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def said(folder: Path, path: str, data: bytes) -> Mapping[str, Any]:
     descriptor = os.open(place, os.O_RDONLY)
     file = {"role": role_of(path), "files": {}}
     head = {"do": "read", "formats": ("torch",), "again": False, **file}
-    return Prisoner().answer(head, [descriptor])
+    with closing(Prisoner()) as prisoner:
+        return prisoner.answer(head, [descriptor])
 
 
 def _tensor(metadata: bytes = b"", kind: str = "FloatStorage", items: int = 4) -> bytes:
@@ -165,22 +167,35 @@ def test_a_view_of_a_storage_begins_where_it_says(tmp_path: Path) -> None:
         mapping((text("a"), tensor(storage(view=view), (2,), (1,)))), {"0": (4, bytes(range(16)))}
     )
     place = tmp_path / "out"
-    prisoner = _read(tmp_path, data)
-    out = os.open(place, os.O_WRONLY | os.O_CREAT)
-    prisoner.answer({"do": "to", "what": "model"}, [out])
-    prisoner.answer({"do": "write", "location": ""}, [])
-    assert prisoner.answer({"do": "more"}, [])["is_over"]
+    with _reading(tmp_path, data) as prisoner:
+        out = os.open(place, os.O_WRONLY | os.O_CREAT)
+        prisoner.answer({"do": "to", "what": "model"}, [out])
+        prisoner.answer({"do": "write", "location": ""}, [])
+        assert prisoner.answer({"do": "more"}, [])["is_over"]
     assert place.read_bytes().endswith(bytes(range(8, 16)))
 
 
 def test_a_file_that_gets_shorter_is_told(tmp_path: Path) -> None:
     """Whoever reads it says so, and what was written is none."""
-    prisoner = _read(tmp_path, archived(SAMPLES))
-    os.truncate(tmp_path / "file", 100)
-    out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
-    prisoner.answer({"do": "to", "what": "model"}, [out])
-    prisoner.answer({"do": "write", "location": ""}, [])
-    assert "the file ends" in prisoner.answer({"do": "more"}, [])["hindered"]
+    with _reading(tmp_path, archived(SAMPLES)) as prisoner:
+        os.truncate(tmp_path / "file", 100)
+        out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        prisoner.answer({"do": "to", "what": "model"}, [out])
+        prisoner.answer({"do": "write", "location": ""}, [])
+        assert "the file ends" in prisoner.answer({"do": "more"}, [])["hindered"]
+
+
+def test_a_file_that_is_refused_is_closed(tmp_path: Path) -> None:
+    """A folder may have more of them than a process may have open."""
+    (tmp_path / "file").write_bytes(_CHECKPOINTS[0][:-1])
+    head = {"do": "read", "role": "torch-pickle", "formats": ("torch",), "files": {}, "again": True}
+    before = os.listdir("/proc/self/fd")
+    with closing(Prisoner()) as prisoner:
+        for _ in range(3):
+            descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+            assert "cannot" in prisoner.answer(head, [descriptor])
+            assert len(os.listdir("/proc/self/fd")) == len(before) + 1
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_a_lone_surrogate_is_no_name(tmp_path: Path) -> None:
@@ -189,14 +204,15 @@ def test_a_lone_surrogate_is_no_name(tmp_path: Path) -> None:
     assert "no valid text" in said(tmp_path, "model.pt", data)["cannot"]
 
 
-def _read(folder: Path, data: bytes) -> Prisoner:
+@contextmanager
+def _reading(folder: Path, data: bytes) -> Iterator[Prisoner]:
     (folder / "file").write_bytes(data)
-    prisoner = Prisoner()
     file = {"role": "torch-pickle", "files": {}}
     head = {"do": "read", "formats": ("torch",), "again": False, **file}
-    found = prisoner.answer(head, [os.open(folder / "file", os.O_RDONLY)])
-    assert "tensors" in found, found
-    return prisoner
+    with closing(Prisoner()) as prisoner:
+        found = prisoner.answer(head, [os.open(folder / "file", os.O_RDONLY)])
+        assert "tensors" in found, found
+        yield prisoner
 
 
 @pytest.mark.parametrize(
@@ -233,10 +249,9 @@ def test_no_change_of_a_checkpoint_makes_it_trip(
     changed = bytearray(data)
     for at, value in changes:
         changed[at % len(changed)] = value
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, closing(Prisoner()) as prisoner:
         source, target = Path(folder, "source"), Path(folder, "target")
         source.write_bytes(changed)
-        prisoner = Prisoner()
         head = {"do": "read", "role": "bin", "formats": ("torch",), "files": {}, "again": True}
         found = prisoner.answer(head, [os.open(source, os.O_RDONLY)])
         if "tensors" not in found:
@@ -252,4 +267,3 @@ def test_no_change_of_a_checkpoint_makes_it_trip(
         assert digests == {
             name: hashlib.sha256(data).hexdigest() for name, (_, _, data) in written.items()
         }
-        prisoner.answer(head, [os.open(os.devnull, os.O_RDONLY)])

@@ -22,6 +22,9 @@ from registry.serving.tensor_types import NUMPY, Array, as_float, from_float
 from registry.serving.work_folder import sizes_below
 from registry.testing.onnx_models import model, node, relu, save, value, weights
 
+#: One for all, since it holds a file open.
+_PEAK = PeakMemory()
+
 
 def run(folder: Path, made: onnx.ModelProto, *, previous: Path | None = None) -> DryRun:
     save(made, folder / "m/1/model.onnx")
@@ -32,7 +35,7 @@ def run(folder: Path, made: onnx.ModelProto, *, previous: Path | None = None) ->
             folder="m",
             signature=signature_of(made.graph),
             sizes=sizes_below(str(folder)),
-            peak=PeakMemory(),
+            peak=_PEAK,
             previous=previous,
         )
     )

@@ -21,6 +21,8 @@ from registry.serving.session import VERSION
 from registry.testing.bare_session import is_served
 from registry.testing.onnx_cases import Case, cases_of_nodes, cases_on_disk
 
+#: One for all, since it holds a file open.
+_PEAK = PeakMemory()
 NODE_CASES = 200
 
 
@@ -38,7 +40,7 @@ def _assessed(case: Case, folder: Path) -> Sequence[Point]:
     (report,) = Reader([release], {VERSION: runtime(VERSION)}, root).reports(str(folder))
     (model,) = report.models
     assert model.signature is not None, case.name
-    (ran,) = run(report, str(folder), "", root, PeakMemory()).models
+    (ran,) = run(report, str(folder), "", root, _PEAK).models
     points = weighed(report, report, [ran]).all_points()
     return [each for each in points if each.rule.startswith(("GRAPH-", "RUN-"))]
 

@@ -20,6 +20,8 @@ from registry.testing.triton_pairs.rules import RULES
 from registry.testing.triton_pairs.table import PAIRS
 
 #: Of the server that the pairs were recorded of.
+#: One for all, since it holds a file open.
+_PEAK = PeakMemory()
 RELEASE = "24.10"
 ROOT = RootName(name="repository", is_folder=True)
 
@@ -83,7 +85,7 @@ def _run(report: Report, model: ModelReport, folder: Path) -> ModelReport | None
     if model.signature is None:
         return None
     asked = Report(release=report.release, onnxruntime=report.onnxruntime, models=(model,))
-    (ran,) = run(asked, str(folder), "", ROOT, PeakMemory()).models
+    (ran,) = run(asked, str(folder), "", ROOT, _PEAK).models
     return ran
 
 
