@@ -25,13 +25,13 @@ from registry.domain.readiness import (
 from registry.domain.versions import Verdict, Version, VersionState
 
 _a, _v = assessments.c, versions.c
-_of = and_(_a.digest == bindparam("of_digest"), _a.model_id == bindparam("of_model"))
+_of = and_(_a.digest == bindparam("of_digest"), _a.model == bindparam("of_model"))
 _BRIEF = tuple(column for column in _a if column.name != "report")
 _GET = select(assessments).where(_of, _a.release == bindparam("of_release"))
 _LIST = select(*_BRIEF).where(_of).order_by(_a.release.desc())
 _insert = postgresql.insert(assessments)
 _WANT = _insert.on_conflict_do_update(
-    index_elements=["digest", "model_id", "release"],
+    index_elements=["digest", "model", "release"],
     set_={
         **{name: _insert.excluded[name] for name in ("wanted", "wanted_us")},
         "attempts": 0,
@@ -43,7 +43,7 @@ _WANT = _insert.on_conflict_do_update(
 # As text, since a partial index answers only to its own condition.
 _pending: ColumnElement[bool] = literal_column("assessments.wanted <> assessments.tools_digest")
 _free = and_(_pending, _a.lease_until_us <= bindparam("now_us"))
-_NEXT = select(_a.digest, _a.model_id).where(_free).order_by(_a.wanted_us, _a.key).limit(literal(1))
+_NEXT = select(_a.digest, _a.model).where(_free).order_by(_a.wanted_us, _a.key).limit(literal(1))
 _CLAIM = (
     update(assessments)
     .where(_of, _free)
@@ -54,7 +54,8 @@ _held = and_(
     _of,
     _a.release == bindparam("of_release"),
     _a.wanted == bindparam("of_wanted"),
-    # Each claim is another attempt, so this tells it from those before and after.
+    # Each claim is another attempt, so this tells it from those before and after; and from none
+    # that whoever held it has given back.
     _a.attempts == bindparam("of_attempt"),
     _pending,
 )
@@ -74,14 +75,19 @@ _RENEW = update(assessments).where(_held).values(lease_until_us=bindparam("until
 _HINDER = (
     update(assessments)
     .where(_held)
-    .values(problem=bindparam("what"), lease_until_us=bindparam("retry_us"))
+    # No attempt that counts: what is in the way is not the model.
+    .values(
+        problem=bindparam("what"),
+        lease_until_us=bindparam("retry_us"),
+        attempts=_a.attempts - 1,
+    )
 )
 _asked = columns_of("subjects", Text, Text)
 _READY = (
-    select(_a.digest, _a.model_id, _a.release)
+    select(_a.digest, _a.model, _a.release)
     .where(
         _a.digest == _asked[0],
-        _a.model_id == _asked[1],
+        _a.model == _asked[1],
         _a.readiness == literal(Readiness.READY.value),
     )
     .order_by(_a.release)
@@ -96,12 +102,11 @@ _PASSED = (
     .order_by(_v.key)
     .limit(bindparam("limit"))
 )
-# Whatever their name: a subject's own are nearly always all of them.
 _VERSIONS = (
     select_versions()
     .join(commits, commits.c.key == _v.commit_key)
     .join(manifests, manifests.c.key == commits.c.manifest_key)
-    .where(manifests.c.digest == bindparam("of_digest"))
+    .where(manifests.c.digest == bindparam("of_digest"), _v.model == bindparam("of_model"))
     .order_by(_v.key)
     .limit(bindparam("limit"))
 )
@@ -123,7 +128,7 @@ class SqlAssessments:
         rows = [
             {
                 "digest": subject.digest,
-                "model_id": subject.model_id,
+                "model": subject.model,
                 "release": release,
                 "wanted": tools_digest,
                 "tools_digest": "",
@@ -148,7 +153,7 @@ class SqlAssessments:
         found = self._connection.execute(_NEXT, {"now_us": now_us}).one_or_none()
         if found is None:
             return []
-        subject = Subject(found.digest, found.model_id)
+        subject = Subject(found.digest, found.model)
         given = {**_place(subject), "now_us": now_us, "until_us": until_us}
         rows = self._connection.execute(_CLAIM, given)
         return sorted(map(_assessment, rows), key=lambda each: each.release)
@@ -174,9 +179,8 @@ class SqlAssessments:
         return [version_of(row) for row in rows]
 
     def versions(self, subject: Subject, limit: int) -> Sequence[Version]:
-        rows = self._connection.execute(_VERSIONS, {"of_digest": subject.digest, "limit": limit})
-        found = map(version_of, rows)
-        return [each for each in found if each.model.rpartition("/")[2] == subject.model_id]
+        rows = self._connection.execute(_VERSIONS, {**_place(subject), "limit": limit})
+        return [version_of(row) for row in rows]
 
     def ready(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[str, ...]]:
         if not subjects:
@@ -184,13 +188,13 @@ class SqlAssessments:
         asked = {"subjects": rows_array(sorted(set(subjects)))}
         found: dict[Subject, tuple[str, ...]] = {}
         for row in self._connection.execute(_READY, asked):
-            subject = Subject(row.digest, row.model_id)
+            subject = Subject(row.digest, row.model)
             found[subject] = (*found.get(subject, ()), row.release)
         return found
 
 
 def _place(subject: Subject) -> dict[str, object]:
-    return {"of_digest": subject.digest, "of_model": subject.model_id}
+    return {"of_digest": subject.digest, "of_model": subject.model}
 
 
 def _held_by(claimed: Assessment) -> dict[str, object]:
@@ -204,7 +208,7 @@ def _held_by(claimed: Assessment) -> dict[str, object]:
 
 def _assessment(row: AnyRow, report: str = "") -> Assessment:
     return Assessment(
-        subject=Subject(row.digest, row.model_id),
+        subject=Subject(row.digest, row.model),
         release=row.release,
         wanted=row.wanted,
         tools_digest=row.tools_digest,

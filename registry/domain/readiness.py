@@ -203,12 +203,18 @@ class ProbeResult:
 
 
 class Subject(NamedTuple):
-    """What a report belongs to: files, and the name under which Triton would serve them."""
+    """What a report belongs to: files of a model, whose production they are compared with. Never
+    of another model, whoever pushed the same there."""
 
     #: Of the manifest.
     digest: str
-    #: The last part of the model's name.
-    model_id: str
+    #: Resource name: `models/fraud/scorer`.
+    model: str
+
+    @property
+    def model_id(self) -> str:
+        """The name under which Triton would serve them."""
+        return self.model.rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,14 +36,15 @@ class Assessments(Protocol):
         stored, where somebody else has claimed it since."""
 
     def hinder(self, claimed: Assessment, problem: str, retry_us: int) -> None:
-        """Note what is in the way of what was claimed; it waits until then."""
+        """Note what is in the way of what was claimed; it waits until then, with one attempt
+        less."""
 
     def passed(self, after: int, limit: int) -> Sequence[Version]:
         """Versions that vetting has passed and that may still go to a stage, by key, behind the key
         `after`."""
 
     def versions(self, subject: Subject, limit: int) -> Sequence[Version]:
-        """Versions that have these files under this name, by key."""
+        """Versions of the model that have these files, by key."""
 
     def ready(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[str, ...]]:
         """For which releases each of these was found ready, sorted; those with none are left

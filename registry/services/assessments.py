@@ -36,7 +36,7 @@ RETRY_US = 30 * 1_000_000
 ATTEMPTS_MAX = 3
 #: Versions that are looked at in one go for what they lack.
 SWEPT_AT_ONCE = 500
-#: Versions with the same files and name of which an event is written.
+#: Versions of a model with the same files of which an event is written.
 TOLD_MAX = 20
 
 
@@ -142,7 +142,7 @@ class AssessmentQueue:
             with self._renewing(rest):
                 reports = self._reports(claim.subject, [each.release for each in rest])
         except (HinderedError, StorageError) as error:
-            logger.warning("readiness of %s is put off: %s", claim.subject.model_id, error)
+            logger.warning("readiness of %s is put off: %s", claim.subject.model, error)
             self._hinder(rest, str(error))
             return
         for each, report in zip(rest, reports, strict=True):
@@ -216,7 +216,7 @@ class AssessmentQueue:
             return True
 
         if not self._database.write(fn):
-            logger.info("readiness of %s was wanted otherwise since", claimed.subject.model_id)
+            logger.info("readiness of %s was wanted otherwise since", claimed.subject.model)
 
     def _hinder(self, claimed: Iterable[Assessment], problem: str) -> None:
         retry_us = self._clock.now_us() + RETRY_US

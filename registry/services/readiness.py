@@ -117,7 +117,7 @@ class ReadinessService:
 
 
 def subject_of(version: Version) -> Subject:
-    return Subject(version.digest, version.model.rpartition("/")[2])
+    return Subject(version.digest, version.model)
 
 
 def _without_bytes(known: Assessment) -> Assessment:

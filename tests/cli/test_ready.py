@@ -26,10 +26,10 @@ output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
 
 @pytest.fixture
 def scorer(tmp_path: Path) -> Path:
-    """A folder with a sound model, of no other test: reports belong to bytes, not to versions."""
+    """A folder with a sound model."""
     folder = tmp_path / "scorer"
     save(relu(), folder / "model.onnx")
-    (folder / "README.md").write_text(f"---\nlicense: mit\n---\n# Scorer\n\nOf {tmp_path}.\n")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Scorer\n")
     return folder
 
 

@@ -14,7 +14,7 @@ assessments = Table(
     key(),
     # Of the manifest.
     string("digest"),
-    string("model_id"),
+    string("model"),
     string("release"),
     # Rules and tools by which a report is wanted; those of the report, empty without one.
     string("wanted"),
@@ -27,6 +27,6 @@ assessments = Table(
     string("problem"),
     # Long: last, so that SQLite finds all the others without walking through it.
     string("report"),
-    Index(None, "digest", "model_id", "release", unique=True),
+    Index(None, "digest", "model", "release", unique=True),
     Index("ix_assessments_pending", "wanted_us", sqlite_where=_PENDING, postgresql_where=_PENDING),
 )

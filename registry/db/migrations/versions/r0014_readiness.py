@@ -20,7 +20,7 @@ def upgrade() -> None:
         "assessments",
         sa.Column("key", _KEY, autoincrement=True, nullable=False),
         sa.Column("digest", _TEXT, nullable=False),
-        sa.Column("model_id", _TEXT, nullable=False),
+        sa.Column("model", _TEXT, nullable=False),
         sa.Column("release", _TEXT, nullable=False),
         sa.Column("wanted", _TEXT, nullable=False),
         sa.Column("tools_digest", _TEXT, nullable=False),
@@ -42,8 +42,8 @@ def upgrade() -> None:
         postgresql_where=pending,
     )
     op.create_index(
-        "ix_assessments_digest_model_id_release",
+        "ix_assessments_digest_model_release",
         "assessments",
-        ["digest", "model_id", "release"],
+        ["digest", "model", "release"],
         unique=True,
     )

@@ -27,7 +27,7 @@ UNTIL = T0 + 60
 
 
 def a_subject() -> Subject:
-    return Subject(f"sha256:{sha256_of(fresh('files'))}", "größer.1")
+    return Subject(f"sha256:{sha256_of(fresh('files'))}", "models/fraud/größer.1")
 
 
 def a_report(release: str, *points: Point) -> Report:
@@ -154,6 +154,8 @@ class AssessmentsContract:
         assert kept.problem == "no jail"
         assert claim(database, now=T0 + 29) == []
         (again,) = claim(database, now=T0 + 30)
+        # It was no attempt that counts.
+        assert again.attempts == 1
         assert database.write(lambda tx: tx.assessments.keep(again, a_report("25.10"), T0))
 
     def test_the_oldest_wish_is_first(self, database: Database) -> None:
